@@ -1,0 +1,64 @@
+"""Multilayer perceptrons on vectors, plain and with a time input."""
+
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jaxgen.nets.net import Net, from_linen
+
+ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {"silu": nn.silu, "gelu": nn.gelu, "tanh": jnp.tanh, "relu": nn.relu, "leaky_relu": nn.leaky_relu}
+
+
+class _MLP(nn.Module):
+    out: int
+    width: int
+    depth: int
+    activation: str
+    zero_last: bool
+
+    @nn.compact
+    def __call__(self, x: jax.Array, cond: jax.Array | None = None) -> jax.Array:
+        h = x if cond is None else jnp.concatenate([x, cond.astype(x.dtype).ravel()])
+        for _ in range(self.depth):
+            h = ACTIVATIONS[self.activation](nn.Dense(self.width)(h))
+        last = nn.initializers.zeros if self.zero_last else nn.initializers.lecun_normal()
+        return nn.Dense(self.out, kernel_init=last)(h)
+
+
+class _TimeMLP(nn.Module):
+    out: int
+    width: int
+    depth: int
+    activation: str
+    num_frequencies: int
+
+    @nn.compact
+    def __call__(self, x: jax.Array, t: jax.Array, cond: jax.Array | None = None) -> jax.Array:
+        h = jnp.concatenate([x, _time_features(t.astype(x.dtype), self.num_frequencies)])
+        return _MLP(self.out, self.width, self.depth, self.activation, True)(h, cond)
+
+
+def _time_features(t: jax.Array, num_frequencies: int) -> jax.Array:
+    # Half-integer multiples of pi tell both ends of [0, 1] apart; a network in t alone resolves the fast change near the data too slowly.
+    angles = t * jnp.pi * jnp.asarray([0.5 * 2**k for k in range(num_frequencies)], t.dtype)
+    return jnp.concatenate([t[None], jnp.cos(angles), jnp.sin(angles)])
+
+
+def mlp(out: int, *, width: int = 64, depth: int = 2, activation: str = "silu", zero_last: bool = False) -> Net:
+    """`apply(params, x (d,), cond (c,) or None) -> (out,)` with `depth` hidden layers; `zero_last` starts at the zero function."""
+    _check_activation(activation)
+    return from_linen(_MLP(out, width, depth, activation, zero_last))
+
+
+def time_mlp(out: int, *, width: int = 64, depth: int = 3, activation: str = "silu", num_frequencies: int = 4) -> Net:
+    """`apply(params, x (d,), t scalar, cond (c,) or None) -> (out,)`; t in [0, 1] enters with `num_frequencies` Fourier pairs."""
+    _check_activation(activation)
+    return from_linen(_TimeMLP(out, width, depth, activation, num_frequencies))
+
+
+def _check_activation(name: Any) -> None:
+    if name not in ACTIVATIONS:
+        raise ValueError(f"activation={name!r}; accepted: {', '.join(ACTIVATIONS)}.")

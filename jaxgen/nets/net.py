@@ -1,0 +1,27 @@
+"""The contract of a network: variables in, value out."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+
+
+class Net(NamedTuple):
+    """A network as two pure functions. Any `apply(params, ...)` fits, whatever library made it.
+
+    init:  `(key, *inputs) -> params`, from example inputs of one event; None inputs are absent conditions.
+    apply: `(params, *inputs) -> output`, one event.
+    """
+
+    init: Callable[..., Any]
+    apply: Callable[..., Any]
+
+
+def from_linen(module: nn.Module) -> Net:
+    """A flax.linen module as a `Net`. Only the `params` collection is kept, so modules with other state are refused by flax itself."""
+
+    def init(key: jax.Array, *inputs: Any) -> Any:
+        return module.init(key, *inputs).get("params", {})
+
+    return Net(init, lambda params, *inputs: module.apply({"params": params}, *inputs))

@@ -1,0 +1,22 @@
+"""Objectives: how parameters are found. Each factory takes a model, checks what it needs of it, and returns an `Objective`."""
+
+from jaxgen.objectives.adversarial import adversarial
+from jaxgen.objectives.denoising import denoising, lognormal_times, stratified_times
+from jaxgen.objectives.discrepancy import energy
+from jaxgen.objectives.elbo import elbo
+from jaxgen.objectives.flow_matching import flow_matching
+from jaxgen.objectives.maximum_likelihood import maximum_likelihood
+from jaxgen.objectives.reconstruction import gaussian_of_codes, reconstruction
+
+__all__ = [
+    "adversarial",
+    "denoising",
+    "elbo",
+    "energy",
+    "flow_matching",
+    "gaussian_of_codes",
+    "lognormal_times",
+    "maximum_likelihood",
+    "reconstruction",
+    "stratified_times",
+]

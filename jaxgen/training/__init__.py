@@ -1,0 +1,9 @@
+"""Training: one loop for every family, a pure step for people who write their own, checkpoints of arrays."""
+
+from jaxgen.training.checkpoint import load_arrays, save_arrays
+from jaxgen.training.entry import Entry
+from jaxgen.training.fit import Fitted, TrainingDiverged, fit
+from jaxgen.training.optimizers import adam, players
+from jaxgen.training.step import State, batch_at, init_state, make_step
+
+__all__ = ["Entry", "Fitted", "State", "TrainingDiverged", "adam", "batch_at", "fit", "init_state", "load_arrays", "make_step", "players", "save_arrays"]

@@ -1,0 +1,51 @@
+"""Bins with a place inside: from uniform noise to a coordinate whose distribution is piecewise constant with exponential tails."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxgen.transforms.scalar import Scalar, lookup
+
+
+def binned(num_bins: int = 64, bound: float = 3.0, min_mass: float = 1e-3) -> Scalar:
+    """`theta` are logits of `num_bins` bins of equal width on [-bound, bound]; the outer two are exponential tails, so the support is R.
+
+    A uniform `u` falls into the cell of one bin; its place inside the cell is the point's place inside the bin. The cell's volume is the
+    bin's probability, so `log du/dx = log p_k + log density inside bin k`: the change of variables, exact. `min_mass` is shared
+    equally by all bins, which keeps cells wider than a rounding error.
+    """
+    if num_bins < 3 or bound <= 0:
+        raise ValueError(f"binned(num_bins={num_bins}, bound={bound}): num_bins >= 3 and bound > 0.")
+    width = 2 * bound / num_bins
+    edges = np.linspace(-bound, bound, num_bins + 1)
+    last = num_bins - 1
+
+    def cells(theta: jax.Array) -> tuple[jax.Array, jax.Array]:
+        p = (1 - min_mass) * jax.nn.softmax(theta) + min_mass / num_bins
+        return p, jnp.concatenate([jnp.zeros((1,), p.dtype), jnp.cumsum(p)])
+
+    def forward(theta: jax.Array, u: jax.Array) -> tuple[jax.Array, jax.Array]:
+        p, c = cells(theta)
+        k = jnp.sum(u >= c[1:-1])
+        mass = lookup(p, k)
+        r = jnp.clip((u - lookup(c, k)) / mass, jnp.finfo(u.dtype).tiny, 1 - jnp.finfo(u.dtype).epsneg)
+        left, right = width * jnp.log(r), -width * jnp.log1p(-r)
+        inside = lookup(jnp.asarray(edges, u.dtype), k) + width * r
+        x = jnp.where(k == 0, edges[1] + left, jnp.where(k == last, edges[last] + right, inside))
+        return x, -inverse_log_slope(mass, k, x)
+
+    def inverse_log_slope(mass: jax.Array, k: jax.Array, x: jax.Array) -> jax.Array:
+        beyond = jnp.where(k == 0, x - edges[1], jnp.where(k == last, edges[last] - x, 0))
+        return jnp.log(mass / width) + beyond / width
+
+    def inverse(theta: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        p, c = cells(theta)
+        k = jnp.sum(x >= jnp.asarray(edges[1:-1], x.dtype))
+        mass = lookup(p, k)
+        low, high = jnp.minimum(x - edges[1], 0) / width, jnp.maximum(x - edges[last], 0) / width
+        inside = (x - lookup(jnp.asarray(edges, x.dtype), k)) / width
+        r = jnp.where(k == 0, jnp.exp(low), jnp.where(k == last, -jnp.expm1(-high), inside))
+        u = jnp.clip(lookup(c, k) + mass * r, 0, 1 - jnp.finfo(x.dtype).epsneg)
+        return u, inverse_log_slope(mass, k, x)
+
+    return Scalar(num_bins, forward, inverse)

@@ -1,0 +1,54 @@
+"""`repeat`: n layers of one shape under `lax.scan`, so that compile time does not grow with depth."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxgen.transform import Preimage, Transform, nfe
+
+
+def repeat(f: Transform, num: int) -> Transform:
+    """`f` applied `num` times with separate params, stacked along a leading axis. `f` must keep the shape and dtype of its event."""
+    if num < 1:
+        raise ValueError(f"repeat: num={num!r}; accepted: an integer of at least 1.")
+
+    def init(key: jax.Array, z: Any, cond: Any = None) -> Any:
+        return jax.vmap(lambda k: f.init(k, z, cond))(jax.random.split(key, num))
+
+    def forward(params: Any, z: Any, cond: Any = None) -> Any:
+        return jax.lax.scan(lambda z, p: (f.forward(p, z, cond), None), z, params)[0]
+
+    def inverse(params: Any, x: Any, cond: Any = None, key: Any = None) -> Preimage:
+        def step(carry: Any, layer: Any) -> Any:
+            p, k = layer
+            pre = f.inverse(p, carry.z, cond, k)
+            return Preimage(pre.z, carry.log_det + pre.log_det, carry.log_q + pre.log_q), None
+
+        zero = jnp.zeros((), jnp.result_type(*jax.tree.leaves(x)))
+        keys = None if key is None else jax.random.split(key, num)
+        return jax.lax.scan(step, Preimage(x, zero, zero), (params, keys), reverse=True)[0]
+
+    def forward_and_log_det(params: Any, z: Any, cond: Any = None) -> tuple[Any, jax.Array]:
+        def step(carry: Any, p: Any) -> Any:
+            x, log_det = f.forward_and_log_det(p, carry[0], cond)
+            return (x, carry[1] + log_det), None
+
+        return jax.lax.scan(step, (z, jnp.zeros((), jnp.result_type(*jax.tree.leaves(z)))), params)[0]
+
+    def stages(params: Any, z: Any, cond: Any = None) -> Any:
+        def step(z: Any, p: Any) -> Any:
+            x = f.forward(p, z, cond)
+            return x, x
+
+        return jax.lax.scan(step, z, params)[1]
+
+    return Transform(
+        init,
+        forward,
+        None if f.inverse is None else inverse,
+        None if f.forward_and_log_det is None else forward_and_log_det,
+        f.density,
+        {"stages": stages, "nfe": lambda params, z, cond=None: num * nfe(f)(params, z, cond)},
+        note=f.note,
+    )

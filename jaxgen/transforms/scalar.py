@@ -1,0 +1,41 @@
+"""Scalar bijectors with their parameters as an argument: what couplings and autoregressive transforms apply to each coordinate."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+
+class Scalar(NamedTuple):
+    """An increasing bijector of one number.
+
+    num_params: length of `theta`, unconstrained; `theta = 0` is a sensible start.
+    forward:    `(theta, z) -> (x, log dx/dz)`;  inverse: `(theta, x) -> (z, log dz/dx)`.
+    """
+
+    num_params: int
+    forward: Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
+    inverse: Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
+
+
+def scale_and_shift(max_log_scale: float = 3.0) -> Scalar:
+    """`x = shift + exp(s) z` with `|s| < max_log_scale` by a tanh, so that no layer alone can overflow (arXiv 1605.08803, eq. 4)."""
+
+    def log_scale(theta: jax.Array) -> jax.Array:
+        return max_log_scale * jnp.tanh(theta[1] / max_log_scale)
+
+    def forward(theta: jax.Array, z: jax.Array) -> tuple[jax.Array, jax.Array]:
+        s = log_scale(theta)
+        return theta[0] + jnp.exp(s) * z, s
+
+    def inverse(theta: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        s = log_scale(theta)
+        return (x - theta[0]) * jnp.exp(-s), -s
+
+    return Scalar(2, forward, inverse)
+
+
+def lookup(table: jax.Array, index: Any) -> jax.Array:
+    """`table[index]` as a dense select: its transpose is a multiplication, where XLA's gather would be transposed into a serial scatter."""
+    return jnp.sum(jnp.where(jnp.arange(table.shape[0]) == index, table, 0))

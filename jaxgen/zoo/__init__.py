@@ -1,0 +1,25 @@
+"""The zoo: named models, about thirty lines each, as (base, transform, objective) and an optimiser."""
+
+from jaxgen.zoo import adversarial, autoencoder, autoregressive, diffusion, flow, flow_matching
+from jaxgen.zoo.registry import FAMILIES, NAMES, build, describe
+from jaxgen.zoo.sizing import count_params, num_sampling_params
+from jaxgen.zoo.store import load, save
+from jaxgen.zoo.units import in_units
+
+__all__ = [
+    "FAMILIES",
+    "NAMES",
+    "adversarial",
+    "autoencoder",
+    "autoregressive",
+    "build",
+    "count_params",
+    "describe",
+    "diffusion",
+    "flow",
+    "flow_matching",
+    "in_units",
+    "load",
+    "num_sampling_params",
+    "save",
+]

@@ -1,0 +1,48 @@
+"""Normalizing flows: an invertible transform of Gaussian noise, found by maximum likelihood."""
+
+from jaxgen.bases import normal
+from jaxgen.model import Model
+from jaxgen.nets import made, mlp, time_mlp
+from jaxgen.numerics import fixed
+from jaxgen.objectives import maximum_likelihood
+from jaxgen.training import adam
+from jaxgen.transforms import autoregressive, chain, coupling, flip, rational_quadratic, repeat, scale_and_shift
+from jaxgen.zoo.registry import Recipe, register
+from jaxgen.zoo.velocity import velocity_flow
+
+FAMILY = "normalizing flow"
+
+
+@register(FAMILY)
+def realnvp(dim: int, cond_dim: int | None, *, width: int = 48, depth: int = 2, num_layers: int = 8, learning_rate: float = 3e-3) -> Recipe:
+    """Affine couplings (arXiv 1605.08803)."""
+    layer = coupling(scale_and_shift(), lambda out: mlp(out, width=width, depth=depth, zero_last=True))
+    model = Model(normal((dim,)), repeat(chain(layer, flip()), num_layers))
+    return Recipe({"default": model}, maximum_likelihood(model), "maximum likelihood", adam(learning_rate))
+
+
+@register(FAMILY)
+def nsf(
+    dim: int, cond_dim: int | None, *, width: int = 64, depth: int = 2, num_layers: int = 4, num_bins: int = 8, bound: float = 5.0, learning_rate: float = 3e-3
+) -> Recipe:
+    """Rational-quadratic spline couplings (arXiv 1906.04032)."""
+    layer = coupling(rational_quadratic(num_bins, bound), lambda out: mlp(out, width=width, depth=depth, zero_last=True))
+    model = Model(normal((dim,)), repeat(chain(layer, flip()), num_layers))
+    return Recipe({"default": model}, maximum_likelihood(model), "maximum likelihood", adam(learning_rate))
+
+
+@register(FAMILY)
+def maf(dim: int, cond_dim: int | None, *, width: int = 64, depth: int = 2, num_layers: int = 5, learning_rate: float = 3e-3) -> Recipe:
+    """Masked autoregressive flow: affine, each coordinate given those before it (arXiv 1705.07057)."""
+    layer = autoregressive(scale_and_shift(), made(2, width=width, depth=depth))
+    model = Model(normal((dim,)), repeat(chain(layer, flip()), num_layers))
+    return Recipe({"default": model}, maximum_likelihood(model), "maximum likelihood", adam(learning_rate))
+
+
+@register(FAMILY)
+def cnf(dim: int, cond_dim: int | None, *, width: int = 108, depth: int = 3, num_train_steps: int = 4, learning_rate: float = 5e-3) -> Recipe:
+    """Continuous normalizing flow: maximum likelihood through the ODE (arXiv 1806.07366), on a fixed grid while training."""
+    net = time_mlp(dim, width=width, depth=depth)
+    model = Model(normal((dim,)), velocity_flow(net, dim))
+    coarse = Model(model.base, velocity_flow(net, dim, fixed(num_train_steps, "bosh3")))
+    return Recipe({"default": model}, maximum_likelihood(coarse), "maximum likelihood", adam(learning_rate))

@@ -1,0 +1,91 @@
+"""The names of the zoo and `build`, which checks its arguments and makes an `Entry`."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from jaxgen.model import Model
+from jaxgen.objective import Objective
+from jaxgen.training import Entry
+from jaxgen.training.optimizers import Optimizer
+
+MAX_DIM = 64
+
+
+class Recipe(NamedTuple):
+    """What a zoo function returns: readings by name (the first is the default), the objective with its name, the optimiser."""
+
+    readings: Mapping[str, Model]
+    objective: Objective
+    objective_name: str
+    optimizer: Optimizer
+
+
+class _Registered(NamedTuple):
+    family: str
+    function: Callable[..., Recipe]
+
+
+_REGISTRY: dict[str, _Registered] = {}
+NAMES: list[str] = []
+FAMILIES: dict[str, str] = {}
+
+
+def register(family: str, name: str | None = None) -> Callable[[Callable[..., Recipe]], Callable[..., Recipe]]:
+    """Enter a zoo function `(dim, cond_dim, **options) -> Recipe` under `name` or its own."""
+
+    def enter(function: Callable[..., Recipe]) -> Callable[..., Recipe]:
+        entered = name or function.__name__
+        _REGISTRY[entered] = _Registered(family, function)
+        NAMES.append(entered)
+        FAMILIES[entered] = family
+        return function
+
+    return enter
+
+
+def build(name: str, event_shape: Any, cond_shape: Any = None, *, num_params: int | None = None, **options: Any) -> Entry:
+    """The entry `name` for events of shape `(d,)`, 1 <= d <= 64, and conditions of shape `(c,)` or None.
+
+    options: those of the zoo function, such as `width`, `depth`, `learning_rate`; `jaxgen.zoo.describe(name)` lists them.
+    num_params: choose `width` so that sampling uses about this many parameters.
+    Raises ValueError for an unknown name, option or shape.
+
+    >>> import jaxgen
+    >>> jaxgen.zoo.build("ddpm", event_shape=(2,)).readings.keys()
+    dict_keys(['ancestral', 'ddim', 'ode'])
+    """
+    if name not in _REGISTRY:
+        raise ValueError(f"name={name!r}; accepted: {', '.join(NAMES)}.")
+    family, function = _REGISTRY[name]
+    dim, cond_dim = _vector("event_shape", event_shape, MAX_DIM), None if cond_shape is None else _vector("cond_shape", cond_shape, None)
+    known = describe(name)
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise ValueError(f"{name}: unknown option {', '.join(unknown)}; accepted: {', '.join(f'{k}={v!r}' for k, v in known.items())}.")
+    if num_params is not None:
+        from jaxgen.zoo.sizing import width_for
+
+        if "width" in options:
+            raise ValueError("give num_params or width, not both.")
+        options["width"] = width_for(lambda width: function(dim, cond_dim, **{**options, "width": width}), num_params, cond_dim)
+    recipe = function(dim, cond_dim, **options)
+    reading = next(iter(recipe.readings))
+    config = {"name": name, "event_shape": [dim], "cond_shape": None if cond_dim is None else [cond_dim], "options": options}
+    readings = MappingProxyType(dict(recipe.readings))
+    return Entry(name, family, readings[reading], readings, recipe.objective, recipe.optimizer, recipe.objective_name, reading, config)
+
+
+def describe(name: str) -> dict[str, Any]:
+    """The options of an entry with their defaults."""
+    if name not in _REGISTRY:
+        raise ValueError(f"name={name!r}; accepted: {', '.join(NAMES)}.")
+    parameters = list(inspect.signature(_REGISTRY[name].function).parameters.values())
+    return {p.name: p.default for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
+
+
+def _vector(name: str, shape: Any, most: int | None) -> int:
+    if not isinstance(shape, (tuple, list)) or len(shape) != 1 or not isinstance(shape[0], int) or not 1 <= shape[0] <= (most or shape[0]):
+        raise ValueError(f"{name}={shape!r}; accepted: (d,) with 1 <= d{f' <= {most}' if most else ''}.")
+    return shape[0]

@@ -1,0 +1,87 @@
+"""Save and load a trained entry: its config as JSON, its arrays through orbax, never code."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxgen.model import init
+from jaxgen.objective import Batch
+from jaxgen.training import Entry, Fitted, load_arrays, save_arrays
+from jaxgen.zoo.registry import build
+from jaxgen.zoo.units import in_units
+
+
+def save(path: str | Path, entry: Entry, fitted: Fitted) -> None:
+    """Write `config.json`, `metrics.jsonl` and `checkpoints/` into the run folder `path`, which may hold an earlier save of the same run.
+
+    Raises ValueError for an entry that did not come from `zoo.build`, as its functions cannot be rebuilt from a config.
+    """
+    if "name" not in entry.config:
+        raise ValueError("save: this entry has no config to rebuild it from; entries made by jaxgen.zoo.build have one.")
+    path = Path(path)
+    path.mkdir(parents=True, exist_ok=True)
+    history = fitted.history
+    numbers = {k: v for k, v in history.items() if isinstance(v, (int, float))}
+    write_json(path / "config.json", {**entry.config, "status": fitted.status, "history": numbers})
+    _write_metrics(path / "metrics.jsonl", history)
+    save_arrays(path / "checkpoints", {"params": fitted.params, "aux": fitted.aux})
+
+
+def load(path: str | Path) -> tuple[Entry, Fitted]:
+    """The entry and params of a run folder that `save` or `jaxgen train` wrote.
+
+    Raises FileNotFoundError without a `config.json` there, ValueError where config and arrays do not belong together.
+    """
+    path = Path(path)
+    if not (path / "config.json").is_file():
+        raise FileNotFoundError(f"{path}: no run folder of jaxgen (it has no config.json).")
+    try:
+        config = json.loads((path / "config.json").read_text())
+        cond_shape = config["cond_shape"]
+        entry = build(config["name"], config["event_shape"], cond_shape, **config["options"])
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ValueError(f"{path / 'config.json'}: not a config that jaxgen wrote ({error!r}).") from None
+    like = jax.eval_shape(lambda key: _initial(key, entry, config["event_shape"], cond_shape), jax.random.key(0))
+    units = config.get("units")
+    if units is not None:
+        like = {**like, "params": (like["params"], ())}
+    arrays = load_arrays(path / "checkpoints", like)
+    fitted = Fitted(arrays["params"], arrays["aux"], _read_metrics(path / "metrics.jsonl") | config.get("history", {}), config.get("status", "finished"))
+    if units is None:
+        return entry, fitted
+    entry, wrapped = in_units(entry, fitted._replace(params=fitted.params[0]), **units)
+    return entry, wrapped
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON so that a reader never sees half of it."""
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n")
+    os.replace(temporary, path)
+
+
+def _initial(key: jax.Array, entry: Entry, event_shape: Any, cond_shape: Any) -> Any:
+    cond = None if cond_shape is None else jnp.zeros((2, *cond_shape))
+    params = init(key, entry.model, None if cond is None else cond[0])
+    params, aux = entry.objective.init(key, params, Batch(jnp.zeros((2, *event_shape)), cond))
+    return {"params": params, "aux": aux}
+
+
+def _write_metrics(path: Path, history: dict[str, Any]) -> None:
+    steps = {k: v for k, v in history.items() if hasattr(v, "shape") and not k.startswith("valid_")}
+    rows = [{"step": i, **{k: float(v[i]) for k, v in steps.items()}} for i in range(len(steps.get("loss", ())))]
+    rows += [{"step": int(s), "valid_loss": float(v)} for s, v in zip(history.get("valid_step", ()), history.get("valid_loss", ()), strict=True)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def _read_metrics(path: Path) -> dict[str, Any]:
+    import numpy as np
+
+    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+    steps, valids = [r for r in rows if "valid_loss" not in r], [r for r in rows if "valid_loss" in r]
+    history: dict[str, Any] = {k: np.array([r[k] for r in steps], np.float32) for k in (steps[0] if steps else {}) if k != "step"}
+    return history | {"valid_step": np.array([r["step"] for r in valids], np.int32), "valid_loss": np.array([r["valid_loss"] for r in valids], np.float32)}
