@@ -4,7 +4,7 @@ A base distribution supplies noise, a pure function turns it into data, an objec
 inference: `transform.py`, `model.py` and `objective.py` are the whole idea.
 """
 
-from jaxgen import bases, nets, numerics, objectives, paths, training, transforms, zoo
+from jaxgen import bases, data, evaluation, nets, numerics, objectives, paths, training, transforms, zoo
 from jaxgen.model import LogProb, Model, encode, init, interpolate, log_prob, sample, sample_and_log_prob, sampling_params
 from jaxgen.objective import Batch, Clock, Objective, PairingError
 from jaxgen.training import Entry, Fitted, TrainingDiverged, fit

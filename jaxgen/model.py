@@ -114,7 +114,15 @@ def encode(model: Model, params: Any, x: Any, cond: Any = None, *, key: jax.Arra
 
 
 def interpolate(
-    model: Model, params: Any, x0: Any, x1: Any, num_points: int = 9, cond: Any = None, *, key: jax.Array | None = None, path: str = "linear"
+    model: Model,
+    params: Any,
+    x0: Any,
+    x1: Any,
+    num_points: int = 9,
+    cond: Any = None,
+    *,
+    key: jax.Array | None = None,
+    path: str = "linear",
 ) -> Any:
     """`num_points` events `(num_points, *event)` from `x0` to `x1` (one event each), straight in the noise between their preimages.
 

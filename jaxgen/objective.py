@@ -4,7 +4,8 @@ An objective factory takes a model and checks what it needs of it: `flow_matchin
 model without one by `PairingError`. Every valid pairing trains. Objectives see batches.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -38,6 +39,7 @@ class Objective(NamedTuple):
     update:  `(params, aux, key, batch) -> aux`, state that has no gradient; optional.
     prepare: `(key, batch) -> batch`, work on the host in numpy, such as an optimal-transport plan; optional.
     finish:  `(params, aux, data) -> params`, after the fit, such as the Gaussian of an autoencoder's codes; optional.
+    parts:   pure functions of aux for pictures and diagnostics, such as `critic (aux, x, cond) -> scalar`.
     """
 
     init: Callable[..., tuple[Any, Any]]
@@ -46,6 +48,7 @@ class Objective(NamedTuple):
     update: Callable[..., Any] | None = None
     prepare: Callable[..., Batch] | None = None
     finish: Callable[..., Any] | None = None
+    parts: Mapping[str, Callable[..., Any]] = MappingProxyType({})
 
 
 class PairingError(TypeError):

@@ -9,7 +9,13 @@ import jax.numpy as jnp
 
 from jaxgen.nets.net import Net, from_linen
 
-ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {"silu": nn.silu, "gelu": nn.gelu, "tanh": jnp.tanh, "relu": nn.relu, "leaky_relu": nn.leaky_relu}
+ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
+    "silu": nn.silu,
+    "gelu": nn.gelu,
+    "tanh": jnp.tanh,
+    "relu": nn.relu,
+    "leaky_relu": nn.leaky_relu,
+}
 
 
 class _MLP(nn.Module):

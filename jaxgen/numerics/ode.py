@@ -1,6 +1,6 @@
 """Initial value problems through diffrax: one `solve` for adaptive and fixed grids, differentiable in both modes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import diffrax
@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 
 class Solver(NamedTuple):
-    """How an ODE is integrated: a fixed number of steps where `num_steps` is given, else adaptively to `rtol` and `atol`."""
+    """How an ODE is integrated: `num_steps` equal steps where given, else adaptively to `rtol` and `atol`."""
 
     method: str = "tsit5"
     num_steps: int | None = None
@@ -18,29 +18,44 @@ class Solver(NamedTuple):
     max_steps: int = 4096
 
 
-_METHODS: dict[str, Callable[[], diffrax.AbstractSolver]] = {
-    "euler": diffrax.Euler,
-    "midpoint": diffrax.Midpoint,
-    "heun": diffrax.Heun,
-    "bosh3": diffrax.Bosh3,
-    "tsit5": diffrax.Tsit5,
-    "dopri5": diffrax.Dopri5,
-    "dopri8": diffrax.Dopri8,
+class _Tableau(NamedTuple):
+    """An explicit Runge-Kutta method: row i of `a` weighs the slopes before stage i, at time fraction `c[i]`; `b` weighs them all."""
+
+    a: tuple[tuple[float, ...], ...]
+    b: tuple[float, ...]
+    c: tuple[float, ...]
+
+
+_FIXED = {
+    "euler": _Tableau(((),), (1.0,), (0.0,)),
+    "midpoint": _Tableau(((), (0.5,)), (0.0, 1.0), (0.0, 0.5)),
+    "heun": _Tableau(((), (1.0,)), (0.5, 0.5), (0.0, 1.0)),
+    "rk4": _Tableau(((), (0.5,), (0.0, 0.5), (0.0, 0.0, 1.0)), (1 / 6, 1 / 3, 1 / 3, 1 / 6), (0.0, 0.5, 0.5, 1.0)),
 }
-STAGES = {"euler": 1, "midpoint": 2, "heun": 2, "bosh3": 3, "tsit5": 6, "dopri5": 6, "dopri8": 13}
+_ADAPTIVE: dict[str, tuple[Callable[[], diffrax.AbstractSolver], int]] = {
+    "bosh3": (diffrax.Bosh3, 3),
+    "tsit5": (diffrax.Tsit5, 6),
+    "dopri5": (diffrax.Dopri5, 6),
+    "dopri8": (diffrax.Dopri8, 13),
+}
 
 
-def fixed(num_steps: int, method: str = "tsit5") -> Solver:
-    """`num_steps` equal steps: known work, for training."""
-    _check_method(method)
+def fixed(num_steps: int, method: str = "rk4") -> Solver:
+    """`num_steps` equal steps of "euler", "midpoint", "heun" or "rk4": known work, for training."""
+    _check_method(method, _FIXED)
     if num_steps < 1:
         raise ValueError(f"num_steps={num_steps!r}; accepted: an integer of at least 1.")
     return Solver(method, num_steps)
 
 
 def adaptive(rtol: float = 1e-5, atol: float = 1e-5, method: str = "tsit5", max_steps: int = 4096) -> Solver:
-    """Steps chosen to keep the local error under `atol + rtol |y|`; a solve that needs more than `max_steps` returns NaN, never a guess."""
-    _check_method(method)
+    """Steps chosen to keep the local error under `atol + rtol |y|`; a solve that needs more than `max_steps` returns NaN, never a guess.
+
+    method: "bosh3", "tsit5", "dopri5" or "dopri8".
+    """
+    _check_method(method, _ADAPTIVE)
+    if not (rtol > 0 and atol > 0):
+        raise ValueError(f"adaptive(rtol={rtol}, atol={atol}): tolerances are positive.")
     return Solver(method, None, rtol, atol, max_steps)
 
 
@@ -53,41 +68,72 @@ def solve(
     *,
     save_at: jax.Array | None = None,
     norm: Callable[[Any], jax.Array] | None = None,
-) -> tuple[Any, jax.Array]:
+) -> tuple[Any, Any]:
     """`y(t1)` of `dy/dt = field(t, y)`, `y(t0) = y0` (any pytree), and the number of evaluations of `field`.
 
-    `save_at` `(S,)` returns the states at those times instead, with a new leading axis. `norm` measures the error estimate of an adaptive
-    solve (default: root mean square over the whole state). NaN where the solver failed.
+    `save_at` `(S,)`, in the order of integration, returns the states at those times instead, with a new leading axis. `norm` measures the
+    error estimate of an adaptive solve (default: root mean square over the whole state). NaN where the solver failed.
     """
     dtype = jnp.result_type(*jax.tree.leaves(y0))
     start, end = jnp.asarray(t0, dtype), jnp.asarray(t1, dtype)
-    if solver.num_steps is not None:
-        controller: Any = diffrax.ConstantStepSize()
-        dt0, max_steps = (end - start) / solver.num_steps, solver.num_steps + 1
-    else:
-        controller = diffrax.PIDController(solver.rtol, solver.atol, **({} if norm is None else {"norm": norm}))
-        dt0, max_steps = None, solver.max_steps
+    if solver.num_steps is None:
+        return _adaptive_solve(field, y0, start, end, solver, save_at, norm)
+    if save_at is None:
+        return _fixed_solve(field, y0, start, end, solver, solver.num_steps), solver.num_steps * len(_FIXED[solver.method].b)
+    per_save = max(1, round(solver.num_steps / save_at.shape[0]))
+
+    def to_next(carry: Any, t: jax.Array) -> Any:
+        y = _fixed_solve(field, carry[1], carry[0], t, solver, per_save)
+        return (t, y), y
+
+    return jax.lax.scan(to_next, (start, y0), save_at)[1], per_save * save_at.shape[0] * len(_FIXED[solver.method].b)
+
+
+def _fixed_solve(field: Callable[[jax.Array, Any], Any], y0: Any, start: jax.Array, end: jax.Array, solver: Solver, num_steps: int) -> Any:
+    # Not diffrax: its gradient through a fixed grid costs several times this scan's (benchmarks/fixed_grid.py).
+    tableau, h = _FIXED[solver.method], (end - start) / num_steps
+
+    def combine(y: Any, weights: tuple[float, ...], slopes: list[Any]) -> Any:
+        for w, k in zip(weights, slopes, strict=True):
+            if w:
+                y = jax.tree.map(lambda a, b, w=w: a + h * w * b, y, k)
+        return y
+
+    # Recomputing a step's inner values on the way back is cheaper than keeping them.
+    @jax.checkpoint
+    def step(y: Any, i: jax.Array) -> Any:
+        t, slopes = start + i.astype(h.dtype) * h, []
+        for row, c in zip(tableau.a, tableau.c, strict=True):
+            slopes.append(field(t + c * h, combine(y, row, slopes)))
+        return combine(y, tableau.b, slopes), None
+
+    return jax.lax.scan(step, y0, jnp.arange(num_steps))[0]
+
+
+def _adaptive_solve(
+    field: Callable[[jax.Array, Any], Any], y0: Any, start: jax.Array, end: jax.Array, solver: Solver, save_at: Any, norm: Any
+) -> tuple[Any, jax.Array]:
+    method, num_evaluations = _ADAPTIVE[solver.method]
     solution = diffrax.diffeqsolve(
         diffrax.ODETerm(lambda t, y, args: field(t, y)),
-        _METHODS[solver.method](),
+        method(),
         start,
         end,
-        dt0,
+        None,
         y0,
         saveat=diffrax.SaveAt(t1=True) if save_at is None else diffrax.SaveAt(ts=save_at),
-        stepsize_controller=controller,
+        stepsize_controller=diffrax.PIDController(solver.rtol, solver.atol, **({} if norm is None else {"norm": norm})),
         # The only adjoint through which a Jacobian can be taken in forward and in reverse mode.
         adjoint=diffrax.DirectAdjoint(),
-        max_steps=max_steps,
+        max_steps=solver.max_steps,
         # A raised error would be a host callback, which cannot be lowered for several platforms at once.
         throw=False,
     )
     ok = solution.result == diffrax.RESULTS.successful
     ys = solution.ys if save_at is not None else jax.tree.map(lambda y: y[0], solution.ys)
-    ys = jax.tree.map(lambda y: jnp.where(ok, y, jnp.nan), ys)
-    return ys, solution.stats["num_steps"] * STAGES[solver.method]
+    return jax.tree.map(lambda y: jnp.where(ok, y, jnp.nan), ys), solution.stats["num_steps"] * num_evaluations
 
 
-def _check_method(method: str) -> None:
-    if method not in _METHODS:
-        raise ValueError(f"method={method!r}; accepted: {', '.join(_METHODS)}.")
+def _check_method(method: str, known: Mapping[str, Any]) -> None:
+    if method not in known:
+        raise ValueError(f"method={method!r}; accepted: {', '.join(known)}.")

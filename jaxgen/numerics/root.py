@@ -13,21 +13,21 @@ def monotone_root(f: Callable[[Any, jax.Array], jax.Array], theta: Any, target: 
     Newton steps that fall outside the shrinking bracket are replaced by bisection. The derivative with respect to `theta` and `target`
     is that of the implicit function theorem, `dx = (dtarget - df/dtheta dtheta) / (df/dx)`; the bracket has none.
     """
-    low, high = jax.lax.stop_gradient((low, high))
 
+    # The bracket is an argument: a custom rule must not close over values that a surrounding scan is tracing.
     @jax.custom_jvp
-    def root(theta: Any, target: jax.Array) -> jax.Array:
+    def root(theta: Any, target: jax.Array, low: jax.Array, high: jax.Array) -> jax.Array:
         return _newton_in_bracket(lambda x: f(theta, x) - target, low, high)
 
     @root.defjvp
     def root_jvp(primals: Any, tangents: Any) -> tuple[jax.Array, jax.Array]:
-        theta, target = primals
-        x = root(theta, target)
+        theta, target, low, high = primals
+        x = root(theta, target, low, high)
         slope = jax.grad(f, argnums=1)(theta, x)
         _, through_theta = jax.jvp(lambda th: f(th, x), (theta,), (tangents[0],))
         return x, (tangents[1] - through_theta) / slope
 
-    return root(theta, target)
+    return root(theta, target, *jax.lax.stop_gradient((low, high)))
 
 
 def _newton_in_bracket(f: Callable[[jax.Array], jax.Array], low: jax.Array, high: jax.Array) -> jax.Array:

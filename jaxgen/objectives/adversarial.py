@@ -68,4 +68,4 @@ def adversarial(
         smooth = penalty(aux, key_penalty, batch.x, fake, batch.cond)
         return generator + discriminator + smooth, {"generator": generator, "critic": discriminator, "penalty": smooth}
 
-    return Objective(init, loss)
+    return Objective(init, loss, parts={"critic": lambda aux, x, cond=None: critic.apply(aux, x, cond)[0]})

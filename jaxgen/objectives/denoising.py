@@ -39,7 +39,12 @@ def lognormal_times(path: Path, mean: float = -1.2, sd: float = 1.2) -> Times:
 
 
 def denoising(
-    model: Model, path: Path, part: str = "eps", *, weight: Callable[[Path, jax.Array], jax.Array] | None = None, times: Times = stratified_times
+    model: Model,
+    path: Path,
+    part: str = "eps",
+    *,
+    weight: Callable[[Path, jax.Array], jax.Array] | None = None,
+    times: Times = stratified_times,
 ) -> Objective:
     """Minimise `E weight(t) |part(x_t, t) - target|^2` per coordinate with `x_t = alpha x + sigma z` (arXiv 2006.11239, eq. 14).
 

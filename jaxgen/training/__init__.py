@@ -6,4 +6,17 @@ from jaxgen.training.fit import Fitted, TrainingDiverged, fit
 from jaxgen.training.optimizers import adam, players
 from jaxgen.training.step import State, batch_at, init_state, make_step
 
-__all__ = ["Entry", "Fitted", "State", "TrainingDiverged", "adam", "batch_at", "fit", "init_state", "load_arrays", "make_step", "players", "save_arrays"]
+__all__ = [
+    "Entry",
+    "Fitted",
+    "State",
+    "TrainingDiverged",
+    "adam",
+    "batch_at",
+    "fit",
+    "init_state",
+    "load_arrays",
+    "make_step",
+    "players",
+    "save_arrays",
+]

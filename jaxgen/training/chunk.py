@@ -28,7 +28,15 @@ class Chunk(NamedTuple):
 
 
 def make_chunk(
-    entry: Entry, state: State, data: Batch, key: jax.Array, num_steps: int, batch_size: int, ema: float, steps_per_chunk: int, devices: Sequence[Any] | None
+    entry: Entry,
+    state: State,
+    data: Batch,
+    key: jax.Array,
+    num_steps: int,
+    batch_size: int,
+    ema: float,
+    steps_per_chunk: int,
+    devices: Sequence[Any] | None,
 ) -> Chunk:
     """Compile the chunk and place state and data on the mesh: as many of `devices` as divide `batch_size`."""
     mesh = _mesh(devices, batch_size)

@@ -15,6 +15,7 @@ class Entry(NamedTuple):
 
     readings:  the models that one set of params can be read as, by name ("ancestral", "ode" ...); `model` is the default, `reading` its name.
     optimizer: `num_steps -> optax.GradientTransformation` over the tuple `(params, aux)`, as schedules need the number of steps.
+    num_steps: a sensible length of training on two-dimensional data.
     config:    JSON from which `jaxgen.load` rebuilds the entry.
     """
 
@@ -26,6 +27,7 @@ class Entry(NamedTuple):
     optimizer: Callable[[int], optax.GradientTransformation]
     objective_name: str = ""
     reading: str = "default"
+    num_steps: int = 3_000
     config: Mapping[str, Any] = MappingProxyType({})
 
     def __hash__(self) -> int:

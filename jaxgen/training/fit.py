@@ -93,7 +93,9 @@ def fit(
     return fitted
 
 
-def _loop(chunk: Chunk, valid_loss: Callable[..., Any] | None, num_steps: int, eval_every: int, patience: int | None, bar: Progress) -> Fitted:
+def _loop(
+    chunk: Chunk, valid_loss: Callable[..., Any] | None, num_steps: int, eval_every: int, patience: int | None, bar: Progress
+) -> Fitted:
     seen: list[dict[str, np.ndarray]] = []
     valids: list[tuple[int, float]] = []
     best, best_loss, next_eval, status = None, math.inf, eval_every, "finished"
@@ -123,7 +125,9 @@ def _loop(chunk: Chunk, valid_loss: Callable[..., Any] | None, num_steps: int, e
     return fitted if best is None else fitted._replace(params=jax.tree.map(jnp.asarray, best))
 
 
-def _fitted(state: State, seen: list[dict[str, np.ndarray]], valids: list[tuple[int, float]], chunk: Chunk, start: float, status: str) -> Fitted:
+def _fitted(
+    state: State, seen: list[dict[str, np.ndarray]], valids: list[tuple[int, float]], chunk: Chunk, start: float, status: str
+) -> Fitted:
     # Copies on the default device: training's own buffers are spread over the mesh.
     params, aux = jax.tree.map(jnp.asarray, jax.device_get((state.ema, state.aux)))
     history: dict[str, Any] = _history(seen)

@@ -9,7 +9,9 @@ import optax
 Optimizer = Callable[[int], optax.GradientTransformation]
 
 
-def adam(learning_rate: float = 1e-3, *, b1: float = 0.9, b2: float = 0.999, clip: float | None = 1.0, warmup: float = 0.02, floor: float = 0.0) -> Optimizer:
+def adam(
+    learning_rate: float = 1e-3, *, b1: float = 0.9, b2: float = 0.999, clip: float | None = 1.0, warmup: float = 0.02, floor: float = 0.0
+) -> Optimizer:
     """Adam with cosine decay from `learning_rate` to `floor` times it, after a linear warm-up over a share `warmup` of the steps.
 
     Gradients are clipped to global norm `clip`. Raises ValueError for a learning rate that is not positive.
@@ -19,7 +21,9 @@ def adam(learning_rate: float = 1e-3, *, b1: float = 0.9, b2: float = 0.999, cli
 
     def build(num_steps: int) -> optax.GradientTransformation:
         warm = min(max(1, round(warmup * num_steps)), max(1, num_steps - 1))
-        schedule = optax.warmup_cosine_decay_schedule(0.0 if num_steps > 1 else learning_rate, learning_rate, warm, max(num_steps, warm + 1), floor * learning_rate)
+        schedule = optax.warmup_cosine_decay_schedule(
+            0.0 if num_steps > 1 else learning_rate, learning_rate, warm, max(num_steps, warm + 1), floor * learning_rate
+        )
         clipping = optax.identity() if clip is None else optax.clip_by_global_norm(clip)
         return optax.chain(clipping, optax.adam(schedule, b1, b2))
 

@@ -32,7 +32,9 @@ class _Lines:
         now = time.perf_counter()
         if done == self.total or now - self.last > 10:
             self.last = now
-            self.console.print(f"{self.name}: step {done}/{self.total}, {done / (now - self.start):.0f} steps/s, {_shown(metrics)}", highlight=False)
+            self.console.print(
+                f"{self.name}: step {done}/{self.total}, {done / (now - self.start):.0f} steps/s, {_shown(metrics)}", highlight=False
+            )
 
 
 class _Bar:
@@ -53,7 +55,13 @@ def progress_bar(name: str, total: int, show: bool | None) -> Iterator[Progress]
     elif not console.is_terminal:
         yield _Lines(name, total, console)
     else:
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn(), TextColumn("{task.fields[shown]}"))
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total}"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[shown]}"),
+        )
         with RichProgress(*columns, console=console, transient=True) as bar:
             yield _Bar(bar.add_task(name, total=total, shown="compiling"), bar)
 

@@ -3,11 +3,11 @@
 from jaxgen.transform import chain, invert, on
 from jaxgen.transforms.affine import affine, flip, on_condition, triangular_affine
 from jaxgen.transforms.autoregressive import autoregressive
+from jaxgen.transforms.binned import binned
 from jaxgen.transforms.coupling import coupling
 from jaxgen.transforms.decoder import autoencoder, gaussian_decoder, generator
 from jaxgen.transforms.grid_sampler import ddim, heun
 from jaxgen.transforms.mixture import mixture_logit
-from jaxgen.transforms.binned import binned
 from jaxgen.transforms.ode_flow import ode_flow, probability_flow
 from jaxgen.transforms.repeat import repeat
 from jaxgen.transforms.scalar import Scalar, scale_and_shift

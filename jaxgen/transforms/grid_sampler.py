@@ -12,7 +12,9 @@ from jaxgen.transform import Density, Transform, over_batch
 from jaxgen.transforms.ode_flow import probability_flow
 
 
-def ddim(init: Callable[..., Any], prediction: Prediction, num_steps: int, *, density_solver: Solver | None = None, trace: str = "exact") -> Transform:
+def ddim(
+    init: Callable[..., Any], prediction: Prediction, num_steps: int, *, density_solver: Solver | None = None, trace: str = "exact"
+) -> Transform:
     """DDIM (arXiv 2010.02502, eq. 12 with sigma = 0): `x_s = alpha_s x_hat + sigma_s z_hat`, and `x_hat` itself at the end."""
 
     def step(params: Any, x: jax.Array, t: jax.Array, s: jax.Array, cond: Any) -> jax.Array:
@@ -21,7 +23,9 @@ def ddim(init: Callable[..., Any], prediction: Prediction, num_steps: int, *, de
     return _on_grid(init, prediction, step, num_steps, 1, density_solver, trace)
 
 
-def heun(init: Callable[..., Any], prediction: Prediction, num_steps: int, *, density_solver: Solver | None = None, trace: str = "exact") -> Transform:
+def heun(
+    init: Callable[..., Any], prediction: Prediction, num_steps: int, *, density_solver: Solver | None = None, trace: str = "exact"
+) -> Transform:
     """Heun's method in `sigma / alpha` (arXiv 2206.00364, algorithm 1), for any path: with `x / alpha` as state the slope is `z_hat`.
 
     `num_steps` steps cost `2 num_steps - 1` network evaluations.
@@ -38,7 +42,13 @@ def heun(init: Callable[..., Any], prediction: Prediction, num_steps: int, *, de
 
 
 def _on_grid(
-    init: Callable[..., Any], prediction: Prediction, step: Callable[..., jax.Array], num_steps: int, order: int, density_solver: Solver | None, trace: str
+    init: Callable[..., Any],
+    prediction: Prediction,
+    step: Callable[..., jax.Array],
+    num_steps: int,
+    order: int,
+    density_solver: Solver | None,
+    trace: str,
 ) -> Transform:
     if num_steps < 1:
         raise ValueError(f"num_steps={num_steps!r}; accepted: an integer of at least 1.")

@@ -43,12 +43,18 @@ def repeat(f: Transform, num: int) -> Transform:
 
         return jax.lax.scan(step, z, params)[1]
 
+    def count(params: Any, z: Any, cond: Any = None) -> jax.Array:
+        def step(z: Any, p: Any) -> Any:
+            return f.forward(p, z, cond), jnp.asarray(nfe(f)(p, z, cond), jnp.float32)
+
+        return jnp.sum(jax.lax.scan(step, z, params)[1])
+
     return Transform(
         init,
         forward,
         None if f.inverse is None else inverse,
         None if f.forward_and_log_det is None else forward_and_log_det,
         f.density,
-        {"stages": stages, "nfe": lambda params, z, cond=None: num * nfe(f)(params, z, cond)},
+        {"stages": stages, "nfe": count},
         note=f.note,
     )

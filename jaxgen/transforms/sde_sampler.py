@@ -102,5 +102,9 @@ def _gaussian_chain(init: Callable[..., Any], prediction: Prediction, kernel: Ke
         inverse,
         None,
         Density.LOWER_BOUND,
-        {**prediction.parts(), "stages": lambda params, z, cond=None: run(params, z, cond)[1], "nfe": lambda params, z, cond=None: num_steps},
+        {
+            **prediction.parts(),
+            "stages": lambda params, z, cond=None: run(params, z, cond)[1],
+            "nfe": lambda params, z, cond=None: num_steps,
+        },
     )

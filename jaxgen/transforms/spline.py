@@ -24,7 +24,9 @@ def rational_quadratic(num_bins: int = 8, bound: float = 5.0, min_bin: float = 1
     The direct formula (eqs. 4 and 5) serves `inverse`, from data to noise, which training runs; the quadratic's root (eqs. 6 to 8) `forward`.
     """
     if num_bins < 2 or bound <= 0 or num_bins * min_bin >= 1:
-        raise ValueError(f"rational_quadratic(num_bins={num_bins}, bound={bound}, min_bin={min_bin}): num_bins >= 2, bound > 0, num_bins * min_bin < 1.")
+        raise ValueError(
+            f"rational_quadratic(num_bins={num_bins}, bound={bound}, min_bin={min_bin}): num_bins >= 2, bound > 0, num_bins * min_bin < 1."
+        )
     ones = np.tri(num_bins, dtype=np.float32)
     unit_slope = float(np.log(np.expm1(1 - min_slope)))
 

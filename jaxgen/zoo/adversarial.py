@@ -21,7 +21,9 @@ def gan(dim: int, cond_dim: int | None, *, width: int = 108, depth: int = 3, r1:
 
 
 @register(FAMILY)
-def wgan_gp(dim: int, cond_dim: int | None, *, width: int = 108, depth: int = 3, gradient_penalty: float = 1.0, learning_rate: float = 1e-3) -> Recipe:
+def wgan_gp(
+    dim: int, cond_dim: int | None, *, width: int = 108, depth: int = 3, gradient_penalty: float = 1.0, learning_rate: float = 1e-3
+) -> Recipe:
     """The Wasserstein game with gradient penalty (arXiv 1704.00028)."""
     model = _generator(dim, width, depth)
     objective = adversarial(model, _critic(width, depth), "wasserstein", gradient_penalty=gradient_penalty)
@@ -29,7 +31,9 @@ def wgan_gp(dim: int, cond_dim: int | None, *, width: int = 108, depth: int = 3,
 
 
 @register(FAMILY)
-def rpgan(dim: int, cond_dim: int | None, *, width: int = 108, depth: int = 3, r1: float = 0.1, r2: float = 0.1, learning_rate: float = 1e-3) -> Recipe:
+def rpgan(
+    dim: int, cond_dim: int | None, *, width: int = 108, depth: int = 3, r1: float = 0.1, r2: float = 0.1, learning_rate: float = 1e-3
+) -> Recipe:
     """The relativistic pairing game with gradient penalties on both sides (arXiv 2501.05441)."""
     model = _generator(dim, width, depth)
     objective = adversarial(model, _critic(width, depth), "relativistic", r1=r1, r2=r2)

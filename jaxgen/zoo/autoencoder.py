@@ -12,7 +12,9 @@ FAMILY = "autoencoder"
 
 
 @register(FAMILY)
-def ae(dim: int, cond_dim: int | None, *, width: int = 108, depth: int = 3, latent_dim: int | None = None, learning_rate: float = 2e-3) -> Recipe:
+def ae(
+    dim: int, cond_dim: int | None, *, width: int = 108, depth: int = 3, latent_dim: int | None = None, learning_rate: float = 2e-3
+) -> Recipe:
     """A deterministic autoencoder behind an affine that becomes the Gaussian of its codes after training (implicit)."""
     latent = latent_dim or max(1, min(dim // 2, 16))
     nets = mlp(dim, width=width, depth=depth), mlp(latent, width=width, depth=depth)
@@ -21,14 +23,23 @@ def ae(dim: int, cond_dim: int | None, *, width: int = 108, depth: int = 3, late
 
 
 @register(FAMILY)
-def vae(dim: int, cond_dim: int | None, *, width: int = 108, depth: int = 3, latent_dim: int | None = None, learning_rate: float = 2e-3) -> Recipe:
+def vae(
+    dim: int, cond_dim: int | None, *, width: int = 108, depth: int = 3, latent_dim: int | None = None, learning_rate: float = 2e-3
+) -> Recipe:
     """Variational autoencoder with a Gaussian decoder (arXiv 1312.6114)."""
     return _variational(dim, width, depth, latent_dim, learning_rate, 1.0)
 
 
 @register(FAMILY)
 def beta_vae(
-    dim: int, cond_dim: int | None, *, width: int = 108, depth: int = 3, latent_dim: int | None = None, beta: float = 2.0, learning_rate: float = 2e-3
+    dim: int,
+    cond_dim: int | None,
+    *,
+    width: int = 108,
+    depth: int = 3,
+    latent_dim: int | None = None,
+    beta: float = 2.0,
+    learning_rate: float = 2e-3,
 ) -> Recipe:
     """The same model with the rate weighed by beta (ICLR 2017)."""
     return _variational(dim, width, depth, latent_dim, learning_rate, beta)

@@ -12,7 +12,9 @@ FAMILY = "autoregressive"
 
 
 @register(FAMILY)
-def ar_mixture(dim: int, cond_dim: int | None, *, width: int = 112, depth: int = 3, num_components: int = 16, learning_rate: float = 3e-3) -> Recipe:
+def ar_mixture(
+    dim: int, cond_dim: int | None, *, width: int = 112, depth: int = 3, num_components: int = 16, learning_rate: float = 3e-3
+) -> Recipe:
     """Mixture of logistics per coordinate, sampled by inverse CDF; logistic noise, the logit of a uniform, keeps the tails exact."""
     transform = autoregressive(mixture_logit(num_components), made(3 * num_components, width=width, depth=depth))
     model = Model(logistic((dim,)), transform)

@@ -16,7 +16,14 @@ FAMILY = "diffusion"
 
 @register(FAMILY)
 def ddpm(
-    dim: int, cond_dim: int | None, *, width: int = 108, depth: int = 3, num_steps: int = 100, num_ddim_steps: int = 25, learning_rate: float = 3e-3
+    dim: int,
+    cond_dim: int | None,
+    *,
+    width: int = 108,
+    depth: int = 3,
+    num_steps: int = 100,
+    num_ddim_steps: int = 25,
+    learning_rate: float = 3e-3,
 ) -> Recipe:
     """Noise prediction on a grid of `num_steps` noise levels (arXiv 2006.11239), cosine schedule (arXiv 2102.09672)."""
     net, path = time_mlp(dim, width=width, depth=depth), paths.vp_cosine()
@@ -31,7 +38,9 @@ def ddpm(
 
 
 @register(FAMILY)
-def score_sde(dim: int, cond_dim: int | None, *, width: int = 108, depth: int = 3, num_steps: int = 200, learning_rate: float = 3e-3) -> Recipe:
+def score_sde(
+    dim: int, cond_dim: int | None, *, width: int = 108, depth: int = 3, num_steps: int = 200, learning_rate: float = 3e-3
+) -> Recipe:
     """Score matching in continuous time on the variance-preserving SDE (arXiv 2011.13456), weighted by sigma^2."""
     net, path = time_mlp(dim, width=width, depth=depth), paths.vp_linear()
     score, init = paths.prediction(path, net.apply, "eps"), init_in_time(net)
@@ -45,7 +54,14 @@ def score_sde(dim: int, cond_dim: int | None, *, width: int = 108, depth: int = 
 
 @register(FAMILY)
 def edm(
-    dim: int, cond_dim: int | None, *, width: int = 108, depth: int = 3, num_steps: int = 18, sigma_data: float = 1.0, learning_rate: float = 3e-3
+    dim: int,
+    cond_dim: int | None,
+    *,
+    width: int = 108,
+    depth: int = 3,
+    num_steps: int = 18,
+    sigma_data: float = 1.0,
+    learning_rate: float = 3e-3,
 ) -> Recipe:
     """Preconditioned denoiser, log-normal noise levels, Heun's method (arXiv 2206.00364)."""
     net, path = time_mlp(dim, width=width, depth=depth), paths.edm()

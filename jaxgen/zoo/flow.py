@@ -23,7 +23,15 @@ def realnvp(dim: int, cond_dim: int | None, *, width: int = 48, depth: int = 2, 
 
 @register(FAMILY)
 def nsf(
-    dim: int, cond_dim: int | None, *, width: int = 64, depth: int = 2, num_layers: int = 4, num_bins: int = 8, bound: float = 5.0, learning_rate: float = 3e-3
+    dim: int,
+    cond_dim: int | None,
+    *,
+    width: int = 64,
+    depth: int = 2,
+    num_layers: int = 4,
+    num_bins: int = 8,
+    bound: float = 5.0,
+    learning_rate: float = 3e-3,
 ) -> Recipe:
     """Rational-quadratic spline couplings (arXiv 1906.04032)."""
     layer = coupling(rational_quadratic(num_bins, bound), lambda out: mlp(out, width=width, depth=depth, zero_last=True))
@@ -40,9 +48,11 @@ def maf(dim: int, cond_dim: int | None, *, width: int = 64, depth: int = 2, num_
 
 
 @register(FAMILY)
-def cnf(dim: int, cond_dim: int | None, *, width: int = 108, depth: int = 3, num_train_steps: int = 4, learning_rate: float = 5e-3) -> Recipe:
+def cnf(
+    dim: int, cond_dim: int | None, *, width: int = 108, depth: int = 3, num_train_steps: int = 6, learning_rate: float = 5e-3
+) -> Recipe:
     """Continuous normalizing flow: maximum likelihood through the ODE (arXiv 1806.07366), on a fixed grid while training."""
     net = time_mlp(dim, width=width, depth=depth)
     model = Model(normal((dim,)), velocity_flow(net, dim))
-    coarse = Model(model.base, velocity_flow(net, dim, fixed(num_train_steps, "bosh3")))
+    coarse = Model(model.base, velocity_flow(net, dim, fixed(num_train_steps, "midpoint")))
     return Recipe({"default": model}, maximum_likelihood(coarse), "maximum likelihood", adam(learning_rate))

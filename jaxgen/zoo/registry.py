@@ -14,12 +14,16 @@ MAX_DIM = 64
 
 
 class Recipe(NamedTuple):
-    """What a zoo function returns: readings by name (the first is the default), the objective with its name, the optimiser."""
+    """What a zoo function returns: readings by name (the first is the default), the objective with its name, the optimiser.
+
+    num_steps: a sensible length of training on two-dimensional data, in steps of 256 events.
+    """
 
     readings: Mapping[str, Model]
     objective: Objective
     objective_name: str
     optimizer: Optimizer
+    num_steps: int = 3_000
 
 
 class _Registered(NamedTuple):
@@ -74,7 +78,18 @@ def build(name: str, event_shape: Any, cond_shape: Any = None, *, num_params: in
     reading = next(iter(recipe.readings))
     config = {"name": name, "event_shape": [dim], "cond_shape": None if cond_dim is None else [cond_dim], "options": options}
     readings = MappingProxyType(dict(recipe.readings))
-    return Entry(name, family, readings[reading], readings, recipe.objective, recipe.optimizer, recipe.objective_name, reading, config)
+    return Entry(
+        name,
+        family,
+        readings[reading],
+        readings,
+        recipe.objective,
+        recipe.optimizer,
+        recipe.objective_name,
+        reading,
+        recipe.num_steps,
+        config,
+    )
 
 
 def describe(name: str) -> dict[str, Any]:

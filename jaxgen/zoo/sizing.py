@@ -47,5 +47,7 @@ def width_for(recipe: Callable[[int], Recipe], target: int, cond_dim: int | None
         low, high = (middle, high) if count(middle) <= target else (low, middle)
     best = min((low, high), key=lambda width: abs(count(width) - target))
     if not 0.5 * target <= count(best) <= 1.5 * target:
-        raise ValueError(f"num_params={target}: the nearest this entry comes is {count(best)} (width {best}); fewer layers or bins need fewer.")
+        raise ValueError(
+            f"num_params={target}: the nearest this entry comes is {count(best)} (width {best}); fewer layers or bins need fewer."
+        )
     return best

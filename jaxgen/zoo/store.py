@@ -50,7 +50,9 @@ def load(path: str | Path) -> tuple[Entry, Fitted]:
     if units is not None:
         like = {**like, "params": (like["params"], ())}
     arrays = load_arrays(path / "checkpoints", like)
-    fitted = Fitted(arrays["params"], arrays["aux"], _read_metrics(path / "metrics.jsonl") | config.get("history", {}), config.get("status", "finished"))
+    fitted = Fitted(
+        arrays["params"], arrays["aux"], _read_metrics(path / "metrics.jsonl") | config.get("history", {}), config.get("status", "finished")
+    )
     if units is None:
         return entry, fitted
     entry, wrapped = in_units(entry, fitted._replace(params=fitted.params[0]), **units)
@@ -74,7 +76,9 @@ def _initial(key: jax.Array, entry: Entry, event_shape: Any, cond_shape: Any) ->
 def _write_metrics(path: Path, history: dict[str, Any]) -> None:
     steps = {k: v for k, v in history.items() if hasattr(v, "shape") and not k.startswith("valid_")}
     rows = [{"step": i, **{k: float(v[i]) for k, v in steps.items()}} for i in range(len(steps.get("loss", ())))]
-    rows += [{"step": int(s), "valid_loss": float(v)} for s, v in zip(history.get("valid_step", ()), history.get("valid_loss", ()), strict=True)]
+    rows += [
+        {"step": int(s), "valid_loss": float(v)} for s, v in zip(history.get("valid_step", ()), history.get("valid_loss", ()), strict=True)
+    ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
@@ -84,4 +88,7 @@ def _read_metrics(path: Path) -> dict[str, Any]:
     rows = [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
     steps, valids = [r for r in rows if "valid_loss" not in r], [r for r in rows if "valid_loss" in r]
     history: dict[str, Any] = {k: np.array([r[k] for r in steps], np.float32) for k in (steps[0] if steps else {}) if k != "step"}
-    return history | {"valid_step": np.array([r["step"] for r in valids], np.int32), "valid_loss": np.array([r["valid_loss"] for r in valids], np.float32)}
+    return history | {
+        "valid_step": np.array([r["step"] for r in valids], np.int32),
+        "valid_loss": np.array([r["valid_loss"] for r in valids], np.float32),
+    }

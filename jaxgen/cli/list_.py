@@ -1,0 +1,29 @@
+"""`jaxgen list`: the zoo as a table."""
+
+from rich.console import Console
+from rich.table import Table
+
+from jaxgen.data import NAMES as DATA
+from jaxgen.zoo import NAMES, build
+
+
+def list_entries(*, dim: int = 2) -> int:
+    """List the models of the zoo with family, objective and the density of each reading, and the named data sets.
+
+    Args:
+        dim: number of coordinates of an event; above 16 the trace of ODE models is estimated.
+    """
+    table = Table("model", "family", "objective", "density of each reading", "parameters options")
+    for name in NAMES:
+        entry = build(name, (dim,))
+        densities = ", ".join(f"{reading}: {model.transform.density}" for reading, model in entry.readings.items())
+        table.add_row(name, entry.family, entry.objective_name, densities.removeprefix("default: "), _options(name))
+    Console().print(table)
+    Console().print("data: " + ", ".join(DATA) + "; or a .npy, .npz, .csv or .parquet file", highlight=False)
+    return 0
+
+
+def _options(name: str) -> str:
+    from jaxgen.zoo import describe
+
+    return ", ".join(f"{option}={value}" for option, value in describe(name).items())

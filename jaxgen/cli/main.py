@@ -1,0 +1,71 @@
+"""`jaxgen`: reads the command, sets JAX up before it starts, and turns a user's mistake into one line."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+USER_MISTAKES = (
+    ValueError,
+    TypeError,
+    FileNotFoundError,
+    FileExistsError,
+    IsADirectoryError,
+    NotADirectoryError,
+    PermissionError,
+    FloatingPointError,
+)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run one command. Exit status 0; 1 where an entry of `compare` failed; 2 for a mistake in the arguments; 130 after an interrupt."""
+    import tyro
+
+    set_up_jax()
+    command = tyro.extras.subcommand_cli_from_dict(
+        _commands(), prog="jaxgen", description="Deep generative models as probability transformation functions.", args=argv
+    )
+    try:
+        status = command()
+    except KeyboardInterrupt:
+        print("jaxgen: interrupted; what is done is kept.", file=sys.stderr)
+        status = 130
+    except USER_MISTAKES as error:
+        if os.environ.get("JAXGEN_TRACEBACK"):
+            raise
+        print(f"jaxgen: error: {error}", file=sys.stderr)
+        status = 2
+    sys.exit(status)
+
+
+def set_up_jax() -> None:
+    """One host device per core, and compiled programs kept in the user's cache folder; both yield to what the environment says."""
+    import jax
+
+    if "XLA_FLAGS" not in os.environ and "JAX_NUM_CPU_DEVICES" not in os.environ:
+        jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    if not jax.config.jax_compilation_cache_dir:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaxgen"
+        jax.config.update("jax_compilation_cache_dir", str(cache))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+
+
+def _commands() -> dict[str, Callable[..., Callable[[], int]]]:
+    from jaxgen.cli import compare, evaluate, list_, log_prob, sample, train
+
+    def later(function: Callable[..., int]) -> Any:
+        import functools
+        import inspect
+
+        @functools.wraps(function)
+        def collect(*args: Any, **kwargs: Any) -> Callable[[], int]:
+            return lambda: function(*args, **kwargs)
+
+        collect.__signature__ = inspect.signature(function).replace(return_annotation=Any)  # type: ignore[attr-defined]
+        return collect
+
+    functions = {"compare": compare.compare, "list": list_.list_entries, "train": train.train, "sample": sample.sample}
+    functions |= {"evaluate": evaluate.evaluate, "log-prob": log_prob.log_prob}
+    return {name: later(function) for name, function in functions.items()}

@@ -1,0 +1,142 @@
+"""From a trained model to the arrays of its picture: noise, stages, deformed grid, density, and what sampling drops."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxgen.model import Model
+from jaxgen.training import Entry, Fitted
+from jaxgen.transform import nfe, stages
+from jaxgen.viz import Dropped, Picture, Stage
+
+NUM_POINTS, NUM_PATHS, NUM_LINES, LINE_POINTS = 1_500, 60, 13, 60
+MOVING = ("diffusion", "flow matching")
+
+
+class Followed(NamedTuple):
+    """Noise followed to data: `noise` `(n, 2)`, `states` `(n, S, 2)`, the same for the base grid, and network evaluations per sample."""
+
+    noise: np.ndarray
+    states: np.ndarray
+    grid: np.ndarray
+    grid_states: np.ndarray
+    nfe: float
+    base_kind: str
+
+
+def follow(key: jax.Array, model: Model, params: Any) -> Followed:
+    """Send points and the lines of a grid in the base through every stage of the transformation, in one compiled call.
+
+    The grid lives in the leaf that starts the transformation (`latent`, `x0`); its other noise is held at one draw.
+    """
+    noise = jax.vmap(lambda k: model.base.sample(seed=k))(jax.random.split(key, NUM_POINTS))
+    leaf = next((name for name in ("latent", "x0") if isinstance(noise, dict) and name in noise), None)
+    start = noise if leaf is None else noise[leaf]
+    kind = _base_kind(model, start)
+    lines = _grid(kind, start.shape[1])
+    flat = jnp.asarray(lines.reshape(-1, start.shape[1]))
+    held = noise if leaf is None else jax.tree.map(lambda a: jnp.broadcast_to(a[:1], (len(flat), *a.shape[1:])), noise)
+    grid_noise = flat if leaf is None else {**held, leaf: flat}
+
+    @jax.jit
+    def run(params: Any, z: Any) -> tuple[jax.Array, jax.Array]:
+        def one(z: Any) -> tuple[jax.Array, jax.Array]:
+            states = stages(model.transform)(params, z)
+            keep = np.unique(np.linspace(0, states.shape[0] - 1, min(states.shape[0], 33)).astype(int))
+            return _plane(states[keep]), jnp.asarray(nfe(model.transform)(params, z), jnp.float32)
+
+        return jax.vmap(one)(z)
+
+    states, evaluations = jax.device_get(run(params, jax.tree.map(lambda a, b: jnp.concatenate([a, b]), noise, grid_noise)))
+    deformed = states[NUM_POINTS:].reshape(*lines.shape[:2], *states.shape[1:])
+    return Followed(
+        np.asarray(_plane(start)), states[:NUM_POINTS], np.asarray(_plane(lines)), deformed, float(evaluations[:NUM_POINTS].mean()), kind
+    )
+
+
+def picture(entry: Entry, fitted: Fitted, followed: Followed, target: np.ndarray, density: Any, density_label: str) -> Picture:
+    """The row of one entry. `target` is real data `(m, d)`; `density` is `(xs, ys, log_density (ny, nx))` or None."""
+    count = followed.states.shape[1]
+    shown = np.unique(np.linspace(0, count, 5).round().astype(int))[1:] - 1 if count > 1 else np.array([0])
+    columns = [Stage("base noise", followed.noise, followed.grid)]
+    for i in shown:
+        label = "output" if i == count - 1 else _label(entry, i + 1, count)
+        columns.append(Stage(label, followed.states[:, i], followed.grid_states[:, :, i]))
+    moving = entry.family in MOVING or "velocity" in entry.model.transform.parts
+    # Trajectories start where the flow does: noise in the scale of the path, which the first state is close to.
+    paths = followed.states[:NUM_PATHS] if moving else None
+    return Picture(
+        entry.name,
+        entry.family,
+        entry.objective_name,
+        entry.reading,
+        followed.noise,
+        followed.base_kind,
+        tuple(columns),
+        np.asarray(_plane(target)),
+        density,
+        density_label,
+        paths,
+        _dropped(entry, fitted, target),
+    )
+
+
+def density_grid(target: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`xs`, `ys` `(size,)` over the data with a margin, and the points `(size * size, 2)`, row by row."""
+    low, high = target.min(0), target.max(0)
+    margin = 0.15 * (high - low)
+    xs, ys = (np.linspace(low[i] - margin[i], high[i] + margin[i], size, dtype=np.float32) for i in (0, 1))
+    return xs, ys, np.stack(np.meshgrid(xs, ys), -1).reshape(-1, 2)
+
+
+def _dropped(entry: Entry, fitted: Fitted, target: np.ndarray) -> tuple[Dropped, ...]:
+    found = []
+    x = jnp.asarray(target[:NUM_POINTS], jnp.float32)
+    if "encode" in entry.model.transform.parts:
+        codes = jax.jit(jax.vmap(lambda x: entry.model.transform.parts["encode"](fitted.params, x)))(x)
+        codes = codes[0] if isinstance(codes, tuple) else codes
+        found.append(Dropped("encoder: codes of the data", "points", np.asarray(_plane(codes))))
+    if "critic" in entry.objective.parts and target.shape[1] == 2:
+        xs, ys, points = density_grid(target, 64)
+        values = jax.jit(jax.vmap(lambda x: entry.objective.parts["critic"](fitted.aux, x)))(jnp.asarray(points))
+        found.append(Dropped("critic", "field", field=(xs, ys, np.asarray(values).reshape(64, 64))))
+    return tuple(found)
+
+
+def _label(entry: Entry, step: int, count: int) -> str:
+    if entry.family == "autoregressive":
+        return f"coordinate {step}"
+    if entry.family in MOVING or "velocity" in entry.model.transform.parts:
+        return f"t = {step / count:.2f}"
+    return "mean" if entry.family == "autoencoder" else f"after layer {step}"
+
+
+def _base_kind(model: Model, start: jax.Array) -> str:
+    tail = jnp.full(start.shape[1:], 4.0, start.dtype)
+    noise = model.base
+    if isinstance(jax.eval_shape(lambda k: noise.sample(seed=k), jax.random.key(0)), dict):
+        return "gaussian"
+    log_density = float(noise.log_prob(tail)) / tail.shape[0]
+    return "uniform" if np.isneginf(log_density) else "gaussian" if log_density < -8 else "logistic"
+
+
+def _grid(kind: str, dim: int) -> np.ndarray:
+    """Lines of constant first and second coordinate, `(2 * NUM_LINES, LINE_POINTS, dim)`, further coordinates at the base's centre."""
+    reach = {"gaussian": (-2.4, 2.4), "logistic": (-4.5, 4.5), "uniform": (0.02, 0.98)}[kind]
+    fixed, along = np.linspace(*reach, NUM_LINES), np.linspace(*reach, LINE_POINTS)
+    lines = np.full((2 * NUM_LINES, LINE_POINTS, dim), np.mean(reach), np.float32)
+    if dim == 1:
+        lines[:, :, 0] = along
+        return lines[:1]
+    lines[:NUM_LINES, :, 0], lines[:NUM_LINES, :, 1] = fixed[:, None], along[None]
+    lines[NUM_LINES:, :, 1], lines[NUM_LINES:, :, 0] = fixed[:, None], along[None]
+    return lines
+
+
+def _plane(points: Any) -> Any:
+    """The first two coordinates; a single one lies on the horizontal axis."""
+    if points.shape[-1] == 1:
+        return jnp.concatenate([jnp.asarray(points), jnp.zeros_like(points)], -1)
+    return points[..., :2]

@@ -1,0 +1,149 @@
+"""The user's own tables: chosen columns, checked, split at random and standardised by the training rows."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from jaxgen.data.dataset import Dataset, Split, Units
+from jaxgen.data.tables import READERS, DataError, MissingExtra, Table, read_table
+
+__all__ = ["SUFFIXES", "DataError", "MissingExtra", "load_file", "share", "whole"]
+
+SUFFIXES = tuple(READERS)
+FEWEST = 10
+"""Rows below which an 80/10/10 split would leave a part empty."""
+
+Columns = Sequence[str | int] | str | int | None
+
+
+def load_file(
+    path: str, *, seed: int = 0, columns: Columns = None, cond_columns: Columns = None, sizes: dict[str, int | None] | None = None
+) -> Dataset:
+    """A .npy, .npz, .csv or .parquet table as a Dataset: train (n, d) and so on, standardised, `units` holding the affine back.
+
+    columns, cond_columns: names or indices (from 0) of the event's and the condition's columns; by default every column that is not a
+        condition belongs to the event. An .npz may hold the condition as its own array `cond`.
+    seed:  fixes the random 80/10/10 split.
+    sizes: at most this many rows of "train", "valid", "test"; None for all of a split's share.
+
+    Raises DataError, naming file, row and column, for anything that is not a finite real number, an empty or too short table, a constant
+    column, unknown or overlapping columns, and the wrong rank or dtype.
+    """
+    table = read_table(path)
+    chosen, cond_chosen = _choose(path, table, columns, cond_columns)
+    x = _checked(path, table, chosen)
+    cond = None
+    if table.cond is not None:
+        cond = _checked(path, table.cond, range(len(table.cond.names)))
+    elif cond_chosen:
+        cond = _checked(path, table, cond_chosen)
+    cond_names = table.cond.names if table.cond is not None else tuple(table.names[j] for j in cond_chosen)
+    names = tuple(table.names[j] for j in chosen)
+    if len(x) < FEWEST:
+        raise DataError(f"{path}: has {len(x)} rows; at least {FEWEST} are needed to train, validate and test on")
+    rows = share(len(x), seed, sizes or {})
+    units = Units(*_affine(path, names, x, rows["train"]))
+    if cond is not None:
+        cond_loc, cond_scale = _affine(path, cond_names, cond, rows["train"])
+        units = units._replace(cond_loc=cond_loc, cond_scale=cond_scale)
+    parts = {
+        split: Split(units.standardise(x[index]), None if cond is None else units.standardise_cond(cond[index]))
+        for split, index in rows.items()
+    }
+    return Dataset(
+        Path(path).stem,
+        **{split: part.x for split, part in parts.items()},
+        **{f"{split}_cond": part.cond for split, part in parts.items()},
+        columns=names,
+        cond_names=cond_names,
+        units=units,
+    )
+
+
+def share(total: int, seed: int, sizes: dict[str, int | None]) -> dict[str, np.ndarray]:
+    """Disjoint random rows of "train" (80 %), "valid" and "test" (10 % each, rounded), each cut to at most `sizes[split]`.
+
+    A row's split depends on `total` and `seed` only, never on the sizes asked for.
+    """
+    order = np.random.default_rng([4, seed]).permutation(total)
+    held_out = round(total / 10)
+    parts = {"valid": order[:held_out], "test": order[held_out : 2 * held_out], "train": order[2 * held_out :]}
+    return {split: parts[split][: sizes.get(split)] for split in ("train", "valid", "test")}
+
+
+def whole(name: str, value: object, least: int) -> None:
+    """Raises DataError unless `value` is a whole number of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise DataError(f"{name}={value!r}: expected a whole number of at least {least}")
+
+
+def _choose(path: str, table: Table, columns: Columns, cond_columns: Columns) -> tuple[list[int], list[int]]:
+    if table.cond is not None and cond_columns is not None:
+        raise DataError(f"{path}: cond_columns={cond_columns!r}, but the file holds its condition as the array cond; leave it out")
+    cond_chosen = [] if cond_columns is None else _indices(path, "cond_columns", table, cond_columns)
+    if columns is None:
+        chosen = [j for j in range(len(table.names)) if j not in cond_chosen]
+    else:
+        chosen = _indices(path, "columns", table, columns)
+    both = [table.names[j] for j in chosen if j in cond_chosen]
+    if both:
+        raise DataError(f"{path}: column {both[0]!r} is in columns and in cond_columns; a column is one or the other")
+    if not chosen:
+        raise DataError(f"{path}: no column is left for the event")
+    return chosen, cond_chosen
+
+
+def _indices(path: str, argument: str, table: Table, columns: Sequence[str | int] | str | int) -> list[int]:
+    """Indices of columns given by name or index; a text that is no name but a whole number is an index, as on a command line."""
+    chosen: list[int] = []
+    for column in [columns] if isinstance(columns, str | int) else columns:
+        if isinstance(column, str) and column in table.names:
+            index = table.names.index(column)
+        elif isinstance(column, str) and column.isdecimal():
+            index = int(column)
+        else:
+            index = -1 if isinstance(column, str | bool) else int(column)
+        if not 0 <= index < len(table.names):
+            raise DataError(
+                f"{path}: {argument}: no column {column!r}; expected a name among {', '.join(map(repr, table.names))} "
+                f"or an index from 0 to {len(table.names) - 1}"
+            )
+        if index in chosen:
+            raise DataError(f"{path}: {argument}: column {table.names[index]!r} is chosen twice")
+        chosen.append(index)
+    return chosen
+
+
+def _checked(path: str, table: Table, chosen: Sequence[int]) -> np.ndarray:
+    """The chosen columns (n, d) as float64, all finite and none constant."""
+    if not chosen:
+        raise DataError(f"{path}: has no columns")
+    values = table.read(chosen).astype(np.float64)
+    if not len(values):
+        raise DataError(f"{path}: has no rows")
+    bad = ~np.isfinite(values)
+    if bad.any():
+        row, j = np.unravel_index(np.argmax(bad), bad.shape)
+        kind = "is missing (NaN)" if np.isnan(values[row, j]) else "is infinite"
+        raise DataError(f"{path}: row {row + 1}, column {table.names[chosen[j]]!r}: the value {kind}; expected a finite number")
+    return values
+
+
+def _affine(path: str, names: Sequence[str], values: np.ndarray, train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation (d,) of the training rows."""
+    for name, column in zip(names, values.T, strict=True):
+        if column.min() == column.max():
+            raise DataError(f"{path}: column {name!r} is constant ({column[0]:g}); leave it out, a density needs columns that vary")
+        if column[train].min() == column[train].max():
+            raise DataError(f"{path}: column {name!r} is constant ({column[train[0]]:g}) in the {len(train)} training rows; leave it out")
+    with np.errstate(over="ignore", invalid="ignore"):
+        loc, scale = values[train].mean(axis=0), values[train].std(axis=0)
+    for name, good in zip(names, np.isfinite(scale) & (scale > 0), strict=True):
+        if not good:
+            raise DataError(f"{path}: column {name!r} has no usable standard deviation in double precision; rescale it")
+    far = np.abs(values - loc) / scale > np.finfo(np.float32).max
+    if far.any():
+        row, j = np.unravel_index(np.argmax(far), far.shape)
+        raise DataError(f"{path}: row {row + 1}, column {names[j]!r}: {values[row, j]:g} is too far from the others for single precision")
+    return loc, scale

@@ -1,0 +1,7 @@
+"""Static pictures and reports. Arrays and plain dicts in, figures and one self-contained HTML file out."""
+
+from jaxgen.viz.picture import Dropped, Picture, Stage
+from jaxgen.viz.report import write_report
+from jaxgen.viz.row import draw_row, figure_png
+
+__all__ = ["Dropped", "Picture", "Stage", "draw_row", "figure_png", "write_report"]

@@ -1,0 +1,80 @@
+"""What every test shares: a CPU with two devices, a key of its own, a fixed Hypothesis profile, strict and float64 contexts."""
+
+import contextlib
+import os
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+# Before JAX is imported, and through the environment, so that commands and notebooks started by a test inherit it.
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("MPLBACKEND", "Agg")
+# A cache filled by an earlier run would hide what compiling costs, and on a fresh machine writing one costs more than it returns.
+_CACHE = os.environ.get("JAXGEN_TEST_CACHE")
+os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "true" if _CACHE else "false"
+if _CACHE:
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(Path(_CACHE).absolute())
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
+
+import jax
+import pytest
+from hypothesis import HealthCheck, settings
+
+jax.config.update("jax_num_cpu_devices", 2)
+
+settings.register_profile(
+    "jaxgen",
+    max_examples=20,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("jaxgen")
+
+Context = Callable[[], contextlib.AbstractContextManager[None]]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Under xdist, distribute by group: tests that share compiled functions go to one worker."""
+    if getattr(config.option, "dist", "no") == "load":
+        config.option.dist = "loadgroup"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test without an `xdist_group` of its own joins its file's, so that module fixtures and jitted functions are compiled once."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.location[0]))
+
+
+@pytest.fixture
+def key(request: pytest.FixtureRequest) -> jax.Array:
+    """A typed key that depends on the test's own id only (file, name and parameters), not on the order or the worker."""
+    file, _, name = request.node.location
+    return jax.random.key(zlib.crc32(f"{Path(file).as_posix()}::{name}".encode()))
+
+
+@pytest.fixture
+def strict() -> Context:
+    """`with strict():` our own functions may neither mix dtypes nor broadcast ranks (optax and distrax do both: keep them outside)."""
+
+    @contextlib.contextmanager
+    def context():
+        with jax.numpy_dtype_promotion("strict"), jax.numpy_rank_promotion("raise"):
+            yield
+
+    return context
+
+
+@pytest.fixture
+def x64() -> Context:
+    """`with x64():` arrays are float64; make the inputs inside, and compare against float64 truths."""
+
+    @contextlib.contextmanager
+    def context():
+        with jax.enable_x64(True):
+            yield
+
+    return context

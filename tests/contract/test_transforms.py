@@ -1,0 +1,151 @@
+"""Laws of the protocol, each over every transform. Values and derivatives come from one compiled function a case."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from transform_cases import CASES, having, over
+from transform_outputs import far_gradients, inputs, outputs, ravel
+
+from jaxgen.transform import Density, nfe, over_batch
+
+INVERTIBLE = having(lambda t: t.inverse is not None and t.density is not Density.IMPLICIT)
+ROUND_TRIP = [name for name in INVERTIBLE if CASES[name].square]
+WITH_LOG_DET = having(lambda t: t.forward_and_log_det is not None)
+EXACT_INVERSE = having(lambda t: t.inverse is not None and t.density is Density.EXACT)
+
+
+def close(a, b, tol, scale=None):
+    """Relative to the largest magnitude in play, as conditioning is."""
+    a, b = np.asarray(a), np.asarray(b)
+    assert np.isfinite(a).all() and np.isfinite(b).all()
+    np.testing.assert_allclose(a, b, rtol=tol, atol=tol * max(1.0, np.abs(b).max(initial=0) if scale is None else scale))
+
+
+def flat_rows(tree):
+    return np.asarray(jax.vmap(ravel)(tree))
+
+
+def log_abs_det(jacobian):
+    return np.linalg.slogdet(jacobian)[1]
+
+
+@over(WITH_LOG_DET)
+def test_forward_log_det_is_that_of_the_jacobian(name):
+    out = outputs(name).at
+    close(out["log_det"], log_abs_det(out["jacobian"]), CASES[name].tol)
+    for a, b in zip(jax.tree.leaves(out["x_too"]), jax.tree.leaves(out["x"]), strict=True):
+        close(a, b, CASES[name].tol)
+
+
+@over([name for name in ROUND_TRIP if CASES[name].make().transform.density is not Density.UNBIASED])
+def test_inverse_log_det_is_minus_that_of_forward_at_the_preimage(name):
+    result = outputs(name)
+    close(result.at["pre"].log_det, -log_abs_det(result.back["jacobian"]), CASES[name].tol)
+
+
+@over(EXACT_INVERSE)
+def test_inverse_log_det_is_that_of_its_own_jacobian(name):
+    out = outputs(name).at
+    close(out["pre"].log_det, log_abs_det(out["inverse_jacobian"][:, :-2]), CASES[name].tol)
+    assert not out["pre"].log_q.any()
+
+
+@over(ROUND_TRIP)
+def test_forward_undoes_inverse(name):
+    result = outputs(name)
+    close(flat_rows(result.back["x"]), flat_rows(result.x), CASES[name].tol)
+
+
+@over([name for name in EXACT_INVERSE if CASES[name].square])
+def test_inverse_undoes_forward(name):
+    result = outputs(name)
+    close(flat_rows(result.back["pre"].z), flat_rows(result.z), CASES[name].tol)
+
+
+@over(CASES)
+def test_the_last_stage_is_the_output_and_evaluations_are_counted(name):
+    result = outputs(name)
+    close(flat_rows(result.at["last_stage"]), flat_rows(result.at["x"]), CASES[name].tol)
+    first = jax.tree.map(lambda a: a[0], (result.z, result.cond))
+    assert int(nfe(result.model.transform)(result.params, *first)) >= 0
+
+
+@over(CASES)
+def test_forward_mode_and_reverse_mode_agree(name):
+    out = outputs(name).at
+    x = flat_rows(out["x"])
+    # The state that a noise is mapped to ends in x, so the last rows are the Jacobian of forward.
+    close(np.einsum("ni,nij->nj", np.cos(x), out["jacobian"][:, -x.shape[1] :]), flat_rows(out["pullback"]), 1e-8)
+    if "pre" in out and CASES[name].make().transform.density is not Density.IMPLICIT:
+        close(np.einsum("ni,nij->nj", np.cos(out["inverse_flat"]), out["inverse_jacobian"]), out["inverse_pullback"], 1e-8)
+
+
+@over(having(lambda t: t.batched is not None))
+def test_batched_forms_equal_per_event_ones(name):
+    out, tol = outputs(name).at, CASES[name].tol
+    close(out["batched_x"], out["x"], tol)
+    for a, b in zip(jax.tree.leaves(out["batched_pre"]), jax.tree.leaves(out["pre"]), strict=True):
+        close(a, b, tol)
+    if "batched_with_log_det" in out:
+        close(out["batched_with_log_det"][0], out["x"], tol)
+        close(out["batched_with_log_det"][1], out["log_det"], tol)
+
+
+@over([name for name in CASES if name not in ("ode_flow-adaptive", "invert")])
+def test_jit_equals_eager_and_vmap_equals_a_loop(name):
+    result, tol = outputs(name), 1e-9
+    transform = result.model.transform
+    with jax.enable_x64(True), jax.disable_jit(name not in ("coupling-mixture", "autoregressive-mixture")):
+        for i in (5,):
+            z, x, cond, key = jax.tree.map(lambda a: a[i], (result.z, result.x, result.cond, result.keys))
+            close(ravel(transform.forward(result.params, z, cond)), flat_rows(result.at["x"])[i], tol)
+            if transform.inverse is not None:
+                pre = transform.inverse(result.params, x, cond, key)
+                close(ravel(pre.z), flat_rows(result.at["pre"].z)[i], tol)
+
+
+@over(CASES)
+def test_values_and_gradients_are_finite_far_outside_the_interval(name):
+    for what, tree in far_gradients(name).items():
+        for leaf in jax.tree.leaves(tree):
+            assert np.isfinite(np.asarray(leaf)).all(), what
+
+
+@over(CASES)
+def test_a_condition_matters_where_there_is_a_network(name):
+    model, params, z, x, cond, keys = inputs(name, jnp.float32)
+    bare = jax.eval_shape(lambda: model.transform.init(keys[0], jax.tree.map(lambda a: a[0], z)))
+    sizes = [sum(leaf.size for leaf in jax.tree.leaves(tree)) for tree in (params, bare)]
+    no_network = name in ("on", "affine", "triangular_affine", "flip")
+    assert (sizes[0] == sizes[1]) if no_network else (sizes[0] > sizes[1])
+
+
+@over([name for name, case in CASES.items() if case.strict])
+@pytest.mark.parametrize("cond_dim", [None, 2])
+@pytest.mark.parametrize("x64", [False, True])
+def test_no_dtype_or_rank_is_promoted_and_float64_never_leaks_into_float32(name, cond_dim, x64, strict):
+    model, params, z, x, cond, keys = inputs(name, jnp.float32, cond_dim)
+    transform = model.transform
+    with strict(), jax.enable_x64(x64):
+        batch = over_batch(transform)
+        found = [jax.eval_shape(batch.forward, params, z, cond)]
+        if transform.inverse is not None:
+            found.append(jax.eval_shape(batch.inverse, params, x, cond, keys))
+        if transform.forward_and_log_det is not None:
+            found.append(jax.eval_shape(batch.forward_and_log_det, params, z, cond))
+    assert {leaf.dtype for leaf in jax.tree.leaves(found) if hasattr(leaf, "dtype")} == {jnp.dtype("float32")}
+
+
+@over(having(lambda t: t.density is Density.UNBIASED))
+def test_the_estimate_averages_to_the_exact_log_det(name):
+    """v^T J v over all Rademacher probes averages to the trace; a probe and its negative give the same number."""
+    result = outputs(name)
+    exact = CASES["ode_flow-fixed"].make().transform
+    del exact
+    with jax.enable_x64(True):
+        key = jax.random.split(jax.random.key(0), 400)
+        inverse = jax.jit(jax.vmap(lambda k: result.model.transform.inverse(result.params, result.x[5], result.cond[5], k).log_det))
+        found = np.unique(np.round(np.asarray(inverse(key)), 10))
+    assert len(found) == 4
+    close(found.mean(), log_abs_det(result.at["inverse_jacobian"][5, :-2]), CASES[name].tol)
