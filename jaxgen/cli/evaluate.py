@@ -1,1 +1,77 @@
-def evaluate() -> int: ...
+"""`jaxgen evaluate`: the figures of a run folder on the test part of its data."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from jaxgen import data as datasets
+from jaxgen import evaluation, zoo
+from jaxgen.cli.sample import in_reading
+from jaxgen.zoo.store import write_json
+
+
+def evaluate(
+    run: Path, /, *, data: str | None = None, num_samples: int = 10_000, num_draws: int = 500, reading: str | None = None, seed: int = 0
+) -> int:
+    """Likelihood and sample distances on the test split, printed and written to evaluation.json in the run folder.
+
+    Args:
+        run: a run folder that `jaxgen train` wrote.
+        data: the data to compare with; by default what the model was trained on.
+        num_samples: how many samples and at most how many test events.
+        num_draws: draws for each event where the density is a bound or an estimate.
+        reading: which reading of the parameters, such as ode; the default one otherwise.
+        seed: of samples and draws.
+    """
+    entry, fitted = zoo.load(run)
+    entry = in_reading(entry, reading)
+    source = entry.config.get("source", {})
+    name = data or source.get("data")
+    if name is None:
+        raise ValueError("--data: this run does not say what it was trained on; name a data set or a file.")
+    if num_samples < 2 or num_draws < 1:
+        raise ValueError(f"--num-samples {num_samples}, --num-draws {num_draws}: at least 2 and 1.")
+    given = {k: source[k] for k in ("columns", "cond_columns") if source.get(k)}
+    dataset = datasets.load(name, **given)
+    if list(dataset.event_shape) != entry.config["event_shape"]:
+        raise ValueError(f"--data {name}: its events have shape {dataset.event_shape}; the model's {tuple(entry.config['event_shape'])}.")
+    real = _reference(dataset, num_samples, seed)
+    figures, _, _ = evaluation.evaluate(
+        jax.random.key(seed), entry.model, fitted.params, real, num_samples=num_samples, num_events=num_samples, num_draws=num_draws
+    )
+    cond = real.cond
+    figures["nfe"] = evaluation.mean_nfe(jax.random.key(seed), entry.model, fitted.params, cond)
+    result = {"model": entry.name, "reading": entry.reading, "data": name, **figures}
+    write_json(run / "evaluation.json", {k: v if not isinstance(v, float) or np.isfinite(v) else None for k, v in result.items()})
+    table = Table("figure", "value")
+    for key, value in result.items():
+        if value is not None:
+            table.add_row(key, f"{value:.5g}" if isinstance(value, float) else str(value))
+    Console().print(table)
+    return 0
+
+
+def _reference(dataset: Any, most: int, seed: int) -> evaluation.Reference:
+    """Test events and training events as the independent real sample, in the data's own units."""
+
+    def own(x: Any) -> Any:
+        return x if dataset.units is None else dataset.units.restore(x).astype(np.float32)
+
+    cond = dataset.test_cond
+    if cond is not None and dataset.units is not None:
+        cond = (dataset.units.cond_loc + dataset.units.cond_scale * np.asarray(cond, np.float64)).astype(np.float32)
+    test = own(dataset.test)[:most]
+    return evaluation.reference(
+        test,
+        own(dataset.train)[: len(test)],
+        cond=None if cond is None else cond[:most],
+        log_prob=dataset.log_prob,
+        entropy=dataset.entropy,
+        mode=dataset.mode,
+        mode_weights=dataset.mode_weights,
+        seed=seed,
+    )

@@ -20,8 +20,8 @@ def images() -> np.ndarray:
 def dequantise(rng: np.random.Generator, pixels: np.ndarray) -> np.ndarray:
     """Pixels (n, 64) in 0..16 to `2 (pixel + u) / 17 - 1` in (-1, 1), u uniform on (0, 1): continuous values, float32.
 
-    `floor(17 (x + 1) / 2)` is the pixel again, also after the rounding to float32. The density of the whole numbers is bounded by that of the
-    continuous ones: `log P(pixels) >= E_u log p(x) + 64 log(2 / 17)` (arXiv 1511.01844).
+    `floor(17 (x + 1) / 2)` is the pixel again, also after the rounding to float32. The probability of the whole numbers is bounded by the
+    density of the continuous ones: `log P(pixels) >= E_u log p(x) + 64 log(2 / 17)` (arXiv 1511.01844).
     """
     return (2 * (pixels + midpoints(rng, pixels.shape, bits=16)) / LEVELS - 1).astype(np.float32)
 

@@ -47,14 +47,17 @@ def load_file(
     if cond is not None:
         cond_loc, cond_scale = _affine(path, cond_names, cond, rows["train"])
         units = units._replace(cond_loc=cond_loc, cond_scale=cond_scale)
-    parts = {
-        split: Split(units.standardise(x[index]), None if cond is None else units.standardise_cond(cond[index]))
-        for split, index in rows.items()
-    }
+    train, valid, test = (
+        Split(units.standardise(x[index]), None if cond is None else units.standardise_cond(cond[index])) for index in rows.values()
+    )
     return Dataset(
         Path(path).stem,
-        **{split: part.x for split, part in parts.items()},
-        **{f"{split}_cond": part.cond for split, part in parts.items()},
+        train.x,
+        valid.x,
+        test.x,
+        train_cond=train.cond,
+        valid_cond=valid.cond,
+        test_cond=test.cond,
         columns=names,
         cond_names=cond_names,
         units=units,
@@ -124,7 +127,7 @@ def _checked(path: str, table: Table, chosen: Sequence[int]) -> np.ndarray:
         raise DataError(f"{path}: has no rows")
     bad = ~np.isfinite(values)
     if bad.any():
-        row, j = np.unravel_index(np.argmax(bad), bad.shape)
+        row, j = divmod(int(np.argmax(bad)), bad.shape[1])
         kind = "is missing (NaN)" if np.isnan(values[row, j]) else "is infinite"
         raise DataError(f"{path}: row {row + 1}, column {table.names[chosen[j]]!r}: the value {kind}; expected a finite number")
     return values
@@ -144,6 +147,6 @@ def _affine(path: str, names: Sequence[str], values: np.ndarray, train: np.ndarr
             raise DataError(f"{path}: column {name!r} has no usable standard deviation in double precision; rescale it")
     far = np.abs(values - loc) / scale > np.finfo(np.float32).max
     if far.any():
-        row, j = np.unravel_index(np.argmax(far), far.shape)
+        row, j = divmod(int(np.argmax(far)), far.shape[1])
         raise DataError(f"{path}: row {row + 1}, column {names[j]!r}: {values[row, j]:g} is too far from the others for single precision")
     return loc, scale

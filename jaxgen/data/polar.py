@@ -47,7 +47,8 @@ def rings() -> Source:
 
 
 def pinwheel() -> Source:
-    """Five Gaussian blades, 1.5 from the origin, 0.45 long and 0.15 wide, each point then turned about the origin by 2 tanh(|x| / 1.5) radians.
+    """Five Gaussian blades, 1.5 from the origin, of standard deviation 0.45 along and 0.15 across, each point then turned about the origin
+    by 2 tanh(|x| / 1.5) radians.
 
     After the pinwheel of arXiv 1603.06277, but with a twist that depends on the radius only: such a map is volume-preserving and undone by
     turning back, so the density is that of the straight blades, exactly. Mode: the nearest blade, within five of its standard deviations.
@@ -59,13 +60,10 @@ def pinwheel() -> Source:
         return _rotate(x, -turn)
 
     def density(x: jax.Array) -> jax.Array:
-        # An infinite coordinate would rotate to NaN; its density is 0.
-        finite = jnp.all(~jnp.isinf(x))
-        straight = straighten(jnp.where(finite, x, 0))
+        straight = straighten(x)
         weight, single = np.ones(1), BLADE_CENTRE[None]
         logits = [log_mixture(_rotate(straight, jnp.asarray(-a, x.dtype)), weight, single, BLADE_NOISE) for a in angles]
-        value = jax.nn.logsumexp(jnp.stack(logits)) - jnp.asarray(math.log(BLADES), x.dtype)
-        return jnp.where(finite, value, -jnp.inf)
+        return jax.nn.logsumexp(jnp.stack(logits)) - jnp.asarray(math.log(BLADES), x.dtype)
 
     def sample(rng: np.random.Generator, n: int) -> np.ndarray:
         blade = sample_mixture(rng, n, np.ones(1), BLADE_CENTRE[None], BLADE_NOISE)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 LogProb = Callable[[jax.Array], jax.Array]
 Mode = Callable[[np.ndarray], np.ndarray]
@@ -30,8 +30,14 @@ class Source(NamedTuple):
 
 
 def of_event(dim: int, log_prob: LogProb) -> LogProb:
-    """`log_prob`, jitted, refusing anything but one floating point event of shape `(dim,)`: ValueError for the shape, TypeError for the dtype."""
-    jitted = jax.jit(log_prob)
+    """`log_prob`, jitted, -inf where a coordinate is infinite, and refusing anything but one floating point event of shape `(dim,)`:
+    ValueError for the shape, TypeError for the dtype."""
+
+    @jax.jit
+    def jitted(x: jax.Array) -> jax.Array:
+        # Rotating or folding an infinity would give NaN; its density is 0, and the second `where` keeps the gradient of that branch finite.
+        infinite = jnp.any(jnp.isinf(x))
+        return jnp.where(infinite, -jnp.inf, log_prob(jnp.where(infinite, 0, x)))
 
     def checked(x: jax.Array) -> jax.Array:
         x = jnp.asarray(x)
@@ -68,7 +74,7 @@ def nearest_mode(points: np.ndarray, owners: np.ndarray, noise: np.ndarray, reac
     """Labels by the nearest of `points` (k, d) in units of `noise` (d,): its owner (k,), or -1 beyond `reach`."""
 
     def label(x: np.ndarray) -> np.ndarray:
-        _, index = cKDTree(points / noise).query(x / noise, distance_upper_bound=reach)
+        _, index = KDTree(points / noise).query(x / noise, distance_upper_bound=reach)
         return np.append(owners, -1)[index]
 
     return lambda x: finite_only(label, x)

@@ -86,7 +86,8 @@ def too_good(result: Mapping[str, Any], entropy: float | None) -> str | None:
     """Why an NLL cannot be true: more than three standard errors below the known entropy. None where nothing is wrong."""
     if entropy is None or result.get("nll") is None or result["nll"] >= entropy - 3 * result["nll_stderr"]:
         return None
-    return f"NLL {result['nll']:.4f} is more than three standard errors ({result['nll_stderr']:.4f}) below the entropy {entropy:.4f}: a bug, not a record"
+    nll, stderr = result["nll"], result["nll_stderr"]
+    return f"NLL {nll:.4f} is more than three standard errors ({stderr:.4f}) below the entropy {entropy:.4f}: a bug, not a record"
 
 
 def timed_samples(key: jax.Array, model: Model, params: Any, num: int, cond: Any = None) -> tuple[np.ndarray, float]:

@@ -14,7 +14,7 @@ from jaxgen.training.chunk import Chunk, make_chunk
 from jaxgen.training.entry import Entry
 from jaxgen.training.interrupt import deferred_interrupt
 from jaxgen.training.progress import Progress, progress_bar
-from jaxgen.training.step import State, init_state
+from jaxgen.training.step import State, init_state, start_from
 
 
 class Fitted(NamedTuple):
@@ -60,6 +60,7 @@ def fit(
     patience: int | None = None,
     steps_per_chunk: int = 100,
     devices: Sequence[Any] | None = None,
+    start: tuple[Any, Any] | None = None,
     progress: bool | None = None,
 ) -> Fitted:
     """Train `entry` on the events `data` `(n, *event)` for `num_steps` steps.
@@ -67,6 +68,7 @@ def fit(
     cond: conditions `(n, *cond)`.  valid, valid_cond: held-out events; their loss is taken every `eval_every` steps (a tenth of the run).
     patience: stop after that many evaluations without a better validation loss, and return the best params.
     ema: decay of the moving average that is returned.  devices: over which each batch is split (all present by default).
+    start: `(params, aux)` to begin from instead of a fresh initialisation.
     progress: a progress bar on a terminal, plain lines elsewhere; None shows the bar on a terminal only.
 
     Raises ValueError for bad shapes or values, TrainingDiverged where the loss is no longer finite. An interrupt returns what is done.
@@ -84,6 +86,8 @@ def fit(
         raise ValueError(f"patience={patience} needs valid=, held-out events whose loss decides when to stop.")
     key_init, key_run, key_finish = jax.random.split(key, 3)
     state = init_state(key_init, entry, jax.tree.map(lambda a: a[:batch_size], batch), num_steps)
+    if start is not None:
+        state = start_from(state, entry, start, num_steps)
     chunk = make_chunk(entry, state, batch, key_run, num_steps, batch_size, ema, steps_per_chunk, devices)
     valid_loss = None if held_out is None else _validation(entry, held_out, num_steps)
     with progress_bar(entry.name, num_steps, progress) as bar:

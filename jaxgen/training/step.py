@@ -34,6 +34,15 @@ def init_state(key: jax.Array, entry: Entry, batch: Batch, num_steps: int) -> St
     return State(jnp.zeros((), jnp.int32), params, aux, opt_state, jax.tree.map(jnp.copy, params))
 
 
+def start_from(state: State, entry: Entry, start: tuple[Any, Any], num_steps: int) -> State:
+    """`state` with `(params, aux)` from an earlier fit and a fresh optimiser. ValueError where their shapes differ from the entry's."""
+    shapes = jax.tree.map(jnp.shape, (state.params, state.aux))
+    if jax.tree.map(jnp.shape, tuple(start)) != shapes:
+        raise ValueError("start: these params and auxiliaries are not shaped as this entry's; it was built with other options.")
+    params, aux = jax.tree.map(jnp.asarray, tuple(start))
+    return State(state.step, params, aux, entry.optimizer(num_steps).init((params, aux)), jax.tree.map(jnp.copy, params))
+
+
 def make_step(entry: Entry, num_steps: int, *, ema: float = 0.999, axis_name: str | None = None) -> Step:
     """`step(state, batch, key) -> (state, metrics)`, pure and to be jitted by the caller; `fit` runs the same one.
 
