@@ -5,6 +5,9 @@ distrax does. With `log_weight = log_det - log_q` from `Transform.inverse`, `bas
 `transform.density` states. This is the only file that batches.
 """
 
+# JAX types its functions in part only, and a lambda's arguments not at all; everything else stays strict.
+# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+
 import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol

@@ -5,7 +5,11 @@ Everything here sees ONE event; batching happens in `model.py`. `forward` has no
 randomness that only estimates a number is the `key` of `inverse`.
 """
 
+# JAX types its functions in part only, and a lambda's arguments not at all; everything else stays strict.
+# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+
 import enum
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -102,15 +106,15 @@ def over_batch(f: Transform) -> Batched:
 
     # An absent condition or key is an empty pytree, over which vmap has nothing to map.
     def batched_forward(params: Any, z: Any, cond: Any = None) -> Any:
-        return jax.vmap(lambda z, c: f.forward(params, z, c))(z, cond)
+        return jax.vmap(functools.partial(f.forward, params))(z, cond)
 
     def batched_inverse(params: Any, x: Any, cond: Any = None, key: Any = None) -> Preimage:
         assert inverse is not None
-        return jax.vmap(lambda x, c, k: inverse(params, x, c, k))(x, cond, key)
+        return jax.vmap(functools.partial(inverse, params))(x, cond, key)
 
     def batched_with_log_det(params: Any, z: Any, cond: Any = None) -> tuple[Any, jax.Array]:
         assert with_log_det is not None
-        return jax.vmap(lambda z, c: with_log_det(params, z, c))(z, cond)
+        return jax.vmap(functools.partial(with_log_det, params))(z, cond)
 
     return Batched(
         batched_forward, batched_inverse if inverse is not None else None, batched_with_log_det if with_log_det is not None else None
@@ -242,7 +246,7 @@ def on(leaf: str, f: Transform) -> Transform:
 
 def stages(f: Transform) -> Callable[..., jax.Array]:
     """`(params, z, cond=None) -> (S, *event)`: the states on the way to the output, which is the last; one stage where `f` names none."""
-    return f.parts.get("stages", lambda params, z, cond=None: f.forward(params, z, cond)[None])
+    return f.parts.get("stages", lambda params, z, cond=None: jax.tree.map(lambda a: a[None], f.forward(params, z, cond)))
 
 
 def nfe(f: Transform) -> Callable[..., Any]:
@@ -267,11 +271,11 @@ def _chained_parts(transforms: Sequence[Transform]) -> Mapping[str, Part]:
         return lambda params, *args, **kwargs: part(params[i], *args, **kwargs)
 
     def chained_stages(params: Any, z: Any, cond: Any = None) -> jax.Array:
-        found: list[jax.Array] = []
+        found: list[Any] = []
         for f, p in zip(transforms, params, strict=True):
             found.append(stages(f)(p, z, cond))
             z = f.forward(p, z, cond)
-        return jnp.concatenate([s for s in found if s.shape[1:] == found[-1].shape[1:]])
+        return jnp.concatenate([s for s in found if isinstance(s, jax.Array) and s.shape[1:] == found[-1].shape[1:]])
 
     def chained_nfe(params: Any, z: Any, cond: Any = None) -> Any:
         total: Any = 0

@@ -45,7 +45,7 @@ def set_up_jax() -> None:
 
     if "XLA_FLAGS" not in os.environ and "JAX_NUM_CPU_DEVICES" not in os.environ:
         jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-    if not jax.config.jax_compilation_cache_dir:
+    if not jax.config.jax_compilation_cache_dir:  # pyright: ignore[reportAttributeAccessIssue]
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaxgen"
         jax.config.update("jax_compilation_cache_dir", str(cache))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
@@ -63,7 +63,7 @@ def _commands() -> dict[str, Callable[..., Callable[[], int]]]:
         def collect(*args: Any, **kwargs: Any) -> Callable[[], int]:
             return lambda: function(*args, **kwargs)
 
-        collect.__signature__ = inspect.signature(function).replace(return_annotation=Any)  # type: ignore[attr-defined]
+        collect.__signature__ = inspect.signature(function).replace(return_annotation=Any)  # pyright: ignore[reportAttributeAccessIssue]
         return collect
 
     functions = {"compare": compare.compare, "list": list_.list_entries, "train": train.train, "sample": sample.sample}

@@ -32,7 +32,7 @@ def follow(key: jax.Array, model: Model, params: Any) -> Followed:
     The grid lives in the leaf that starts the transformation (`latent`, `x0`); its other noise is held at one draw.
     """
     noise = jax.vmap(lambda k: model.base.sample(seed=k))(jax.random.split(key, NUM_POINTS))
-    leaf = next((name for name in ("latent", "x0") if isinstance(noise, dict) and name in noise), None)
+    leaf = _first_leaf(noise)
     start = noise if leaf is None else noise[leaf]
     kind = _base_kind(model, start)
     lines = _grid(kind, start.shape[1])
@@ -89,6 +89,10 @@ def density_grid(target: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray,
     margin = 0.15 * (high - low)
     xs, ys = (np.linspace(low[i] - margin[i], high[i] + margin[i], size, dtype=np.float32) for i in (0, 1))
     return xs, ys, np.stack(np.meshgrid(xs, ys), -1).reshape(-1, 2)
+
+
+def _first_leaf(noise: Any) -> str | None:
+    return next((name for name in ("latent", "x0") if isinstance(noise, dict) and name in noise), None)
 
 
 def _dropped(entry: Entry, fitted: Fitted, target: np.ndarray) -> tuple[Dropped, ...]:

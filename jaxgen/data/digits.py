@@ -14,7 +14,7 @@ def images() -> np.ndarray:
     """The 1,797 bundled images, (1797, 64) float64, whole numbers from 0 to 16."""
     from sklearn.datasets import load_digits
 
-    return load_digits().data
+    return np.asarray(load_digits(return_X_y=True)[0])
 
 
 def dequantise(rng: np.random.Generator, pixels: np.ndarray) -> np.ndarray:

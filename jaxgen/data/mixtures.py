@@ -32,7 +32,8 @@ def sample_mixture(rng: np.random.Generator, n: int, weights: np.ndarray, centre
 def eight_gaussians() -> Source:
     """Eight equal Gaussians on a circle: radius 4, standard deviation 0.5, both divided by 1.414, as has become usual (arXiv 1704.00028).
 
-    Mode: the nearest centre, within five standard deviations. Entropy 2.8319: ln 8 plus that of one Gaussian is 2.8382, the overlap takes the rest.
+    Mode: the nearest centre, within five standard deviations. Entropy 2.8319: ln 8 plus that of one Gaussian is 2.8382, overlap takes the
+    rest.
     """
     angles = np.arange(8) * (math.pi / 4)
     centres = 4 / 1.414 * np.stack([np.cos(angles), np.sin(angles)], axis=1)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import i0e
 
-from jaxgen.data.mixtures import log_mixture, sample_mixture
+from jaxgen.data.mixtures import sample_mixture
 from jaxgen.data.source import REACH, Source, finite_only, of_event, safe_norm
 
 RADII = np.array([0.6, 1.2, 1.8, 2.4])
@@ -55,15 +55,15 @@ def pinwheel() -> Source:
     """
     angles = np.arange(BLADES) * (2 * math.pi / BLADES)
 
-    def straighten(x: jax.Array) -> jax.Array:
-        turn = jnp.asarray(TWIST, x.dtype) * jnp.tanh(safe_norm(x) / jnp.asarray(TWIST_RADIUS, x.dtype))
-        return _rotate(x, -turn)
-
     def density(x: jax.Array) -> jax.Array:
-        straight = straighten(x)
-        weight, single = np.ones(1), BLADE_CENTRE[None]
-        logits = [log_mixture(_rotate(straight, jnp.asarray(-a, x.dtype)), weight, single, BLADE_NOISE) for a in angles]
-        return jax.nn.logsumexp(jnp.stack(logits)) - jnp.asarray(math.log(BLADES), x.dtype)
+        dtype = x.dtype
+        twist = jnp.asarray(TWIST, dtype) * jnp.tanh(safe_norm(x) / jnp.asarray(TWIST_RADIUS, dtype))
+        angle = jnp.asarray(angles, dtype) + twist
+        along = jnp.cos(angle) * x[0] + jnp.sin(angle) * x[1] - jnp.asarray(BLADE_CENTRE[0], dtype)
+        across = jnp.cos(angle) * x[1] - jnp.sin(angle) * x[0]
+        long, wide = jnp.asarray(BLADE_NOISE, dtype)
+        logits = -((along / long) ** 2 + (across / wide) ** 2) / 2
+        return jax.nn.logsumexp(logits) - jnp.asarray(math.log(BLADES * 2 * math.pi * BLADE_NOISE.prod()), dtype)
 
     def sample(rng: np.random.Generator, n: int) -> np.ndarray:
         blade = sample_mixture(rng, n, np.ones(1), BLADE_CENTRE[None], BLADE_NOISE)
@@ -78,11 +78,6 @@ def pinwheel() -> Source:
 
     log_prob = of_event(2, density)
     return Source(sample, log_prob, jax.grad(log_prob), ENTROPY_PINWHEEL, lambda x: finite_only(label, x), np.full(BLADES, 1 / BLADES))
-
-
-def _rotate(x: jax.Array, angle: jax.Array) -> jax.Array:
-    cos, sin = jnp.cos(angle), jnp.sin(angle)
-    return jnp.stack([cos * x[0] - sin * x[1], sin * x[0] + cos * x[1]])
 
 
 def _turned(x: np.ndarray, angle: np.ndarray) -> np.ndarray:

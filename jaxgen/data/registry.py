@@ -70,8 +70,8 @@ def load(
         return _digits(seed, sizes)
     source = _source(name, dim)
     defaults = {"train": 50_000, "valid": 5_000, "test": 10_000}
-    parts = [_draw(source.sample, split, seed, sizes[split] or default) for split, default in defaults.items()]
-    return Dataset(name, *parts, source.log_prob, source.score, source.entropy, source.mode, source.mode_weights)
+    train, valid, test = (_draw(source.sample, split, seed, sizes[split] or default) for split, default in defaults.items())
+    return Dataset(name, train, valid, test, source.log_prob, source.score, source.entropy, source.mode, source.mode_weights)
 
 
 def draw(name: str, seed: int, n: int, *, dim: int = 2) -> np.ndarray:
@@ -107,4 +107,4 @@ def _digits(seed: int, sizes: dict[str, int | None]) -> Dataset:
     rng = np.random.default_rng([STREAMS["train"], seed])
     values = digits.dequantise(rng, pixels)
     half = np.full(pixels.shape[1], digits.LEVELS / 2)
-    return Dataset("digits", *(values[index] for index in rows.values()), units=Units(loc=half, scale=half))
+    return Dataset("digits", values[rows["train"]], values[rows["valid"]], values[rows["test"]], units=Units(loc=half, scale=half))

@@ -59,7 +59,7 @@ def mlp(out: int, *, width: int = 64, depth: int = 2, activation: str = "silu", 
     return from_linen(_MLP(out, width, depth, activation, zero_last))
 
 
-def time_mlp(out: int, *, width: int = 64, depth: int = 3, activation: str = "silu", num_frequencies: int = 4) -> Net:
+def time_mlp(out: int, *, width: int = 64, depth: int = 3, activation: str = "silu", num_frequencies: int = 2) -> Net:
     """`apply(params, x (d,), t scalar, cond (c,) or None) -> (out,)`; t in [0, 1] enters with `num_frequencies` Fourier pairs."""
     _check_activation(activation)
     return from_linen(_TimeMLP(out, width, depth, activation, num_frequencies))

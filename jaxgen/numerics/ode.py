@@ -111,7 +111,7 @@ def _fixed_solve(field: Callable[[jax.Array, Any], Any], y0: Any, start: jax.Arr
 
 
 def _adaptive_solve(
-    field: Callable[[jax.Array, Any], Any], y0: Any, start: jax.Array, end: jax.Array, solver: Solver, save_at: Any, norm: Any
+    field: Callable[[Any, Any], Any], y0: Any, start: jax.Array, end: jax.Array, solver: Solver, save_at: Any, norm: Any
 ) -> tuple[Any, jax.Array]:
     method, num_evaluations = _ADAPTIVE[solver.method]
     solution = diffrax.diffeqsolve(

@@ -1,7 +1,7 @@
 """One training step as a pure function of state, batch and key."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -75,7 +75,7 @@ def make_step(entry: Entry, num_steps: int, *, ema: float = 0.999, axis_name: st
         norm = optax.global_norm(grads)
         ok = jnp.isfinite(metrics["loss"]) & jnp.isfinite(norm)
         updates, opt_state = optimizer.update(grads, state.opt_state, trained)
-        params, aux = optax.apply_updates(trained, updates)
+        params, aux = cast(tuple[Any, Any], optax.apply_updates(trained, updates))
         if objective.update is not None:
             aux = objective.update(params, aux, key, batch)
         # Early averages forget their start faster, so that a short fit is not an average with its initialisation.

@@ -90,10 +90,11 @@ def on_condition(h: Callable[[Any], Any], f: Transform) -> Transform:
         # In every part the condition is the last positional argument, as in the protocol.
         return lambda params, *args: part(params, *args[:-1], None if args[-1] is None else h(args[-1]))
 
+    inverse = f.inverse
     return f._replace(
         init=lambda key, z, cond=None: f.init(key, z, None if cond is None else h(cond)),
         forward=wrap(f.forward),
-        inverse=None if f.inverse is None else lambda p, x, cond=None, key=None: f.inverse(p, x, None if cond is None else h(cond), key),
+        inverse=None if inverse is None else lambda p, x, cond=None, key=None: inverse(p, x, None if cond is None else h(cond), key),
         forward_and_log_det=wrap(f.forward_and_log_det),
         parts={name: wrap_part(part) for name, part in f.parts.items()},
         batched=None if f.batched is None else _on_batched_condition(jax.vmap(h), f.batched),

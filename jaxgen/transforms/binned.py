@@ -7,7 +7,7 @@ import numpy as np
 from jaxgen.transforms.scalar import Scalar, lookup
 
 
-def binned(num_bins: int = 64, bound: float = 3.0, min_mass: float = 1e-3) -> Scalar:
+def binned(num_bins: int = 64, bound: float = 3.0, min_mass: float = 2e-5, sharpness: float = 5.0) -> Scalar:
     """`theta` are logits of `num_bins` bins of equal width on [-bound, bound]; the outer two are exponential tails, so the support is R.
 
     A uniform `u` falls into the cell of one bin; its place inside the cell is the point's place inside the bin. The cell's volume is the
@@ -18,31 +18,33 @@ def binned(num_bins: int = 64, bound: float = 3.0, min_mass: float = 1e-3) -> Sc
         raise ValueError(f"binned(num_bins={num_bins}, bound={bound}): num_bins >= 3 and bound > 0.")
     width = 2 * bound / num_bins
     edges = np.linspace(-bound, bound, num_bins + 1)
-    last = num_bins - 1
+    last, lower, upper = num_bins - 1, float(edges[1]), float(edges[-2])
 
     def cells(theta: jax.Array) -> tuple[jax.Array, jax.Array]:
-        p = (1 - min_mass) * jax.nn.softmax(theta) + min_mass / num_bins
+        p = (1 - min_mass) * jax.nn.softmax(sharpness * theta) + min_mass / num_bins
         return p, jnp.concatenate([jnp.zeros((1,), p.dtype), jnp.cumsum(p)])
 
     def forward(theta: jax.Array, u: jax.Array) -> tuple[jax.Array, jax.Array]:
         p, c = cells(theta)
         k = jnp.sum(u >= c[1:-1])
         mass = lookup(p, k)
-        r = jnp.clip((u - lookup(c, k)) / mass, jnp.finfo(u.dtype).tiny, 1 - jnp.finfo(u.dtype).epsneg)
-        left, right = width * jnp.log(r), -width * jnp.log1p(-r)
+        r = (u - lookup(c, k)) / mass
+        # Clipped in the tails only: on a cell's edge a clip's derivative is not the bin's.
+        left = width * jnp.log(jnp.maximum(r, jnp.finfo(u.dtype).tiny))
+        right = -width * jnp.log1p(-jnp.minimum(r, 1 - jnp.finfo(u.dtype).epsneg))
         inside = lookup(jnp.asarray(edges, u.dtype), k) + width * r
-        x = jnp.where(k == 0, edges[1] + left, jnp.where(k == last, edges[last] + right, inside))
+        x = jnp.where(k == 0, lower + left, jnp.where(k == last, upper + right, inside))
         return x, -inverse_log_slope(mass, k, x)
 
     def inverse_log_slope(mass: jax.Array, k: jax.Array, x: jax.Array) -> jax.Array:
-        beyond = jnp.where(k == 0, x - edges[1], jnp.where(k == last, edges[last] - x, 0))
+        beyond = jnp.where(k == 0, x - lower, jnp.where(k == last, upper - x, 0))
         return jnp.log(mass / width) + beyond / width
 
     def inverse(theta: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
         p, c = cells(theta)
         k = jnp.sum(x >= jnp.asarray(edges[1:-1], x.dtype))
         mass = lookup(p, k)
-        low, high = jnp.minimum(x - edges[1], 0) / width, jnp.maximum(x - edges[last], 0) / width
+        low, high = jnp.minimum(x - lower, 0) / width, jnp.maximum(x - upper, 0) / width
         inside = (x - lookup(jnp.asarray(edges, x.dtype), k)) / width
         r = jnp.where(k == 0, jnp.exp(low), jnp.where(k == last, -jnp.expm1(-high), inside))
         u = jnp.clip(lookup(c, k) + mass * r, 0, 1 - jnp.finfo(x.dtype).epsneg)

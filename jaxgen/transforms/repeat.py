@@ -21,6 +21,7 @@ def repeat(f: Transform, num: int) -> Transform:
 
     def inverse(params: Any, x: Any, cond: Any = None, key: Any = None) -> Preimage:
         def step(carry: Any, layer: Any) -> Any:
+            assert f.inverse is not None
             p, k = layer
             pre = f.inverse(p, carry.z, cond, k)
             return Preimage(pre.z, carry.log_det + pre.log_det, carry.log_q + pre.log_q), None
@@ -31,6 +32,7 @@ def repeat(f: Transform, num: int) -> Transform:
 
     def forward_and_log_det(params: Any, z: Any, cond: Any = None) -> tuple[Any, jax.Array]:
         def step(carry: Any, p: Any) -> Any:
+            assert f.forward_and_log_det is not None
             x, log_det = f.forward_and_log_det(p, carry[0], cond)
             return (x, carry[1] + log_det), None
 

@@ -22,7 +22,7 @@ def gan(dim: int, cond_dim: int | None, *, width: int = 108, depth: int = 3, r1:
 
 @register(FAMILY)
 def wgan_gp(
-    dim: int, cond_dim: int | None, *, width: int = 108, depth: int = 3, gradient_penalty: float = 1.0, learning_rate: float = 1e-3
+    dim: int, cond_dim: int | None, *, width: int = 108, depth: int = 3, gradient_penalty: float = 0.1, learning_rate: float = 2e-3
 ) -> Recipe:
     """The Wasserstein game with gradient penalty (arXiv 1704.00028)."""
     model = _generator(dim, width, depth)

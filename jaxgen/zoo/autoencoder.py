@@ -24,7 +24,7 @@ def ae(
 
 @register(FAMILY)
 def vae(
-    dim: int, cond_dim: int | None, *, width: int = 108, depth: int = 3, latent_dim: int | None = None, learning_rate: float = 2e-3
+    dim: int, cond_dim: int | None, *, width: int = 108, depth: int = 3, latent_dim: int | None = None, learning_rate: float = 4e-3
 ) -> Recipe:
     """Variational autoencoder with a Gaussian decoder (arXiv 1312.6114)."""
     return _variational(dim, width, depth, latent_dim, learning_rate, 1.0)
@@ -39,7 +39,7 @@ def beta_vae(
     depth: int = 3,
     latent_dim: int | None = None,
     beta: float = 2.0,
-    learning_rate: float = 2e-3,
+    learning_rate: float = 4e-3,
 ) -> Recipe:
     """The same model with the rate weighed by beta (ICLR 2017)."""
     return _variational(dim, width, depth, latent_dim, learning_rate, beta)
@@ -49,4 +49,4 @@ def _variational(dim: int, width: int, depth: int, latent_dim: int | None, learn
     latent = latent_dim or min(dim, 16)
     nets = mlp(2 * dim, width=width, depth=depth), mlp(2 * latent, width=width, depth=depth)
     model = Model(latent_and_noise((latent,), (dim,)), gaussian_decoder(*nets))
-    return Recipe({"default": model}, elbo(model, beta, warmup=0.1), "ELBO" if beta == 1 else f"ELBO, beta {beta:g}", adam(learning_rate))
+    return Recipe({"default": model}, elbo(model, beta, warmup=0.1), "ELBO" if beta == 1 else f"ELBO, beta {beta:g}", adam(learning_rate), 5_000)

@@ -34,7 +34,7 @@ def ddpm(
         "ode": Model(normal((dim,)), probability_flow(init, eps, trace=trace)),
     }
     objective = denoising(readings["ancestral"], path, "eps", times=grid_times(num_steps))
-    return Recipe(readings, objective, "noise prediction", adam(learning_rate))
+    return Recipe(readings, objective, "noise prediction", adam(learning_rate), 5_000)
 
 
 @register(FAMILY)
@@ -49,7 +49,7 @@ def score_sde(
         "ode": Model(normal((dim,)), probability_flow(init, score, trace=trace_for(dim))),
     }
     objective = denoising(readings["sde"], path, "score", weight=lambda path, t: path.sigma(t) ** 2)
-    return Recipe(readings, objective, "score matching", adam(learning_rate))
+    return Recipe(readings, objective, "score matching", adam(learning_rate), 5_000)
 
 
 @register(FAMILY)
@@ -73,4 +73,4 @@ def edm(
     objective = denoising(
         readings["ode"], path, "denoiser", weight=lambda path, t: (1 / path.sigma(t)) ** 2 + sigma_data**-2, times=lognormal_times(path)
     )
-    return Recipe(readings, objective, "denoising", adam(learning_rate))
+    return Recipe(readings, objective, "denoising", adam(learning_rate), 5_000)

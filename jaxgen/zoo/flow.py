@@ -40,7 +40,7 @@ def nsf(
 
 
 @register(FAMILY)
-def maf(dim: int, cond_dim: int | None, *, width: int = 64, depth: int = 2, num_layers: int = 5, learning_rate: float = 3e-3) -> Recipe:
+def maf(dim: int, cond_dim: int | None, *, width: int = 64, depth: int = 2, num_layers: int = 8, learning_rate: float = 3e-3) -> Recipe:
     """Masked autoregressive flow: affine, each coordinate given those before it (arXiv 1705.07057)."""
     layer = autoregressive(scale_and_shift(), made(2, width=width, depth=depth))
     model = Model(normal((dim,)), repeat(chain(layer, flip()), num_layers))
@@ -49,10 +49,10 @@ def maf(dim: int, cond_dim: int | None, *, width: int = 64, depth: int = 2, num_
 
 @register(FAMILY)
 def cnf(
-    dim: int, cond_dim: int | None, *, width: int = 108, depth: int = 3, num_train_steps: int = 6, learning_rate: float = 5e-3
+    dim: int, cond_dim: int | None, *, width: int = 108, depth: int = 3, num_train_steps: int = 10, learning_rate: float = 5e-3
 ) -> Recipe:
     """Continuous normalizing flow: maximum likelihood through the ODE (arXiv 1806.07366), on a fixed grid while training."""
     net = time_mlp(dim, width=width, depth=depth)
     model = Model(normal((dim,)), velocity_flow(net, dim))
     coarse = Model(model.base, velocity_flow(net, dim, fixed(num_train_steps, "midpoint")))
-    return Recipe({"default": model}, maximum_likelihood(coarse), "maximum likelihood", adam(learning_rate))
+    return Recipe({"default": model}, maximum_likelihood(coarse), "maximum likelihood", adam(learning_rate), 600)

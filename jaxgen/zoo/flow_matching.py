@@ -15,7 +15,7 @@ FAMILY = "flow matching"
 def cfm(dim: int, cond_dim: int | None, *, width: int = 108, depth: int = 3, learning_rate: float = 3e-3) -> Recipe:
     """Conditional flow matching with independent pairs (arXiv 2210.02747)."""
     model = Model(normal((dim,)), velocity_flow(time_mlp(dim, width=width, depth=depth), dim))
-    return Recipe({"default": model}, flow_matching(model), "flow matching", adam(learning_rate))
+    return Recipe({"default": model}, flow_matching(model), "flow matching", adam(learning_rate), 5_000)
 
 
 @register(FAMILY)

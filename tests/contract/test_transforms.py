@@ -23,7 +23,8 @@ def close(a, b, tol, scale=None):
 
 
 def flat_rows(tree):
-    return np.asarray(jax.vmap(ravel)(tree))
+    """Leaves side by side in the order of `ravel_pytree`, in numpy, which keeps float64."""
+    return np.concatenate([np.asarray(a).reshape(len(a), -1) for a in jax.tree.leaves(tree)], 1)
 
 
 def log_abs_det(jacobian):
@@ -67,11 +68,12 @@ def test_inverse_undoes_forward(name):
 def test_the_last_stage_is_the_output_and_evaluations_are_counted(name):
     result = outputs(name)
     close(flat_rows(result.at["last_stage"]), flat_rows(result.at["x"]), CASES[name].tol)
-    first = jax.tree.map(lambda a: a[0], (result.z, result.cond))
-    assert int(nfe(result.model.transform)(result.params, *first)) >= 0
+    with jax.enable_x64(True):
+        first = jax.tree.map(lambda a: a[0], (result.z, result.cond))
+        assert int(nfe(result.model.transform)(result.params, *first)) >= 0
 
 
-@over(CASES)
+@over([name for name, case in CASES.items() if not case.adaptive])
 def test_forward_mode_and_reverse_mode_agree(name):
     out = outputs(name).at
     x = flat_rows(out["x"])
@@ -92,57 +94,63 @@ def test_batched_forms_equal_per_event_ones(name):
         close(out["batched_with_log_det"][1], out["log_det"], tol)
 
 
-@over([name for name in CASES if name not in ("ode_flow-adaptive", "invert")])
+@over(["coupling-affine", "autoregressive-spline", "repeat", "ode_flow-fixed", "ancestral", "gaussian_decoder", "generator"])
 def test_jit_equals_eager_and_vmap_equals_a_loop(name):
-    result, tol = outputs(name), 1e-9
+    """One event at a time, without jit and without vmap; a transform of each kind, as eager steps are slow."""
+    result = outputs(name)
     transform = result.model.transform
-    with jax.enable_x64(True), jax.disable_jit(name not in ("coupling-mixture", "autoregressive-mixture")):
-        for i in (5,):
-            z, x, cond, key = jax.tree.map(lambda a: a[i], (result.z, result.x, result.cond, result.keys))
-            close(ravel(transform.forward(result.params, z, cond)), flat_rows(result.at["x"])[i], tol)
+    with jax.enable_x64(True):
+        for i in (2, 8):
+            z, x, cond, key = jax.tree.map(lambda a, i=i: a[i], (result.z, result.x, result.cond, result.keys))
+            close(ravel(transform.forward(result.params, z, cond)), flat_rows(result.at["x"])[i], 1e-12)
             if transform.inverse is not None:
                 pre = transform.inverse(result.params, x, cond, key)
-                close(ravel(pre.z), flat_rows(result.at["pre"].z)[i], tol)
+                close(ravel(pre.z), flat_rows(result.at["pre"].z)[i], 1e-12)
+                close(pre.log_det, result.at["pre"].log_det[i], 1e-12)
 
 
 @over(CASES)
 def test_values_and_gradients_are_finite_far_outside_the_interval(name):
-    for what, tree in far_gradients(name).items():
+    found = far_gradients(name)
+    if name == "coupling-binned":
+        # The coordinate that passes is uniform: outside its support the density is zero, and never NaN.
+        log_prob = found.pop("log_prob")
+        assert not np.isnan(log_prob).any() and (log_prob == -np.inf).any()
+    for what, tree in found.items():
         for leaf in jax.tree.leaves(tree):
             assert np.isfinite(np.asarray(leaf)).all(), what
 
 
 @over(CASES)
-def test_a_condition_matters_where_there_is_a_network(name):
-    model, params, z, x, cond, keys = inputs(name, jnp.float32)
-    bare = jax.eval_shape(lambda: model.transform.init(keys[0], jax.tree.map(lambda a: a[0], z)))
+def test_a_condition_enters_where_there_is_a_network(name):
+    params = inputs(name, jnp.float32)[1]
+    bare = inputs(name, jnp.float32, None)[1]
     sizes = [sum(leaf.size for leaf in jax.tree.leaves(tree)) for tree in (params, bare)]
     no_network = name in ("on", "affine", "triangular_affine", "flip")
     assert (sizes[0] == sizes[1]) if no_network else (sizes[0] > sizes[1])
 
 
-@over([name for name, case in CASES.items() if case.strict])
+@over([name for name, case in CASES.items() if not case.adaptive])
 @pytest.mark.parametrize("cond_dim", [None, 2])
-@pytest.mark.parametrize("x64", [False, True])
-def test_no_dtype_or_rank_is_promoted_and_float64_never_leaks_into_float32(name, cond_dim, x64, strict):
+def test_no_dtype_or_rank_is_promoted_and_float64_never_leaks_into_float32(name, cond_dim, strict):
+    """With float64 switched on, a constant that is not cast to the dtype of its operands would mix with float32 and be refused."""
     model, params, z, x, cond, keys = inputs(name, jnp.float32, cond_dim)
     transform = model.transform
-    with strict(), jax.enable_x64(x64):
+    with strict(), jax.enable_x64(True):
         batch = over_batch(transform)
         found = [jax.eval_shape(batch.forward, params, z, cond)]
         if transform.inverse is not None:
             found.append(jax.eval_shape(batch.inverse, params, x, cond, keys))
         if transform.forward_and_log_det is not None:
             found.append(jax.eval_shape(batch.forward_and_log_det, params, z, cond))
-    assert {leaf.dtype for leaf in jax.tree.leaves(found) if hasattr(leaf, "dtype")} == {jnp.dtype("float32")}
+    # A constant such as `log_q = 0.0` is weakly typed: it takes the dtype of what it meets.
+    assert {leaf.dtype for leaf in jax.tree.leaves(found) if not leaf.weak_type} == {jnp.dtype("float32")}
 
 
 @over(having(lambda t: t.density is Density.UNBIASED))
 def test_the_estimate_averages_to_the_exact_log_det(name):
     """v^T J v over all Rademacher probes averages to the trace; a probe and its negative give the same number."""
     result = outputs(name)
-    exact = CASES["ode_flow-fixed"].make().transform
-    del exact
     with jax.enable_x64(True):
         key = jax.random.split(jax.random.key(0), 400)
         inverse = jax.jit(jax.vmap(lambda k: result.model.transform.inverse(result.params, result.x[5], result.cond[5], k).log_det))

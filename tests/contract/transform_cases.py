@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import pytest
 
@@ -22,6 +21,7 @@ class Case(NamedTuple):
     edge:   half width of the interval on which the transform does something.
     whole:  `(params, z, cond) -> vector ending in x`, a bijection of the noise where `forward` alone is not; None: `forward` is one.
     square: whether `forward` (or `whole`) is the map that `inverse` inverts; a few-step sampler's is the ODE's instead.
+    adaptive: whether the solver is, whose own code is not strict in dtypes and whose reverse mode is slow to compile.
     """
 
     make: Callable[[], Model]
@@ -29,7 +29,7 @@ class Case(NamedTuple):
     edge: float = 3.0
     whole: Callable[..., Any] | None = None
     square: bool = True
-    strict: bool = True
+    adaptive: bool = False
 
 
 def mlp(out):
@@ -77,11 +77,13 @@ def predicted(path, target="eps", d=D):
 
 
 def few_steps(factory, path):
-    return on_normal(factory(*predicted(path), 4, density_solver=numerics.fixed(12)))
+    return Model(bases.normal((2,)), factory(*predicted(path, d=2), 4, density_solver=MANY))
 
 
 MILD = paths.vp_linear(0.1, 4.0, last=0.05)
 STEPS = 3
+# Two evaluations a step compile in half the time of rk4's four.
+MANY = numerics.fixed(200, "midpoint")
 
 
 def noisy(factory):
@@ -125,16 +127,20 @@ CASES |= {
     "triangular_affine": Case(lambda: on_normal(T.triangular_affine())),
     "flip": Case(lambda: on_normal(T.flip())),
     "on_condition": Case(lambda: on_normal(T.on_condition(lambda c: (c - 1) / 2, T.coupling(T.scale_and_shift(), mlp)))),
-    "ode_flow-adaptive": Case(lambda: on_normal(ode(solver=numerics.adaptive(1e-7, 1e-7, max_steps=64))), tol=1e-6, strict=False),
+    "ode_flow-adaptive": Case(
+        lambda: Model(bases.normal((2,)), ode(2, solver=numerics.adaptive(1e-5, 1e-5, max_steps=16))), tol=1e-4, edge=0.5, adaptive=True
+    ),
     "ode_flow-fixed": Case(lambda: on_normal(ode(solver=numerics.fixed(24), scale=1.5)), tol=1e-5),
-    "ode_flow-hutchinson": Case(lambda: on_normal(ode(solver=numerics.fixed(24), trace="hutchinson")), tol=1e-5),
-    "probability_flow": Case(lambda: on_normal(T.probability_flow(*predicted(MILD), solver=numerics.fixed(24))), tol=1e-5),
+    "ode_flow-hutchinson": Case(lambda: on_normal(ode(solver=MANY, trace="hutchinson")), tol=1e-4),
+    "probability_flow": Case(lambda: Model(bases.normal((2,)), T.probability_flow(*predicted(MILD, d=2), solver=MANY)), tol=1e-4),
     "ddim": Case(lambda: few_steps(T.ddim, MILD), tol=1e-4, square=False),
     "heun": Case(lambda: few_steps(T.heun, MILD), tol=1e-4, square=False),
     "ancestral": Case(lambda: noisy(T.ancestral), whole=chain_of_states(T.ancestral(*predicted(MILD, d=2), STEPS))),
     "euler_maruyama": Case(lambda: noisy(T.euler_maruyama), whole=chain_of_states(T.euler_maruyama(*predicted(MILD, d=2), STEPS))),
     "gaussian_decoder": Case(lambda: latent_model(gaussian_decoder()), whole=latent_and_data),
-    "on-gaussian_decoder": Case(lambda: latent_model(T.chain(T.on("latent", T.triangular_affine()), gaussian_decoder())), whole=moved_latent_and_data),
+    "on-gaussian_decoder": Case(
+        lambda: latent_model(T.chain(T.on("latent", T.triangular_affine()), gaussian_decoder())), whole=moved_latent_and_data
+    ),
     "autoencoder": Case(lambda: Model(bases.normal((2,)), T.autoencoder(mlp(D), mlp(2))), square=False),
     "generator": Case(lambda: Model(bases.normal((2,)), T.generator(mlp(D))), square=False),
 }  # fmt: skip
@@ -149,10 +155,3 @@ def having(law):
     """The names of the cases whose model satisfies `law`."""
     return [name for name, case in CASES.items() if law(case.make().transform)]
 
-
-def shifted(key, params, dtype, by=0.3):
-    """Params away from their initial values, where a wrong sign can hide."""
-    leaves, tree = jax.tree.flatten(params)
-    keys = jax.random.split(key, max(1, len(leaves)))
-    moved = [a.astype(dtype) + by * jax.random.normal(k, a.shape, dtype) for a, k in zip(leaves, keys, strict=False)]
-    return jax.tree.unflatten(tree, moved)

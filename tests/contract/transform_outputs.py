@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
-from transform_cases import CASES, shifted
+from transform_cases import CASES
 
 from jaxgen.model import Model
 from jaxgen.transform import Density, over_batch, stages
@@ -35,35 +35,34 @@ def ravel(tree):
     return ravel_pytree(tree)[0]
 
 
-def seed(name):
-    return jax.random.key(zlib.crc32(name.encode()))
-
-
-def noise_rows(key, model, edge):
-    """Draws of the base and, for Gaussian and logistic noise, rows on and outside the edges of the interval."""
-    z = jax.vmap(lambda k: model.base.sample(seed=k))(jax.random.split(key, N))
-    if not isinstance(z, dict) and model.base.log_prob(jnp.full_like(z[0], 2.0)) > -jnp.inf:
-        z = z.at[0].set(edge).at[1].set(-edge).at[2].set(1.5 * edge).at[3].set(-4 * edge).at[4].set(0.0)
-    return z
-
-
-def data_rows(key, like, edge):
-    x = 1.3 * jax.random.normal(key, like.shape)
-    return x.at[0].set(edge).at[1].set(-edge).at[2].set(1.5 * edge).at[3].set(-4 * edge).at[4].set(0.0).at[5].set(edge / 2)
+def filled(rng, shapes, dtype, scale):
+    """Arrays for a pytree of shapes by numpy, which compiles nothing: params far from their initial values, where a wrong sign can hide."""
+    return jax.tree.map(lambda s: jnp.asarray(scale * rng.standard_normal(s.shape), dtype), shapes)
 
 
 def inputs(name, dtype, cond_dim=2):
-    """Shifted params and `N` rows of noise, data, conditions and keys."""
-    case, key = CASES[name], seed(name)
-    model = case.make()
-    cond = None if cond_dim is None else jax.random.normal(jax.random.fold_in(key, 0), (N, cond_dim))
-    first = None if cond is None else cond[0]
-    z = noise_rows(jax.random.fold_in(key, 1), model, case.edge)
-    params = shifted(key, model.transform.init(key, jax.tree.map(lambda a: a[0], z), first), dtype)
-    like = jax.eval_shape(lambda z, c: over_batch(model.transform).forward(params, z, c), z, cond)
-    x = jax.tree.map(lambda a: data_rows(jax.random.fold_in(key, 2), a, case.edge), like)
-    z, x, cond = jax.tree.map(lambda a: a.astype(dtype), (z, x, cond))
-    return model, params, z, x, cond, jax.random.split(jax.random.fold_in(key, 3), N)
+    """Params, and `N` rows of noise, data, conditions and keys, some of them on and outside the edges of the interval."""
+    case = CASES[name]
+    model, rng = case.make(), np.random.default_rng(zlib.crc32(name.encode()))
+    one = jax.eval_shape(lambda: model.base.sample(seed=jax.random.key(0)))
+    cond = None if cond_dim is None else jnp.asarray(rng.standard_normal((N, cond_dim)), dtype)
+    first = None if cond is None else jax.ShapeDtypeStruct((cond_dim,), dtype)
+    shapes = jax.eval_shape(lambda z, c: model.transform.init(jax.random.key(0), z, c), one, first)
+    params = filled(rng, shapes, dtype, 0.4)
+    event = jax.eval_shape(model.transform.forward, params, one, first)
+    rows = jax.tree.map(lambda s: jax.ShapeDtypeStruct((N, *s.shape), dtype), (one, event))
+    z, x = filled(rng, rows, dtype, 1.3)
+    if name.endswith("binned"):
+        z = jnp.asarray(rng.uniform(size=z.shape), dtype)
+    elif not isinstance(z, dict):
+        z = at_edges(z, case.edge)
+    x = jax.tree.map(lambda a: at_edges(a, case.edge), x)
+    return model, params, z, x, cond, jax.random.split(jax.random.key(0), N)
+
+
+def at_edges(a, edge):
+    rows = np.array([edge, -edge, 1.5 * edge, -4 * edge, 0.0, edge / 2]).reshape(-1, *(1,) * (a.ndim - 1))
+    return jnp.concatenate([jnp.broadcast_to(jnp.asarray(rows, a.dtype), (6, *a.shape[1:])), a[6:]])
 
 
 def forward_side(case, transform, params, z, cond):
@@ -71,19 +70,20 @@ def forward_side(case, transform, params, z, cond):
     whole = case.whole or transform.forward
 
     def image(v):
-        y = ravel(whole(params, unravel(v), cond))
-        return y, y
+        return ravel(whole(params, unravel(v), cond))
 
-    jacobian, y = jax.jacfwd(image, has_aux=True)(flat)
-    x, pull = jax.vjp(lambda v: transform.forward(params, unravel(v), cond), flat)
-    out = {"x": x, "whole": y, "jacobian": jacobian, "pullback": pull(jax.tree.map(jnp.cos, x))[0]}
-    out["last_stage"] = stages(transform)(params, z, cond)[-1] if not isinstance(x, dict) else x
+    jacobian = jax.jacfwd(image)(flat)
+    out = {"x": transform.forward(params, z, cond), "jacobian": jacobian}
+    if not case.adaptive:
+        out["x"], pull = jax.vjp(lambda v: transform.forward(params, unravel(v), cond), flat)
+        out["pullback"] = pull(jax.tree.map(jnp.cos, out["x"]))[0]
+    out["last_stage"] = stages(transform)(params, z, cond)[-1] if not isinstance(out["x"], dict) else out["x"]
     if transform.forward_and_log_det is not None:
         out["x_too"], out["log_det"] = transform.forward_and_log_det(params, z, cond)
     return out
 
 
-def inverse_side(transform, params, x, cond, key):
+def inverse_side(case, transform, params, x, cond, key):
     flat, unravel = ravel_pytree(x)
 
     def preimage(v):
@@ -92,14 +92,21 @@ def inverse_side(transform, params, x, cond, key):
         return jnp.concatenate([ravel(pre.z), jnp.stack([pre.log_det, log_q])]), pre._replace(log_q=log_q)
 
     jacobian, pre = jax.jacfwd(preimage, has_aux=True)(flat)
-    y, pull = jax.vjp(lambda v: preimage(v)[0], flat)
-    return {"pre": pre, "inverse_jacobian": jacobian, "inverse_pullback": pull(jnp.cos(y))[0], "inverse_flat": y}
+    out = {"pre": pre, "inverse_jacobian": jacobian}
+    if not case.adaptive:
+        out["inverse_flat"], pull = jax.vjp(lambda v: preimage(v)[0], flat)
+        out["inverse_pullback"] = pull(jnp.cos(out["inverse_flat"]))[0]
+    return out
+
+
+def far_out(a, edge):
+    return a.at[6:].set(edge * jnp.asarray([10.0, -10.0, 1000.0, -1000.0]).reshape(-1, *(1,) * (a.ndim - 1)))
 
 
 def evaluate(case, transform, params, z, x, cond, keys):
     def one(z, x, cond, key):
         out = forward_side(case, transform, params, z, cond)
-        return out | inverse_side(transform, params, x, cond, key) if transform.inverse is not None else out
+        return out | inverse_side(case, transform, params, x, cond, key) if transform.inverse is not None else out
 
     out = jax.vmap(one)(z, x, cond, keys)
     if transform.batched is not None:
@@ -123,7 +130,7 @@ def outputs(name) -> Outputs:
         compiled = jax.jit(run).lower(params, z, x, cond, keys).compile(compiler_options=FAST_COMPILE)
         at = compiled(params, z, x, cond, keys)
         back = compiled(params, at["pre"].z if "pre" in at else z, at["x"], cond, keys)
-        at, back = jax.tree.map(np.asarray, (at, back))
+        z, x, at, back = jax.tree.map(np.asarray, (z, x, at, back))
     return Outputs(model, params, z, x, cond, keys, at, back)
 
 
@@ -132,11 +139,12 @@ def far_gradients(name) -> dict[str, Any]:
     """Float32 values and gradients with rows at 10 and 1,000 times the interval (at both ends of a uniform's)."""
     model, params, z, x, cond, keys = inputs(name, jnp.float32)
     transform, edge = model.transform, CASES[name].edge
-    x = jax.tree.map(lambda a: a.at[6].set(10 * edge).at[7].set(-10 * edge).at[8].set(1000 * edge).at[9].set(-1000 * edge), x)
+    x = jax.tree.map(lambda a: far_out(a, edge), x)
     if name.endswith("binned"):
-        z = z.at[6].set(0.0).at[7].set(jnp.finfo(z.dtype).tiny).at[8].set(1 - jnp.finfo(z.dtype).epsneg).at[9].set(1e-9)
+        tiny, ulp = jnp.finfo(z.dtype).tiny, jnp.finfo(z.dtype).epsneg
+        z = z.at[6:].set(jnp.asarray([[0.0], [tiny], [1e-9], [1 - ulp]]))
     elif not isinstance(z, dict):
-        z = z.at[6].set(10 * edge).at[7].set(-10 * edge).at[8].set(1000 * edge).at[9].set(-1000 * edge)
+        z = far_out(z, edge)
 
     def total(params, z, x, cond):
         image = over_batch(transform).forward(params, z, cond)

@@ -42,7 +42,7 @@ def test_far_tails_of_the_quadrature_against_a_rule_ten_times_finer(radius):
     curve = half_circle(1.0)
     coarse = log_density(x, *curves.quadrature(curve, 0.05), 0.05)
     fine = log_density(x, *curves.quadrature(curve, 0.005), 0.05)
-    np.testing.assert_allclose(coarse, fine, rtol=1e-6 if radius > 10 else 1e-9, atol=1e-9)
+    np.testing.assert_allclose(coarse, fine, rtol=0 if radius <= 3 else 1e-5, atol=1e-9)
 
 
 def test_quadrature_weights_are_a_law():
@@ -52,7 +52,7 @@ def test_quadrature_weights_are_a_law():
 
 
 def test_two_moons_are_standardised_by_their_closed_form():
-    """At the middle of the outer arc the density is 1/2 of the arc's share per length times the noise's peak, seen from a circle."""
+    """Mean and deviation by hand, and with them the density of the raw moons, by a trapezoid rule, is that of the standardised ones."""
     source = curves.two_moons()
     a = np.linspace(0.3, 2.8, 9)
     outer = (np.stack([np.cos(a), np.sin(a)], axis=1) - MOONS_LOC) / MOONS_SCALE
@@ -79,7 +79,7 @@ def test_spiral_arms_are_point_reflections():
     assert np.array_equal(source.mode(x[far]), 1 - source.mode(-x[far]))
 
 
-def test_the_swiss_roll_starts_below_and_ends_above_after_one_and_a_half_turns():
+def test_the_swiss_roll_is_standardised_by_its_closed_form():
     source = curves.swiss_roll()
     t = np.linspace(1.5 * math.pi, 4.5 * math.pi, 400)
     roll = t[:, None] * np.stack([np.cos(t), np.sin(t)], axis=1)

@@ -50,9 +50,12 @@ def test_a_fifth_of_a_turn_moves_each_blade_onto_the_next():
 def test_the_twist_keeps_areas():
     """The change of variables by its determinant: straight blade -> blade, in float64, away from the origin."""
     source = pinwheel()
-    twist = lambda u: jnp.stack([jnp.array([jnp.cos(a), jnp.sin(a)]) for a in [jnp.arctan2(u[1], u[0]) + 2 * jnp.tanh(jnp.hypot(*u) / 1.5)]])[
-        0
-    ] * jnp.hypot(*u)
+
+    def twist(u):
+        radius, angle = jnp.hypot(*u), jnp.arctan2(u[1], u[0])
+        angle += 2 * jnp.tanh(radius / 1.5)
+        return radius * jnp.stack([jnp.cos(angle), jnp.sin(angle)])
+
     u = np.random.default_rng(2).normal(size=(16, 2)) * [0.3, 0.15] + [1.5, 0.0]
     with jax.enable_x64(True):
         _, log_det = jnp.linalg.slogdet(jax.vmap(jax.jacfwd(twist))(jnp.asarray(u)))

@@ -1,6 +1,7 @@
 """One format, one table: every reader gives the same numbers, and says what it cannot read."""
 
 import builtins
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -150,7 +151,7 @@ def test_garbage_and_missing_files(tmp_path, suffix):
     if suffix != ".parquet":
         path.unlink()
         other = write(tmp_path / ("t.npz" if suffix == ".npy" else "t.npy"), VALUES)
-        path.write_bytes(open(other, "rb").read())
+        path.write_bytes(Path(other).read_bytes())
         with pytest.raises(DataError, match="content is not that of"):
             read_table(str(path))
 
