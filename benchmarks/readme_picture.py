@@ -10,7 +10,7 @@ from typing import Any
 
 MODELS = ("nsf", "cfm", "gan")
 OUT = Path(__file__).resolve().parents[1] / "notebooks" / "picture.png"
-NUM_PARAMS, GRID, DPI, MARGIN = 25_000, 64, 100, 1.05
+NUM_PARAMS, GRID, DPI, MARGIN = 25_000, 96, 130, 1.05
 
 
 def main() -> None:

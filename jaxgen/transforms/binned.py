@@ -44,7 +44,7 @@ def binned(num_bins: int = 64, bound: float = 3.0, min_mass: float = 2e-5, sharp
         p, c = cells(theta)
         k = jnp.sum(x >= jnp.asarray(edges[1:-1], x.dtype))
         mass = lookup(p, k)
-        low, high = jnp.minimum(x - lower, 0) / width, jnp.maximum(x - upper, 0) / width
+        low, high = jnp.where(k == 0, x - lower, 0) / width, jnp.where(k == last, x - upper, 0) / width
         inside = (x - lookup(jnp.asarray(edges, x.dtype), k)) / width
         r = jnp.where(k == 0, jnp.exp(low), jnp.where(k == last, -jnp.expm1(-high), inside))
         u = jnp.clip(lookup(c, k) + mass * r, 0, 1 - jnp.finfo(x.dtype).epsneg)

@@ -43,20 +43,22 @@ def autoencoder(decoder: Net, encoder: Net) -> Transform:
     )
 
 
-def gaussian_decoder(decoder: Net, encoder: Net, min_log_scale: float = -7.0) -> Transform:
+def gaussian_decoder(decoder: Net, encoder: Net, max_log_scale: float = 7.0) -> Transform:
     """`x = mu(z) + sigma(z) * noise` for the noise `{"latent": z, "noise"}` (arXiv 1312.6114).
 
     `inverse` draws z ~ q(z | x), a diagonal Gaussian from the encoder, and reads the noise off: `(x - mu(z)) / sigma(z)` with
     `log_det = -sum log sigma(z)` and `log_q = log q(z | x)`. With the base's own density of latent and noise this is
     `log p(z) + log p(x | z) - log q(z | x)`, a lower bound of log p(x) in expectation (eq. 3).
 
-    `decoder` maps `(L,)` to `(2 d,)` and `encoder` `(d,)` to `(2 L,)`: means, then log scales above `min_log_scale`.
+    `decoder` maps `(L,)` to `(2 d,)` and `encoder` `(d,)` to `(2 L,)`: means, then log scales, held softly within `max_log_scale` of 0.
     params: `{"decoder", "encoder"}`. parts: `decode (params, z, cond)` and `encode (params, x, cond)`, both `-> (mean, log_scale)`.
     """
 
     def halves(h: jax.Array) -> tuple[jax.Array, jax.Array]:
         mean, raw = jnp.split(h, 2)
-        return mean, min_log_scale + jax.nn.softplus(raw - min_log_scale)
+        # The identity for all but extreme values, at which no scale may overflow.
+        above = jax.nn.softplus(raw + max_log_scale) - max_log_scale
+        return mean, max_log_scale - jax.nn.softplus(max_log_scale - above)
 
     def init(key: jax.Array, z: Any, cond: Any = None) -> Any:
         key_decoder, key_encoder = jax.random.split(key)

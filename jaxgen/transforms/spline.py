@@ -67,8 +67,8 @@ def rational_quadratic(num_bins: int = 8, bound: float = 5.0, min_bin: float = 1
         s = b.height / b.width
         curve = rise * (b.right + b.left - 2 * s)
         qa, qb, qc = b.height * (s - b.left) + curve, b.height * b.left - curve, -s * rise
-        # This form of the root has no cancellation for b > 0.
-        xi = jnp.clip(2 * qc / (-qb - jnp.sqrt(jnp.maximum(qb**2 - 4 * qa * qc, 0))), 0, 1)
+        # This form of the root has no cancellation for b > 0. A clip to [0, 1] would halve the derivative on a knot.
+        xi = 2 * qc / (-qb - jnp.sqrt(jnp.maximum(qb**2 - 4 * qa * qc, 0)))
         return jnp.where(inside, b.x + xi * b.width, y), jnp.where(inside, -log_slope(b, xi), 0)
 
     return Scalar(3 * num_bins - 1, root, direct)

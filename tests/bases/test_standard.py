@@ -1,0 +1,41 @@
+"""Base distributions against scipy, shapes of batches, and the density outside the support."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.stats
+
+from jaxgen import bases
+
+KINDS = {"normal": scipy.stats.norm, "uniform": scipy.stats.uniform, "logistic": scipy.stats.logistic}
+over_kinds = pytest.mark.parametrize("name", list(KINDS))
+
+
+@over_kinds
+def test_log_density_is_the_sum_over_the_event(name):
+    z = np.array([[0.1, 0.7, 0.4], [0.9, 0.05, 0.5]])
+    base = getattr(bases, name)((3,))
+    np.testing.assert_allclose(jax.vmap(base.log_prob)(jnp.asarray(z)), KINDS[name].logpdf(z).sum(1), rtol=1e-5)
+
+
+@over_kinds
+def test_draws_follow_the_distribution(name, key):
+    z = np.asarray(getattr(bases, name)((2,)).sample(seed=key, sample_shape=(4_000,)))
+    assert z.shape == (4_000, 2)
+    assert scipy.stats.kstest(z.ravel(), KINDS[name].cdf).pvalue > 1e-3
+
+
+def test_outside_the_support_the_log_density_is_minus_infinity():
+    assert bases.uniform((2,)).log_prob(jnp.asarray([0.5, 1.5])) == -np.inf
+    assert bases.uniform((2,)).log_prob(jnp.asarray([-0.1, 0.5])) == -np.inf
+
+
+def test_noise_in_parts_is_a_dict_whose_densities_add(key):
+    base = bases.diffusion_noise((2,), 5)
+    z = base.sample(seed=key)
+    assert jax.tree.map(jnp.shape, z) == {"x0": (2,), "increments": (5, 2)}
+    np.testing.assert_allclose(base.log_prob(z), sum(scipy.stats.norm.logpdf(a).sum() for a in z.values()), rtol=1e-5)
+    assert not np.allclose(z["x0"], z["increments"][0])
+    z = bases.latent_and_noise((1,), (3,)).sample(seed=key)
+    assert jax.tree.map(jnp.shape, z) == {"latent": (1,), "noise": (3,)}

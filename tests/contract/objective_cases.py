@@ -1,0 +1,142 @@
+"""The registry of objectives: every pairing with a kind of model that it accepts, and some that it must refuse."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from transform_cases import MILD, D, coupled, gaussian_decoder, latent_model, mlp, noisy, ode, on_normal, predicted
+from transform_outputs import FAST_COMPILE, filled
+
+from jaxgen import bases, numerics, objectives, paths
+from jaxgen import transforms as T
+from jaxgen.model import Model
+from jaxgen.objective import Batch, Clock
+
+FEW = numerics.fixed(4, "midpoint")
+N = 16
+
+
+def flow():
+    return coupled("affine")
+
+
+def vae():
+    return latent_model(gaussian_decoder())
+
+
+def generator():
+    return Model(bases.normal((2,)), T.generator(mlp(D)))
+
+
+def autoencoder():
+    return Model(bases.normal((2,)), T.chain(T.triangular_affine(), T.autoencoder(mlp(D), mlp(2))))
+
+
+def cnf():
+    return on_normal(ode(solver=FEW))
+
+
+def estimated():
+    return on_normal(ode(solver=FEW, trace="hutchinson"))
+
+
+def sampler():
+    return noisy(T.ancestral)
+
+
+def diffusion():
+    return on_normal(T.probability_flow(*predicted(MILD), solver=FEW))
+
+
+def game(name, **weights):
+    return lambda model: objectives.adversarial(model, mlp(1), name, **weights)
+
+
+def denoising(part, **options):
+    return lambda model: objectives.denoising(model, MILD, part, **options)
+
+
+def autoencoding(model):
+    return objectives.reconstruction(model, objectives.gaussian_of_codes(model))
+
+
+PAIRINGS: dict[str, tuple[Callable[[], Model], Callable[[Model], Any]]] = {
+    "likelihood-flow": (flow, objectives.maximum_likelihood),
+    "likelihood-cnf": (cnf, objectives.maximum_likelihood),
+    "likelihood-estimated": (estimated, objectives.maximum_likelihood),
+    "likelihood-vae": (vae, objectives.maximum_likelihood),
+    "likelihood-sampler": (sampler, objectives.maximum_likelihood),
+    "elbo": (vae, objectives.elbo),
+    "elbo-beta": (vae, lambda model: objectives.elbo(model, 3.0, warmup=0.5)),
+    "energy-generator": (generator, objectives.energy),
+    "energy-flow": (flow, objectives.energy),
+    "non_saturating": (generator, game("non_saturating", r1=0.1)),
+    "wasserstein": (generator, game("wasserstein", gradient_penalty=1.0)),
+    "relativistic": (generator, game("relativistic", r1=0.1, r2=0.2)),
+    "game-vae": (vae, game("non_saturating")),
+    "eps": (diffusion, denoising("eps")),
+    "denoiser": (diffusion, denoising("denoiser", times=objectives.lognormal_times(MILD, -1.0, 0.5))),
+    "score": (diffusion, denoising("score", weight=lambda path, t: path.sigma(t) ** 2)),
+    "velocity": (diffusion, denoising("velocity")),
+    "flow_matching": (cnf, objectives.flow_matching),
+    "flow_matching-optimal": (cnf, lambda model: objectives.flow_matching(model, coupling="optimal_transport")),
+    "reconstruction": (autoencoder, autoencoding),
+}
+REFUSED = {
+    "likelihood-generator": (generator, objectives.maximum_likelihood, "implicit.*adversarial or energy"),
+    "likelihood-autoencoder": (autoencoder, objectives.maximum_likelihood, "implicit"),
+    "elbo-flow": (flow, objectives.elbo, "decode, encode.*has: nfe"),
+    "elbo-generator": (generator, objectives.elbo, "decode, encode"),
+    "reconstruction-cnf": (cnf, objectives.reconstruction, "decode, encode"),
+    "denoising-flow": (flow, denoising("eps"), "parts eps"),
+    "denoising-cnf": (cnf, denoising("score"), "parts score.*velocity"),
+    "flow_matching-vae": (vae, objectives.flow_matching, "parts velocity"),
+    "flow_matching-flow": (flow, lambda model: objectives.flow_matching(model, paths.linear()), "parts velocity"),
+}
+
+
+def over(names):
+    return pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.xdist_group(f"objective-{n}")) for n in names])
+
+
+def batch_for(model, cond_dim=2):
+    rng = np.random.default_rng(0)
+    like = jax.eval_shape(lambda: model.base.sample(seed=jax.random.key(0)))
+    d = like["x0"].shape[0] if isinstance(like, dict) and "x0" in like else D
+    x = jnp.asarray(rng.standard_normal((N, d)), jnp.float32)
+    return Batch(x, jnp.asarray(rng.standard_normal((N, cond_dim)), jnp.float32))
+
+
+CLOCK = Clock(jnp.asarray(30, jnp.int32), jnp.asarray(100, jnp.int32), None)
+
+
+@functools.cache
+def losses(name) -> dict[str, Any]:
+    """Loss, metrics and gradients of a pairing at params away from their start, with a condition; `trained` are `(params, aux)`."""
+    make, pair = PAIRINGS[name]
+    model = make()
+    objective, batch, key = pair(model), batch_for(model), jax.random.key(0)
+    if objective.prepare is not None:
+        batch = objective.prepare(key, batch)
+    one = jax.eval_shape(lambda: model.base.sample(seed=key))
+    rng = np.random.default_rng(1)
+
+    def initial(key):
+        return objective.init(key, model.transform.init(key, one_noise(one), batch.cond[0]), batch)
+
+    trained = filled(rng, jax.eval_shape(initial, key), jnp.float32, 0.3)
+
+    def value(trained, key, batch):
+        return objective.loss(*trained, key, batch, CLOCK)
+
+    run = jax.jit(jax.value_and_grad(value, has_aux=True)).lower(trained, key, batch).compile(compiler_options=FAST_COMPILE)
+    (loss, metrics), gradient = run(trained, key, batch)
+    return {"model": model, "objective": objective, "batch": batch, "trained": trained, "loss": loss, "metrics": metrics, "gradient": gradient}
+
+
+def one_noise(shapes):
+    return jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)

@@ -1,0 +1,137 @@
+"""Laws over every entry of the zoo and every reading of it, through the public functions."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.stats
+from zoo_cases import filled, outputs, over_entries, over_readings, small
+
+from jaxgen import zoo
+from jaxgen.model import init, log_prob, sample, sample_and_log_prob
+from jaxgen.objective import Batch, Clock
+from jaxgen.transform import Density, ImplicitDensityError, over_batch
+
+PLATFORMS = ("cpu", "cuda", "tpu")
+WITH_DENSITY = over_readings(lambda name, reading, model: model.transform.density is not Density.IMPLICIT)
+EXACT = over_readings(lambda name, reading, model: model.transform.density is Density.EXACT)
+# The noising chain of score_sde is not mild in four steps; tests/transforms/test_sde_sampler.py holds its sampler to the same law.
+BOUND = over_readings(lambda name, reading, model: model.transform.density is Density.LOWER_BOUND and name != "score_sde")
+
+
+@over_readings()
+def test_samples_are_finite_events(name, reading):
+    x = outputs(name, reading).x
+    assert x.shape[1:] == (2,) and x.dtype == np.float32
+    assert np.isfinite(x).all() and (x.std(0) > 0).all()
+
+
+@over_readings()
+def test_sampling_is_unaffected_by_what_sampling_params_drops(name, reading):
+    out = outputs(name, reading)
+    np.testing.assert_array_equal(out.x, out.x_without_dropped)
+    dropped = [jax.tree_util.keystr(path) for path, kept in jax.tree_util.tree_leaves_with_path(out.kept) if not kept]
+    assert bool(dropped) == (name in ("ae", "vae", "beta_vae"))
+    assert all("encoder" in path for path in dropped)
+    assert len(dropped) == len(jax.tree_util.tree_leaves_with_path(out.kept)) // 2 or name == "ae" or not dropped
+
+
+@over_readings()
+def test_a_second_call_does_not_trace_again(name, reading):
+    out = outputs(name, reading)
+    assert out.traces > 0 and out.traces_of_second_calls == 0
+
+
+@EXACT
+def test_exact_densities_integrate_to_one(name, reading):
+    out = outputs(name, reading)
+    assert np.isfinite(out.on_grid).all()
+    assert abs(np.sum(np.exp(out.on_grid.astype(np.float64)) * out.area) - 1) < 1e-3
+
+
+@BOUND
+def test_importance_weights_of_bounds_integrate_to_one(name, reading):
+    """E over q of p(x, z) / q(z | x) is p(x), so over a proposal r for x the mean of weight / r is one: a bound with nothing lost."""
+    out = outputs(name, reading)
+    rng, num = np.random.default_rng(0), len(out.x)
+    # A Student t with four degrees of freedom: its tails are heavier than those of any of these densities.
+    centre, spread = np.median(out.x, 0), 1.2 * out.x.std(0)
+    u = rng.standard_t(4, (num, 2))
+    log_r = np.sum(scipy.stats.t.logpdf(u, 4) - np.log(spread), 1)
+    value = log_prob(out.model, out.params, (centre + spread * u).astype(np.float32), key=jax.random.key(4)).value
+    weights = np.exp(np.asarray(value, np.float64) - log_r)
+    stderr = weights.std() / np.sqrt(num)
+    assert stderr < 0.1
+    assert abs(weights.mean() - 1) < 3 * stderr
+
+
+@WITH_DENSITY
+def test_sample_and_log_prob_gives_the_log_prob_of_its_sample(name, reading):
+    out = outputs(name, reading)
+    assert np.isfinite(out.log_prob_drawn).all()
+    np.testing.assert_allclose(out.log_prob_drawn, out.log_prob_of_drawn, rtol=2e-3, atol=2e-3)
+
+
+@over_readings(lambda name, reading, model: model.transform.density is Density.IMPLICIT)
+def test_an_implicit_density_is_refused_with_advice(name, reading):
+    out = outputs(name, reading)
+    with pytest.raises(ImplicitDensityError, match="sliced_w2.*jaxgen.zoo.build"):
+        log_prob(out.model, out.params, out.x)
+    with pytest.raises(ImplicitDensityError):
+        sample_and_log_prob(jax.random.key(0), out.model, out.params, 2)
+
+
+@over_readings()
+def test_every_reading_lowers_for_every_platform(name, reading):
+    out = outputs(name, reading)
+    batch, z = over_batch(out.model.transform), jax.eval_shape(lambda: out.model.base.sample(seed=jax.random.key(0), sample_shape=(4,)))
+    exported = jax.export.export(jax.jit(batch.forward), platforms=PLATFORMS)(out.params, z)
+    assert exported.platforms == PLATFORMS
+    if out.model.transform.density is not Density.IMPLICIT:
+        keys = jax.random.split(jax.random.key(0), 4)
+        x = jax.ShapeDtypeStruct((4, 2), jnp.float32)
+        assert jax.export.export(jax.jit(batch.inverse), platforms=PLATFORMS)(out.params, x, None, keys).platforms == PLATFORMS
+
+
+@over_entries()
+@pytest.mark.parametrize(("dim", "cond_dim"), [(1, 3), (5, None), (17, 2)])
+def test_every_size_with_and_without_a_condition(name, dim, cond_dim):
+    """Shapes only: events of one to seventeen numbers; above sixteen the trace of an ODE is estimated and says so."""
+    entry = small(name, (dim,), None if cond_dim is None else (cond_dim,))
+    cond = None if cond_dim is None else jax.ShapeDtypeStruct((4, cond_dim), jnp.float32)
+    first = None if cond_dim is None else jax.ShapeDtypeStruct((cond_dim,), jnp.float32)
+    x = jax.ShapeDtypeStruct((4, dim), jnp.float32)
+    params = jax.eval_shape(lambda c: init(jax.random.key(0), entry.model, c), first)
+    for reading, model in entry.readings.items():
+        drawn = jax.eval_shape(lambda p, c, model=model: sample(jax.random.key(0), model, p, 4, c), params, cond)
+        assert drawn.shape == (4, dim) and drawn.dtype == jnp.float32
+        estimated = dim > 16 and (reading in ("ode", "ddim", "heun") or name in ("cnf", "cfm", "ot_cfm"))
+        assert (model.transform.density is Density.UNBIASED) == estimated
+        if model.transform.density is not Density.IMPLICIT and reading != "ode":
+            value = jax.eval_shape(lambda p, x, c, model=model: log_prob(model, p, x, c, key=jax.random.key(0)).value, params, x, cond)
+            assert value.shape == (4,) and value.dtype == jnp.float32
+
+    def loss(params, x, cond):
+        batch, one = Batch(x, cond), jnp.asarray(1, jnp.int32)
+        params, aux = entry.objective.init(jax.random.key(0), params, batch)
+        return entry.objective.loss(params, aux, jax.random.key(0), batch, Clock(one, one, params))[0]
+
+    assert jax.eval_shape(loss, params, x, cond).shape == ()
+
+
+def test_a_condition_changes_the_samples():
+    entry = small("realnvp", (2,), (3,))
+    params = filled("realnvp", entry.model, jnp.zeros(3))
+    x = [sample(jax.random.key(0), entry.model, params, 4, jnp.full((4, 3), c)) for c in (0.0, 1.0)]
+    assert not np.allclose(*x)
+
+
+def test_entries_that_share_a_model_differ_in_the_objective_only():
+    def shapes(name):
+        return jax.eval_shape(lambda: init(jax.random.key(0), small(name).model))
+
+    assert shapes("cnf") == shapes("cfm")
+    assert shapes("gan") == shapes("energy")
+    assert set(zoo.FAMILIES.values()) == {
+        "autoencoder", "autoregressive", "adversarial", "normalizing flow", "diffusion", "flow matching", "one objective for all",
+    }  # fmt: skip

@@ -1,0 +1,72 @@
+"""Integrators: the measured order of each fixed grid, tolerances of the adaptive ones, saved states, counts, refusals."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxgen.numerics import adaptive, fixed, solve
+
+
+def field(t, y):
+    return jnp.cos(3 * t) * y - 0.5 * y**2
+
+
+def reference():
+    """The logistic-like equation is Bernoulli's: 1/y is the solution of a linear one, integrated by a fine quadrature."""
+    t = np.linspace(0.0, 1.0, 20_001)
+    growth = np.sin(3 * t) / 3
+    integral = np.trapezoid(np.exp(growth), t)
+    return np.exp(growth[-1]) / (1 / 2.0 + 0.5 * integral)
+
+
+@pytest.mark.parametrize(("method", "order", "evaluations"), [("euler", 1, 1), ("midpoint", 2, 2), ("heun", 2, 2), ("rk4", 4, 4)])
+def test_fixed_grids_converge_at_their_order(method, order, evaluations, x64):
+    with x64():
+        errors = []
+        for num_steps in (16, 32):
+            y, count = jax.jit(lambda y, n=num_steps: solve(field, y, 0.0, 1.0, fixed(n, method)))(jnp.asarray(2.0))
+            errors.append(abs(float(y) - reference()))
+            assert count == num_steps * evaluations
+        assert abs(np.log2(errors[0] / errors[1]) - order) < 0.35, errors
+
+
+@pytest.mark.parametrize("method", ["bosh3", "tsit5", "dopri8"])
+def test_adaptive_solves_keep_their_tolerance(method, x64):
+    with x64():
+        y, count = jax.jit(lambda y: solve(field, y, 0.0, 1.0, adaptive(1e-8, 1e-8, method)))(jnp.asarray(2.0))
+        assert abs(float(y) - reference()) < 1e-7 and int(count) > 0
+
+
+def test_time_runs_backwards_too(x64):
+    with x64():
+        there, _ = solve(field, jnp.asarray(2.0), 0.0, 1.0, fixed(64))
+        back, _ = solve(field, there, 1.0, 0.0, fixed(64))
+        np.testing.assert_allclose(back, 2.0, rtol=1e-7)
+
+
+@pytest.mark.parametrize("solver", [fixed(60), adaptive(1e-9, 1e-9)], ids=["fixed", "adaptive"])
+def test_saved_states_lie_on_the_solution(solver, x64):
+    with x64():
+        times = jnp.asarray([0.25, 0.5, 1.0])
+        ys, _ = solve(lambda t, y: {"a": 2 * t * y["a"]}, {"a": jnp.asarray([1.0, 2.0])}, 0.0, 1.0, solver, save_at=times)
+        np.testing.assert_allclose(ys["a"], np.exp(np.asarray(times) ** 2)[:, None] * [1.0, 2.0], rtol=1e-6)
+
+
+def test_a_solve_that_does_not_finish_is_nan_and_no_guess():
+    y, _ = solve(lambda t, y: -1e3 * y, jnp.ones(2), 0.0, 1.0, adaptive(1e-6, 1e-6, max_steps=4))
+    assert np.isnan(y).all()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: fixed(0), "num_steps=0"),
+        (lambda: fixed(4, "tsit5"), "method='tsit5'; accepted: euler, midpoint, heun, rk4"),
+        (lambda: adaptive(0.0), "rtol=0.0"),
+        (lambda: adaptive(method="rk4"), "method='rk4'; accepted: bosh3"),
+    ],
+)
+def test_bad_arguments_are_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

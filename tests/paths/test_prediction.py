@@ -1,0 +1,94 @@
+"""With Gaussian data everything a diffusion network may predict is in closed form, so each reading can be checked against the truth."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxgen import paths
+
+PATHS = {"linear": paths.linear(), "vp_linear": paths.vp_linear(), "vp_cosine": paths.vp_cosine(), "edm": paths.edm()}
+over_paths = pytest.mark.parametrize("path", [pytest.param(path, id=name) for name, path in PATHS.items()])
+MEAN, SD = np.array([0.7, -1.0]), np.array([0.5, 1.3])
+
+
+def truth(path):
+    """The posterior means of data and noise given x_t, from the joint Gaussian of (x, x_t)."""
+
+    def variance(t):
+        return path.alpha(t) ** 2 * SD**2 + path.sigma(t) ** 2
+
+    def denoiser(params, x, t, cond=None):
+        return MEAN + path.alpha(t) * SD**2 / variance(t) * (x - path.alpha(t) * MEAN)
+
+    def eps(params, x, t, cond=None):
+        return path.sigma(t) / variance(t) * (x - path.alpha(t) * MEAN)
+
+    def velocity(params, x, t, cond=None):
+        rates = path.rates(t)
+        return rates[0] * denoiser(params, x, t) + rates[1] * eps(params, x, t)
+
+    def score(params, x, t, cond=None):
+        return -(x - path.alpha(t) * MEAN) / variance(t)
+
+    return {"denoiser": denoiser, "eps": eps, "velocity": velocity, "score": score}
+
+
+@over_paths
+@pytest.mark.parametrize("target", ["eps", "denoiser", "velocity"])
+def test_every_reading_of_a_perfect_network_is_the_truth(path, target, x64):
+    with x64():
+        true = truth(path)
+        read = paths.prediction(path, true[target], target).parts()
+        x, t = jnp.asarray([1.5, -0.4]), jnp.linspace(0.03, 0.97, 7)
+        for name, function in true.items():
+            ours, theirs = (jax.vmap(lambda t, f=f: f((), x, t))(t) for f in (read[name], function))
+            np.testing.assert_allclose(ours, theirs, rtol=1e-7, atol=1e-9, err_msg=name)
+
+
+@over_paths
+def test_the_score_is_the_gradient_of_the_log_density(path, x64):
+    with x64():
+        t, x = jnp.asarray(0.6), jnp.asarray([1.5, -0.4])
+
+        def log_density(x):
+            variance = path.alpha(t) ** 2 * SD**2 + path.sigma(t) ** 2
+            return jnp.sum(-0.5 * (x - path.alpha(t) * MEAN) ** 2 / variance)
+
+        score = paths.prediction(path, truth(path)["eps"], "eps").score((), x, t)
+        np.testing.assert_allclose(score, jax.grad(log_density)(x), rtol=1e-9)
+
+
+@over_paths
+def test_the_velocity_transports_the_gaussian(path, x64):
+    """d/dt of the marginal's mean and standard deviation is the velocity at the mean and its slope: the continuity equation for Gaussians."""
+    with x64():
+        t = jnp.asarray(0.55)
+
+        def mean(t):
+            return path.alpha(t) * MEAN
+
+        def sd(t):
+            return jnp.sqrt(path.alpha(t) ** 2 * SD**2 + path.sigma(t) ** 2)
+
+        velocity = paths.prediction(path, truth(path)["denoiser"], "denoiser").velocity
+        np.testing.assert_allclose(velocity((), mean(t), t), jax.jacfwd(mean)(t), rtol=1e-8, atol=1e-10)
+        slope = jnp.diag(jax.jacfwd(lambda x: velocity((), x, t))(mean(t)))
+        np.testing.assert_allclose(slope * sd(t), jax.jacfwd(sd)(t), rtol=1e-8, atol=1e-10)
+
+
+def test_a_preconditioned_zero_network_is_the_best_linear_denoiser(x64):
+    """With F = 0, c_skip x is the denoiser of N(0, sigma_data^2) (arXiv 2206.00364, eq. 131)."""
+    with x64():
+        path, t, x = paths.edm(), jnp.asarray(0.5), jnp.asarray([2.0, -1.0])
+        sigma = path.sigma(t)
+        still = paths.preconditioned(path, lambda params, x, t, cond: jnp.zeros_like(x), 1.3)
+        np.testing.assert_allclose(still((), x, t), 1.69 / (1.69 + sigma**2) * x, rtol=1e-12)
+        seen = paths.preconditioned(path, lambda params, x, t, cond: x, 1.3)
+        norm = np.sqrt(sigma**2 + 1.69)
+        np.testing.assert_allclose(seen((), x, t), 1.69 / norm**2 * x + sigma * 1.3 / norm * x / norm, rtol=1e-12)
+
+
+def test_an_unknown_target_is_named():
+    with pytest.raises(ValueError, match="target='noise'; accepted: eps, denoiser, velocity"):
+        paths.prediction(paths.linear(), lambda *a: a, "noise")

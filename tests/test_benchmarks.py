@@ -1,0 +1,100 @@
+"""Benchmarks answer --help at once, write the agreed rows, and say which way a ratio points."""
+
+import ast
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
+SCRIPTS = sorted(path for path in FOLDER.glob("*.py") if path.name != "common.py")
+
+
+@pytest.fixture(scope="module")
+def common():
+    spec = importlib.util.spec_from_file_location("benchmarks_common", FOLDER / "common.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def parametrize_scripts(test):
+    return pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)(test)
+
+
+@parametrize_scripts
+def test_help_says_what_is_measured(script):
+    result = subprocess.run([sys.executable, script, "--help"], capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stderr
+    assert "--quick" in result.stdout and "--out" in result.stdout
+    assert ast.get_docstring(ast.parse(script.read_text())).splitlines()[0] in result.stdout
+
+
+@parametrize_scripts
+def test_options_are_read_before_jax_is_imported(script):
+    """JAX takes its number of devices when it starts, so a script that imports it first could not choose."""
+    imports = [node for node in ast.parse(script.read_text()).body if isinstance(node, ast.Import | ast.ImportFrom)]
+    modules = {alias.name for node in imports for alias in node.names} | {getattr(node, "module", None) for node in imports}
+    assert not {"jax", "jaxgen"} & {str(module).split(".")[0] for module in modules}
+
+
+def test_row_has_the_agreed_fields_in_order(common):
+    row = common.row("case", "metric", "s", 2.0, "peer 1.0", 3.0)
+    assert list(row) == ["case", "metric", "unit", "ours", "peer", "theirs", "ratio"]
+
+
+def test_ratio_above_one_means_ours_is_better(common):
+    assert common.row("c", "time", "s", 2.0, "p", 6.0)["ratio"] == pytest.approx(3.0)
+    assert common.row("c", "rate", "1/s", 6.0, "p", 2.0, more_is_better=True)["ratio"] == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize("figure", [0.0, -1.0, float("nan"), float("inf")])
+def test_row_refuses_a_figure_without_a_ratio(common, figure):
+    with pytest.raises(ValueError, match="ours="):
+        common.row("c", "m", "s", figure, "p", 1.0)
+    with pytest.raises(ValueError, match="theirs="):
+        common.row("c", "m", "s", 1.0, "p", figure)
+
+
+def test_medians_of_interleaved_rounds(common):
+    order = []
+
+    def contender(name, figures):
+        figures = iter(figures)
+        return lambda: (order.append(name), {"s": next(figures)})[1]
+
+    medians = common.interleaved({"a": contender("a", [1.0, 9.0, 2.0]), "b": contender("b", [5.0, 4.0, 6.0])}, 3)
+    assert medians == {"a": {"s": 2.0}, "b": {"s": 5.0}}
+    assert order == ["a", "b", "b", "a", "a", "b"]
+
+
+def test_peer_that_is_not_installed_is_skipped_aloud(common, capsys):
+    assert common.installed("no-such-distribution") is None
+    assert "skipped: no-such-distribution" in capsys.readouterr().out
+    assert common.installed("pytest") == f"pytest {pytest.__version__}"
+
+
+def test_report_writes_a_json_list_of_rows(common, tmp_path):
+    rows = [common.row("c", "m", "s", 1.0, "p", 2.0)]
+    common.report(rows, tmp_path / "folder" / "rows.json")
+    assert json.loads((tmp_path / "folder" / "rows.json").read_text()) == rows
+
+
+def test_measurement_alone_has_its_devices_and_no_cache(common, tmp_path):
+    script = tmp_path / "probe.py"
+    script.write_text(
+        "import json, os, sys\n"
+        "keys = ('JAX_PLATFORMS', 'JAX_NUM_CPU_DEVICES', 'JAX_ENABLE_COMPILATION_CACHE')\n"
+        "print('noise before'); print(json.dumps({'asked': json.loads(sys.argv[2])} | {k: os.environ[k] for k in keys}))\n"
+    )
+    figures = common.alone(str(script), {"side": "ours"}, 3)
+    assert figures == {
+        "asked": {"side": "ours"},
+        "JAX_PLATFORMS": "cpu",
+        "JAX_NUM_CPU_DEVICES": "3",
+        "JAX_ENABLE_COMPILATION_CACHE": "false",
+    }

@@ -1,0 +1,109 @@
+"""Stochastic samplers with a perfect network: moments of the output, the bound, the noising chain; with a wrong one, the weights."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.stats
+
+from jaxgen import bases, paths, transforms
+from jaxgen.model import Model, log_prob
+from jaxgen.transform import Density
+
+FACTORIES = {"ancestral": transforms.ancestral, "euler_maruyama": transforms.euler_maruyama}
+over_factories = pytest.mark.parametrize("name", list(FACTORIES))
+MILD = paths.vp_linear(0.1, 4.0, last=0.05)
+
+
+def output_moments(sampler, num_steps):
+    """With a linear network x = A z + b: the mean is b and the variance the sum of A's squares, exactly."""
+    zero = {"x0": jnp.zeros(1), "increments": jnp.zeros((num_steps, 1))}
+    slopes = jax.jit(jax.jacrev(lambda z: sampler.forward((), z)[0]))(zero)
+    return sampler.forward((), zero)[0], jnp.sqrt(sum(jnp.sum(a**2) for a in jax.tree.leaves(slopes)))
+
+
+@over_factories
+@pytest.mark.parametrize("path", [paths.vp_linear(), paths.vp_cosine()], ids=["vp_linear", "vp_cosine"])
+def test_output_becomes_the_gaussian_as_steps_shrink(name, path, gaussian_diffusion, no_params, x64):
+    """First order in the step: four times the steps, about a quarter of the error, down to a hundredth."""
+    with x64():
+        truth = gaussian_diffusion(path)
+        errors = []
+        for num_steps in (200, 800):
+            mean, sd = output_moments(FACTORIES[name](no_params, truth.prediction, num_steps), num_steps)
+            errors.append([abs(float(mean) - truth.mean), abs(float(sd) - truth.sd)])
+        assert max(errors[1]) < 0.01, errors
+        assert errors[1][1] < 0.45 * errors[0][1], errors
+
+
+@over_factories
+def test_the_bound_stays_below_the_density_and_comes_close(name, gaussian_diffusion, no_params):
+    truth = gaussian_diffusion(paths.vp_cosine(last=0.05))
+    mean, sd = truth.moments(jnp.ones(()))
+    x = np.linspace(-0.5, 1.6, 4)[:, None]
+    gaps = []
+    for num_steps in (20, 160):
+        model = Model(bases.diffusion_noise((1,), num_steps), FACTORIES[name](no_params, truth.prediction, num_steps))
+        draws = np.stack([log_prob(model, (), x, key=k).value for k in jax.random.split(jax.random.key(0), 300)])
+        gap = scipy.stats.norm.logpdf(x[:, 0], mean, sd) - draws.mean(0)
+        stderr = draws.std(0) / np.sqrt(300)
+        # The chain starts from N(0, 1) and not from x_0's own law, which differs by less than a thousandth of a nat.
+        assert np.all(gap > -3 * stderr - 2e-3), (gap, stderr)
+        gaps.append(gap.mean())
+    # Euler-Maruyama's kernels do not know the posterior's variance, which costs it more.
+    assert gaps[1] < (0.1 if name == "ancestral" else 0.5) and gaps[1] < 0.5 * gaps[0], gaps
+
+
+@over_factories
+def test_importance_weights_integrate_to_one_for_a_wrong_network(name, gaussian_diffusion, no_params):
+    """E over the noising chain of p(path) / q(path | x) is p(x) whatever the network: over a grid its integral is one."""
+    truth = gaussian_diffusion(MILD, bend=0.3)
+    model = Model(bases.diffusion_noise((1,), 6), FACTORIES[name](no_params, truth.prediction, 6))
+    x = np.linspace(-9, 9, 181)[:, None]
+    found = log_prob(model, (), x, key=jax.random.key(0), num_draws=4_000)
+    assert found.density is Density.LOWER_BOUND
+    p = np.exp(np.asarray(found.value, np.float64))
+    total, stderr = p.sum() * 0.1, np.sqrt(np.sum((p * found.stderr) ** 2)) * 0.1
+    assert stderr < 0.03
+    assert abs(total - 1) < 3 * stderr
+
+
+@over_factories
+def test_log_q_is_the_density_of_the_noising_chain(name, gaussian_diffusion, no_params, x64):
+    """Read off the recovered states: q(x_t | x_s) is a Gaussian around (alpha_t / alpha_s) x_s."""
+    with x64():
+        truth, path, n = gaussian_diffusion(MILD, bend=0.3), MILD, 4
+        sampler = FACTORIES[name](no_params, truth.prediction, n)
+        x = jnp.asarray([0.4, -1.0])
+        pre = sampler.inverse((), x, None, jax.random.key(1))
+        states = jnp.concatenate([path.sigma(jnp.zeros(())) * pre.z["x0"][None], sampler.parts["stages"]((), pre.z)])
+        t = jnp.linspace(0.0, 1.0, n + 1)
+        ratio = path.alpha(t[:-1]) / path.alpha(t[1:])
+        sd = jnp.sqrt(path.sigma(t[:-1]) ** 2 - (ratio * path.sigma(t[1:])) ** 2)
+        expected = scipy.stats.norm.logpdf(states[:-1], ratio[:, None] * states[1:], sd[:, None]).sum()
+        np.testing.assert_allclose(pre.log_q, expected, rtol=1e-9)
+
+
+def test_the_ancestral_kernel_is_the_posterior_of_the_noising_chain(gaussian_diffusion, no_params, x64):
+    """q(x_s | x_t, x) of arXiv 2006.11239, eqs. 6 and 7, for a network that knows x."""
+    with x64():
+        path, x = MILD, jnp.asarray([0.8])
+        known = paths.prediction(path, lambda params, x_t, t, cond: x, "denoiser")
+        sampler = transforms.ancestral(no_params, known, 4)
+        z = {"x0": jnp.asarray([0.3]), "increments": jnp.asarray([[0.5], [0.0], [0.0], [0.0]])}
+        t, s = jnp.asarray(0.0), jnp.asarray(0.25)
+        x_t = path.sigma(t) * z["x0"]
+        a_s, a_t = path.alpha(s) ** 2, path.alpha(t) ** 2
+        beta = 1 - a_t / a_s
+        mean = jnp.sqrt(a_s) * beta / (1 - a_t) * x + jnp.sqrt(a_t / a_s) * (1 - a_s) / (1 - a_t) * x_t
+        sd = jnp.sqrt((1 - a_s) / (1 - a_t) * beta)
+        np.testing.assert_allclose(sampler.parts["stages"]((), z)[0], mean + sd * 0.5, rtol=1e-9)
+
+
+@over_factories
+def test_bad_arguments_are_named(name, gaussian_diffusion, no_params):
+    prediction = gaussian_diffusion(MILD).prediction
+    with pytest.raises(ValueError, match="num_steps=0"):
+        FACTORIES[name](no_params, prediction, 0)
+    with pytest.raises(ValueError, match=r"key=None.*jax\.random\.key"):
+        FACTORIES[name](no_params, prediction, 2).inverse((), jnp.ones(1))
