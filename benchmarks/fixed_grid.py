@@ -26,7 +26,7 @@ def main() -> None:
     for num_steps in (6,) if args.quick else (6, 24):
         case = f"CNF gradient, D2, batch {BATCH}, {num_steps} {METHOD} steps"
         print(case, flush=True)
-        figures = alone(__file__, {"num_steps": num_steps, "repeats": 3 if args.quick else 15, "calls": 2 if args.quick else 20})
+        figures = alone(__file__, {"num_steps": num_steps, "repeats": 3 if args.quick else 7, "calls": 2 if args.quick else 5})
         for adjoint in (RECURSIVE, DIRECT):
             name = f"{peer} {adjoint}"
             rows.append(row(case, "gradient", "ms", figures[f"{OURS} ms"], name, figures[f"{adjoint} ms"]))

@@ -109,7 +109,7 @@ banana = chain(jaxgen.transforms.triangular_affine(), bend())
 params = banana.init(key, z[0])
 gaussian, curve = params
 gaussian["tril"] = jnp.array([[1.0, 0.0], [0.3, 0.25]])
-params = (gaussian, {"curve": jnp.array(0.8)})
+params = (gaussian, {"curve": jnp.array(0.4)})
 model = jaxgen.Model(base, banana)
 x = jaxgen.sample(key, model, params, 1_500)
 scatter(noise=base.sample(seed=key, sample_shape=(1_500,)), banana=x)
@@ -171,8 +171,8 @@ mass, lp.density
 entry = jaxgen.Entry("banana", "normalizing flow", model, {"default": model}, maximum_likelihood(model), adam(3e-2))
 fitted = jaxgen.fit(jax.random.key(1), entry, x, num_steps=300)
 learned_gaussian, learned_curve = fitted.params
-print("curve", float(learned_curve["curve"]), "of 0.8")
-assert abs(learned_curve["curve"] - 0.8) < 0.05
+print("curve", float(learned_curve["curve"]), "of 0.4")
+assert abs(learned_curve["curve"] - 0.4) < 0.05
 
 # %% [markdown]
 # ### One transform, two objectives
@@ -215,15 +215,16 @@ scatter(data=data.test, **{name: jaxgen.sample(key, model, p, 1_500) for name, p
 # ### The generator of a GAN, without a GAN
 #
 # A free generator is any network from noise to data. `gan` finds it by a game against a critic. The energy distance needs no opponent: replace the
-# objective (and the optimiser, as there is one player now) and keep the rest.
+# objective (and the optimiser, as there is one player now) and keep the rest. It is the duller teacher: a thin gap costs little distance, while a
+# critic looks for exactly that.
 
 # %%
 gan = jaxgen.zoo.build("gan", event_shape=(2,), width=64)
-alone = gan._replace(name="energy", objective=energy(gan.model), optimizer=adam(2e-3))
+alone = gan._replace(name="energy", objective=energy(gan.model), optimizer=adam(5e-3))
 clouds = {}
-for entry in (gan, alone):
-    fitted = jaxgen.fit(key, entry, data.train, num_steps=1_000)
-    clouds[entry.objective_name if entry is gan else "energy distance"] = jaxgen.sample(key, entry.model, fitted.params, 1_500)
+for entry, num_steps in ((gan, 3_000), (alone, 6_000)):
+    fitted = jaxgen.fit(key, entry, data.train, num_steps)
+    clouds[entry.name] = jaxgen.sample(key, entry.model, fitted.params, 1_500)
     print(f"{entry.name}: trained parts besides the generator: {jaxgen.zoo.count_params(fitted.aux)} parameters")
 scatter(data=data.test, **clouds)
 

@@ -10,7 +10,9 @@ import jaxgen
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-TABLE = [[cell.strip() for cell in line.strip("|").split("|")] for line in README.splitlines() if line.startswith("| `") and line.count("|") == 6]
+TABLE = [
+    [cell.strip() for cell in line.strip("|").split("|")] for line in README.splitlines() if line.startswith("| `") and line.count("|") == 6
+]
 ROWS = {cells[0].strip("`"): cells[1:] for cells in TABLE}
 
 

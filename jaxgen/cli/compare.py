@@ -28,9 +28,10 @@ class _Budget(NamedTuple):
     events: int
     draws: int
     grid: int
+    points: int
 
 
-FULL, QUICK = _Budget(10_000, 10_000, 500, 64), _Budget(2_000, 2_000, 20, 40)
+FULL, QUICK = _Budget(10_000, 10_000, 500, 64, 2_000), _Budget(2_000, 2_000, 20, 40, 500)
 
 
 def compare(
@@ -196,7 +197,15 @@ def _reference(data: str, dataset: Any, budget: _Budget) -> Reference:
         test = datasets.draw(data, 2, budget.samples)
     else:
         again = dataset.train[: len(test)]
-    return reference(test, again, log_prob=dataset.log_prob, entropy=dataset.entropy, mode=dataset.mode, mode_weights=dataset.mode_weights)
+    return reference(
+        test,
+        again,
+        log_prob=dataset.log_prob,
+        entropy=dataset.entropy,
+        mode=dataset.mode,
+        mode_weights=dataset.mode_weights,
+        max_points=budget.points,
+    )
 
 
 def _write(run: _Run, results: list[dict[str, Any]]) -> None:

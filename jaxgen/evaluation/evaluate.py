@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -26,7 +27,8 @@ class Reference(NamedTuple):
     true_log_prob: np.ndarray | None = None
     mode: Any = None
     mode_weights: np.ndarray | None = None
-    floors: Mapping[str, float] = {}
+    floors: Mapping[str, float] = MappingProxyType({})
+    max_points: int = 2_000
 
 
 def reference(
@@ -39,11 +41,19 @@ def reference(
     mode: Any = None,
     mode_weights: Any = None,
     seed: int = 0,
+    max_points: int = 2_000,
 ) -> Reference:
-    """A `Reference` of the real events `x` whose floors are measured against the independent real events `again`, both `(n, d)`."""
+    """A `Reference` of the real events `x` whose floors are measured against the independent real events `again`, both `(n, d)`.
+
+    max_points: at most this many of each side enter W2 and MMD, whose costs grow faster than linearly; floors and figures alike.
+    """
     truth = None if log_prob is None else np.asarray(jax.jit(jax.vmap(log_prob))(jnp.asarray(x)))
-    floors = {"sliced_w2_floor": sliced_w2(again, x, seed), "w2_floor": w2(again, x, seed=seed), "mmd_floor": mmd(again, x, seed=seed)}
-    return Reference(x, cond, entropy, truth, mode, mode_weights, floors)
+    floors = {
+        "sliced_w2_floor": sliced_w2(again, x, seed),
+        "w2_floor": w2(again, x, max_points, seed),
+        "mmd_floor": mmd(again, x, max_points=max_points, seed=seed),
+    }
+    return Reference(x, cond, entropy, truth, mode, mode_weights, floors, max_points)
 
 
 def evaluate_samples(samples: np.ndarray, real: Reference, seed: int = 0) -> dict[str, Any]:
@@ -53,8 +63,8 @@ def evaluate_samples(samples: np.ndarray, real: Reference, seed: int = 0) -> dic
         raise FloatingPointError(f"{bad} of {len(samples)} samples are not finite")
     result: dict[str, Any] = {
         "sliced_w2": sliced_w2(samples, real.x, seed),
-        "w2": w2(samples, real.x, seed=seed),
-        "mmd": mmd(samples, real.x, seed=seed),
+        "w2": w2(samples, real.x, real.max_points, seed),
+        "mmd": mmd(samples, real.x, max_points=real.max_points, seed=seed),
     }
     result |= {**real.floors, "mode_coverage": None, "mode_shares": None}
     if real.mode is not None and real.mode_weights is not None:

@@ -23,4 +23,4 @@ def ot_cfm(dim: int, cond_dim: int | None, *, width: int = 108, depth: int = 3, 
     """Flow matching with pairs from minibatch optimal transport (arXiv 2302.00482)."""
     model = Model(normal((dim,)), velocity_flow(time_mlp(dim, width=width, depth=depth), dim))
     objective = flow_matching(model, coupling="optimal_transport")
-    return Recipe({"default": model}, objective, "flow matching, optimal transport", adam(learning_rate))
+    return Recipe({"default": model}, objective, "flow matching, optimal transport", adam(learning_rate), 2_000)
