@@ -9,6 +9,7 @@ distrax does. With `log_weight = log_det - log_q` from `Transform.inverse`, `bas
 # pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
@@ -79,6 +80,7 @@ def sample_and_log_prob(
     """
     _require_density(model)
     _check_count("num_samples", num_samples)
+    _check_count("batch_size", batch_size, optional=True)
     _check_rows("cond", cond, num_samples)
     if model.transform.density is Density.EXACT and over_batch(model.transform).forward_and_log_det is not None:
         x, value = _sample_and_log_prob(model, num_samples, batch_size, params, key, cond)
@@ -93,7 +95,7 @@ def log_prob(
     """Log density of the events `x` `(n, *event)` in nats, its standard error over `num_draws` draws, and its kind.
 
     UNBIASED averages the draws' logs; LOWER_BOUND takes logmeanexp of them (arXiv 1509.00519, eq. 8), its standard error by the delta method;
-    EXACT ignores `num_draws`. `batch_size` is how many events are held at once (default: at most 65,536 event-draws).
+    EXACT ignores `num_draws`. `batch_size` is how many events are held at once (default: at most 65,536 event-draws and 2^25 noises).
 
     Raises ImplicitDensityError for a model without a density, ValueError where `key` is missing or shapes disagree.
     """
@@ -105,7 +107,7 @@ def log_prob(
     x = jnp.asarray(x)
     _check_rows("cond", cond, x.shape[0] if x.ndim else -1)
     draws = 1 if density is Density.EXACT else num_draws
-    value, stderr = _log_prob(model, draws, batch_size or max(1, 65_536 // draws), params, x, cond, key)
+    value, stderr = _log_prob(model, draws, batch_size or _default_batch(model, draws), params, x, cond, key)
     return LogProb(value, stderr, density)
 
 
@@ -216,6 +218,13 @@ def _forward(model: Model, params: Any, z: Any, cond: Any) -> Any:
 
 def _noise(model: Model, keys: jax.Array) -> Any:
     return jax.vmap(lambda k: model.base.sample(seed=k))(keys)
+
+
+def _default_batch(model: Model, num_draws: int) -> int:
+    """Events at once such that neither network activations nor long noise paths fill the memory."""
+    noise = jax.eval_shape(lambda k: model.base.sample(seed=k), jax.random.key(0))
+    size = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(noise))
+    return max(1, min(65_536, 2**25 // size) // num_draws)
 
 
 def _combine(logs: jax.Array, density: Density) -> tuple[jax.Array, jax.Array]:

@@ -175,7 +175,7 @@ def _other_reading(run: _Run, model: Any, fitted: Fitted, key: jax.Array) -> dic
     """A smaller evaluation of a reading that is not the default one."""
     events, draws, _ = _effort(run.budget, model.transform.density, 100)
     figures, _, _ = evaluate(
-        key, model, fitted.params, run.real, num_samples=run.budget.samples // 2, num_events=min(events, 2_000), num_draws=draws
+        key, model, fitted.params, run.real, num_samples=run.budget.samples // 5, num_events=min(events, 2_000), num_draws=draws
     )
     return {**figures, "nfe": mean_nfe(key, model, fitted.params)}
 

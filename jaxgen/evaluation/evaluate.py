@@ -82,7 +82,8 @@ def summarise_nll(lp: LogProb, real: Reference, note: str = "") -> dict[str, Any
     """
     value = np.asarray(lp.value, np.float64)
     n = len(value)
-    result: dict[str, Any] = {"nll": -float(value.mean()), "nll_stderr": float(value.std(ddof=1) / np.sqrt(n)), "nll_kind": str(lp.density)}
+    kind = f"{lp.density}, of the ODE" if "ODE" in note else str(lp.density)
+    result: dict[str, Any] = {"nll": -float(value.mean()), "nll_stderr": float(value.std(ddof=1) / np.sqrt(n)), "nll_kind": kind}
     result |= {"nll_note": note or None, "nll_gap": None, "nll_gap_stderr": None}
     if not np.isfinite(value).all():
         raise FloatingPointError(f"log_prob of {int((~np.isfinite(value)).sum())} of {n} test events is not finite")

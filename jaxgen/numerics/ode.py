@@ -90,7 +90,8 @@ def solve(
 
 
 def _fixed_solve(field: Callable[[jax.Array, Any], Any], y0: Any, start: jax.Array, end: jax.Array, solver: Solver, num_steps: int) -> Any:
-    # Not diffrax: its gradient through a fixed grid costs several times this scan's (benchmarks/fixed_grid.py).
+    # Not diffrax: its gradient through a fixed grid takes 1.6 times this scan's with its default adjoint, 5 times and more with the one
+    # that has forward mode too, and 2.6 times as long to compile (benchmarks/fixed_grid.py).
     tableau, h = _FIXED[solver.method], (end - start) / num_steps
 
     def combine(y: Any, weights: tuple[float, ...], slopes: list[Any]) -> Any:

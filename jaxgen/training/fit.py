@@ -85,7 +85,8 @@ def fit(
     if patience is not None and held_out is None:
         raise ValueError(f"patience={patience} needs valid=, held-out events whose loss decides when to stop.")
     key_init, key_run, key_finish = jax.random.split(key, 3)
-    state = init_state(key_init, entry, jax.tree.map(lambda a: a[:batch_size], batch), num_steps)
+    # One compiled program: run piece by piece, initialisation would cost as much as a short fit.
+    state = jax.jit(lambda k, b: init_state(k, entry, b, num_steps))(key_init, jax.tree.map(lambda a: a[:batch_size], batch))
     if start is not None:
         state = start_from(state, entry, start, num_steps)
     chunk = make_chunk(entry, state, batch, key_run, num_steps, batch_size, ema, steps_per_chunk, devices)

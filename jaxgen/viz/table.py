@@ -85,7 +85,7 @@ COLUMNS = (
         "implicit (the model has samples and no density). Bold compares exact ones only.",
         lambda value: str(value).replace("_", " ").lower(),
     ),
-    Column("nll_gap", "gap", "NLL minus the entropy of the true distribution, where that is known: what is left to learn.", fixed(3)),
+    Column("nll_gap", "gap", "True minus learned log density, averaged over held-out data, where known: what is left to learn.", fixed(3)),
     Column(
         "sliced_w2",
         "sliced W₂",

@@ -49,4 +49,6 @@ def _variational(dim: int, width: int, depth: int, latent_dim: int | None, learn
     latent = latent_dim or min(dim, 16)
     nets = mlp(2 * dim, width=width, depth=depth), mlp(2 * latent, width=width, depth=depth)
     model = Model(latent_and_noise((latent,), (dim,)), gaussian_decoder(*nets))
-    return Recipe({"default": model}, elbo(model, beta, warmup=0.1), "ELBO" if beta == 1 else f"ELBO, beta {beta:g}", adam(learning_rate), 8_000)
+    return Recipe(
+        {"default": model}, elbo(model, beta, warmup=0.1), "ELBO" if beta == 1 else f"ELBO, beta {beta:g}", adam(learning_rate), 8_000
+    )

@@ -9,6 +9,7 @@ from jaxgen.model import Model
 from jaxgen.objective import Objective
 from jaxgen.training import Entry
 from jaxgen.training.optimizers import Optimizer
+from jaxgen.zoo.sizing import width_for
 
 MAX_DIM = 64
 
@@ -69,11 +70,11 @@ def build(name: str, event_shape: Any, cond_shape: Any = None, *, num_params: in
     if unknown:
         raise ValueError(f"{name}: unknown option {', '.join(unknown)}; accepted: {', '.join(f'{k}={v!r}' for k, v in known.items())}.")
     if num_params is not None:
-        from jaxgen.zoo.sizing import width_for
-
         if "width" in options:
             raise ValueError("give num_params or width, not both.")
-        options["width"] = width_for(lambda width: function(dim, cond_dim, **{**options, "width": width}), num_params, cond_dim)
+        options["width"] = width_for(
+            lambda width: _default_model(function(dim, cond_dim, **{**options, "width": width})), num_params, cond_dim
+        )
     recipe = function(dim, cond_dim, **options)
     reading = next(iter(recipe.readings))
     config = {"name": name, "event_shape": [dim], "cond_shape": None if cond_dim is None else [cond_dim], "options": options}
@@ -98,6 +99,10 @@ def describe(name: str) -> dict[str, Any]:
         raise ValueError(f"name={name!r}; accepted: {', '.join(NAMES)}.")
     parameters = list(inspect.signature(_REGISTRY[name].function).parameters.values())
     return {p.name: p.default for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
+
+
+def _default_model(recipe: Recipe) -> Model:
+    return next(iter(recipe.readings.values()))
 
 
 def _vector(name: str, shape: Any, most: int | None) -> int:

@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen.model import Model, init, sampling_params
-from jaxgen.zoo.registry import Recipe
 
 
 def count_params(params: Any, kept: Any = None) -> int:
@@ -29,11 +28,8 @@ def num_sampling_params(model: Model, cond_dim: int | None = None) -> int:
     return count_params(params, sampling_params(model, params, cond))
 
 
-def width_for(recipe: Callable[[int], Recipe], target: int, cond_dim: int | None) -> int:
+def width_for(model: Callable[[int], Model], target: int, cond_dim: int | None) -> int:
     """The width whose model samples with the number of parameters nearest to `target`. ValueError where none comes within half of it."""
-
-    def model(width: int) -> Model:
-        return next(iter(recipe(width).readings.values()))
 
     params, cond = abstract_params(model(8), cond_dim)
     kept = sampling_params(model(8), params, cond)

@@ -1,0 +1,94 @@
+"""Regressions on a path: the truth of a Gaussian minimises them, at the Bayes risk; the times follow their distributions."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.stats
+
+from jaxgen import bases, objectives, paths
+from jaxgen import transforms as T
+from jaxgen.model import Model
+from jaxgen.objective import Batch, Clock
+from jaxgen.objectives.denoising import grid_times
+
+PATH, MEAN, SD = paths.vp_linear(0.1, 4.0, last=0.05), 0.7, 0.5
+CLOCK = Clock(jnp.asarray(0), jnp.asarray(10), None)
+
+
+def diffusion(path):
+    """A perfect noise predictor, tilted by `params[0]` and shifted by `params[1]`."""
+
+    def eps(params, x, t, cond=None):
+        alpha, sigma = path.alpha(t), path.sigma(t)
+        return sigma / (alpha**2 * SD**2 + sigma**2) * (x - alpha * MEAN) + params[0] * x + params[1]
+
+    return Model(bases.normal((1,)), T.probability_flow(lambda *a: jnp.zeros(2), paths.prediction(path, eps, "eps")))
+
+
+def bayes_risk(path, part):
+    """The variance of the target given x_t, over t: data and noise are jointly Gaussian with x_t."""
+    t = (np.arange(2_000) + 0.5) / 2_000
+    alpha, sigma = (np.asarray(f(jnp.asarray(t))) for f in (path.alpha, path.sigma))
+    d_alpha, d_sigma = (np.asarray(a) for a in path.rates(jnp.asarray(t)))
+    a, b = {"eps": (0, 1), "denoiser": (1, 0), "score": (0, -1 / sigma), "velocity": (d_alpha, d_sigma)}[part]
+    # Var(a x + b z | alpha x + sigma z) for independent x and z.
+    return np.mean((a * sigma - b * alpha) ** 2 * SD**2 / (alpha**2 * SD**2 + sigma**2))
+
+
+def data(num):
+    """Events with the stated mean and deviation to the last digit: a linear regression sees no more of them."""
+    x = np.random.default_rng(0).standard_normal((num, 1))
+    return Batch(jnp.asarray(MEAN + SD * (x - x.mean()) / x.std(), jnp.float32))
+
+
+def check_minimum(objective, risk):
+    """Loss at the truth is the risk, and its gradient there is zero within four standard errors; a wrong sign is hundreds away."""
+    batch = data(2_000)
+
+    def one(key):
+        return jax.value_and_grad(lambda p: objective.loss(p, (), key, batch, CLOCK)[0])(jnp.zeros(2))
+
+    losses, gradients = jax.jit(jax.vmap(one))(jax.random.split(jax.random.key(0), 60))
+    np.testing.assert_allclose(losses.mean(), risk, rtol=0.03)
+    assert np.all(np.abs(gradients.mean(0)) < 4 * gradients.std(0) / np.sqrt(60) + 1e-4)
+    tilted = [
+        objective.loss(jnp.asarray(p), (), jax.random.key(0), batch, CLOCK)[0] for p in ([0.3, 0.0], [-0.3, 0.0], [0.0, 0.3], [0.0, -0.3])
+    ]
+    assert min(tilted) > losses.mean()
+
+
+@pytest.mark.parametrize("part", ["eps", "denoiser", "score", "velocity"])
+def test_the_truth_minimises_denoising(part):
+    check_minimum(objectives.denoising(diffusion(PATH), PATH, part), bayes_risk(PATH, part))
+
+
+def test_the_truth_minimises_flow_matching():
+    # Near t = 1 the straight path's velocity in terms of eps divides by alpha, near t = 0 by little: a path cut at both ends is milder.
+    path = paths.Path(lambda t: 0.05 + 0.9 * t, lambda t: 0.95 - 0.9 * t)
+    check_minimum(objectives.flow_matching(diffusion(path), path), bayes_risk(path, "velocity"))
+
+
+def test_weights_and_prepared_noise_are_used():
+    batch = data(8)._replace(z=jnp.zeros((8, 1)))
+    plain, weighted = (
+        objectives.denoising(diffusion(PATH), PATH, "eps", weight=w, times=grid_times(1)) for w in (None, lambda path, t: 5.0)
+    )
+    losses = [objective.loss(jnp.zeros(2), (), jax.random.key(0), batch, CLOCK)[0] for objective in (plain, weighted)]
+    alpha, sigma = float(PATH.alpha(jnp.zeros(()))), float(PATH.sigma(jnp.zeros(())))
+    expected = np.mean((sigma / (alpha**2 * SD**2 + sigma**2) * (alpha * np.asarray(batch.x) - alpha * MEAN)) ** 2)
+    np.testing.assert_allclose(losses, [expected, 5 * expected], rtol=1e-4)
+
+
+def test_times_are_stratified_and_cover_the_interval(key):
+    t = np.sort(objectives.stratified_times(key, 50, jnp.float32))
+    assert np.all(np.floor(t * 50) == np.arange(50))
+    on_grid = np.asarray(grid_times(5)(key, 100, jnp.float32))
+    np.testing.assert_allclose(np.unique(on_grid), np.arange(5) / 5, rtol=1e-6)
+    assert np.all(np.unique(on_grid, return_counts=True)[1] == 20)
+
+
+def test_lognormal_times_give_a_normal_log_sigma(key):
+    path = paths.edm()
+    t = objectives.lognormal_times(path)(key, 2_000, jnp.float32)
+    assert scipy.stats.kstest(np.log(np.asarray(path.sigma(t))), "norm", args=(-1.2, 1.2)).statistic < 0.01

@@ -1,0 +1,245 @@
+"""The loop: equal to one written by hand and to itself on two devices; what it keeps when it diverges, stops or is interrupted."""
+
+import os
+import signal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxgen import TrainingDiverged, fit, zoo
+from jaxgen.objective import Batch
+from jaxgen.training import adam, batch_at, init_state, make_step, players
+from jaxgen.training.interrupt import deferred_interrupt
+
+ONE = {"progress": False, "batch_size": 8}
+
+
+def equal(a, b, **tol):
+    for left, right in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
+        np.testing.assert_allclose(left, right, **tol)
+
+
+def by_hand(key, entry, data, num_steps, run=None, batch_size=8, ema=0.999):
+    key_init, key_run, _ = jax.random.split(key, 3)
+    state = jax.jit(lambda key, batch: init_state(key, entry, batch, num_steps))(key_init, Batch(data[:batch_size]))
+    step, losses = jax.jit(make_step(entry, num_steps, ema=ema)), []
+    for i in range(run or num_steps):
+        batch, key_step = batch_at(key_run, i, Batch(data), batch_size)
+        if entry.objective.prepare is not None:
+            batch = entry.objective.prepare(jax.random.fold_in(key_step, 1), batch)
+        state, metrics = step(state, batch, key_step)
+        losses.append(float(metrics["loss"]))
+    return state, losses
+
+
+@pytest.mark.parametrize("steps_per_chunk", [4, 100])
+def test_fit_equals_a_loop_by_hand(steps_per_chunk, gaussian_entry, data, key):
+    entry = gaussian_entry()
+    fitted = fit(key, entry, data, 10, steps_per_chunk=steps_per_chunk, devices=jax.devices()[:1], **ONE)
+    state, losses = by_hand(key, entry, data, 10)
+    equal(fitted.params, state.ema, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(fitted.history["loss"], losses, rtol=1e-5)
+    assert fitted.status == "finished" and fitted.history["num_steps"] == 10
+    assert {len(v) for k, v in fitted.history.items() if k in ("loss", "nll", "gradient_norm")} == {10}
+    # The moving average is not the last state, and both have moved.
+    assert not np.allclose(state.ema["loc"], state.params["loc"]) and np.all(np.abs(state.ema["loc"]) > 0.01)
+
+
+def test_two_devices_give_the_parameters_of_one(gaussian_entry, data, key):
+    entry = gaussian_entry()
+    fits = [fit(key, entry, data, 12, devices=jax.devices()[:n], steps_per_chunk=5, **ONE) for n in (1, 2)]
+    equal(fits[0].params, fits[1].params, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(fits[0].history["loss"], fits[1].history["loss"], rtol=1e-4)
+
+
+def test_a_batch_that_does_not_divide_runs_on_fewer_devices(gaussian_entry, data, key):
+    assert fit(key, gaussian_entry(), data, 2, batch_size=7, progress=False).history["num_steps"] == 2
+
+
+def test_maximum_likelihood_of_a_gaussian_finds_its_moments(gaussian_entry, data, key):
+    fitted = fit(key, gaussian_entry(), data, 600, batch_size=60, ema=0.98, progress=False)
+    np.testing.assert_allclose(fitted.params["loc"], data.mean(0), atol=0.1)
+    tril = np.tril(fitted.params["tril"], -1) + np.diag(np.abs(np.diag(fitted.params["tril"])))
+    np.testing.assert_allclose(tril @ tril.T, np.cov(data.T, bias=True), atol=0.3)
+
+
+def nan_at(bad_step):
+    def wrap(loss):
+        def broken(params, aux, key, batch, clock):
+            value, metrics = loss(params, aux, key, batch, clock)
+            return jnp.where(clock.step == bad_step, jnp.nan, 1.0) * value, metrics
+
+        return broken
+
+    return wrap
+
+
+def test_divergence_names_the_step_and_keeps_the_last_good_parameters(gaussian_entry, data, key):
+    with pytest.raises(TrainingDiverged, match=r"at step 7; last finite metrics: .*loss=.*smaller learning rate") as caught:
+        fit(key, gaussian_entry(nan_at(7)), data, 20, steps_per_chunk=5, **ONE)
+    error = caught.value
+    assert error.step == 7 and error.fitted.status == "diverged" and np.isfinite(error.metrics["loss"])
+    assert len(error.fitted.history["loss"]) == 7 and error.fitted.history["num_steps"] == 7
+    state, _ = by_hand(key, gaussian_entry(), data, 20, run=7)
+    equal(error.fitted.params, state.ema, rtol=1e-4, atol=1e-6)
+
+
+def test_divergence_at_the_first_step_and_by_overflow(gaussian_entry, data, key):
+    with pytest.raises(TrainingDiverged, match="at step 0; last finite metrics: none"):
+        fit(key, gaussian_entry(nan_at(0)), data, 4, **ONE)
+    with pytest.raises(TrainingDiverged) as caught:
+        fit(key, gaussian_entry(), 1e30 * data, 4, **ONE)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(caught.value.fitted.params))
+
+
+def test_an_interrupt_keeps_what_is_done(gaussian_entry, data, key):
+    """The signal comes from the host work of the third chunk, while the loop runs the second."""
+    calls = []
+
+    def prepare(key, batch):
+        calls.append(1)
+        if len(calls) == 9:
+            os.kill(os.getpid(), signal.SIGINT)
+        return batch
+
+    before = signal.getsignal(signal.SIGINT)
+    fitted = fit(key, gaussian_entry(prepare=prepare), data, 400, steps_per_chunk=4, **ONE)
+    assert fitted.status == "interrupted"
+    done = fitted.history["num_steps"]
+    assert 0 < done < 400 and done % 4 == 0 and len(fitted.history["loss"]) == done
+    state, _ = by_hand(key, gaussian_entry(), data, 400, run=done)
+    equal(fitted.params, state.ema, rtol=1e-4, atol=1e-6)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_second_interrupt_is_raised_at_once():
+    with pytest.raises(KeyboardInterrupt), deferred_interrupt() as interrupt:  # noqa: PT012
+        signal.raise_signal(signal.SIGINT)
+        assert interrupt.requested
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_prepared_batches_equal_a_loop_by_hand(data, key):
+    entry = zoo.build("ot_cfm", (2,), width=8, depth=1)
+    fitted = fit(key, entry, data, 6, steps_per_chunk=4, devices=jax.devices()[:1], **ONE)
+    state, losses = by_hand(key, entry, data, 6)
+    np.testing.assert_allclose(fitted.history["loss"], losses, rtol=1e-4)
+    equal(fitted.params, state.ema, rtol=1e-4, atol=1e-6)
+
+
+def test_early_stopping_returns_the_best(gaussian_entry, data, key):
+    """Held-out data on the other side: the longer the training, the worse."""
+    fitted = fit(key, gaussian_entry(), data, 200, valid=-4 * data, eval_every=4, patience=3, steps_per_chunk=2, ema=0.0, **ONE)
+    valid = fitted.history["valid_loss"]
+    assert fitted.status == "early stop" and len(valid) == np.argmin(valid) + 4
+    assert fitted.history["num_steps"] == fitted.history["valid_step"][-1] == 4 * len(valid) < 200
+    best, _ = by_hand(key, gaussian_entry(), data, 200, run=int(fitted.history["valid_step"][np.argmin(valid)]), ema=0.0)
+    equal(fitted.params, best.ema, rtol=1e-4, atol=1e-6)
+
+
+def test_validation_is_taken_without_patience_too(gaussian_entry, data, key):
+    fitted = fit(key, gaussian_entry(), data, 10, valid=data, steps_per_chunk=1, **ONE)
+    np.testing.assert_array_equal(fitted.history["valid_step"], np.arange(1, 11))
+    assert fitted.history["valid_loss"][-1] < fitted.history["valid_loss"][0]
+
+
+def test_finishing_is_done_on_all_data(gaussian_entry, data, key):
+    seen = {}
+
+    def finish(params, aux, all_data):
+        seen["data"] = all_data
+        return {**params, "loc": jnp.full(2, 9.0)}
+
+    fitted = fit(key, gaussian_entry(finish=finish), data, 2, **ONE)
+    np.testing.assert_array_equal(seen["data"].x, data)
+    np.testing.assert_array_equal(fitted.params["loc"], [9, 9])
+
+
+def test_conditions_are_trained_with_their_events(key):
+    cond = np.random.default_rng(0).standard_normal((200, 1)).astype(np.float32)
+    entry = zoo.build("realnvp", (1,), (1,), width=8, depth=1, num_layers=1, learning_rate=0.03)
+    fitted = fit(key, entry, 3 * cond + 0.1, 150, cond=cond, valid=3 * cond, valid_cond=cond, batch_size=64, ema=0.9, progress=False)
+    assert fitted.history["loss"][-1] < fitted.history["loss"][0] - 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"data": np.zeros(5, np.float32)}, r"data has shape \(5,\)"),
+        ({"data": np.zeros((0, 2), np.float32)}, r"data has shape \(0, 2\)"),
+        ({"data": np.zeros((5, 3), np.float32)}, r"data has shape \(5, 3\); expected \(n, 2\)"),
+        ({"data": np.zeros((5, 2), int)}, "data has dtype int32; expected floating"),
+        ({"data": np.array([[0.0, 1.0], [np.nan, 0.0]], np.float32)}, "data has a value that is not finite in row 1"),
+        ({"valid": np.full((3, 2), np.inf, np.float32)}, "valid has a value that is not finite in row 0"),
+        ({"cond": np.zeros((5, 1), np.float32)}, "cond=given, but the entry was built with cond_shape=None"),
+        ({"num_steps": 0}, "num_steps=0"),
+        ({"batch_size": 2.5}, r"batch_size=2\.5"),
+        ({"patience": 3}, "patience=3 needs valid="),
+    ],
+)
+def test_bad_input_is_named(arguments, message, key):
+    entry = zoo.build("realnvp", (2,), width=8)
+    given = {"data": np.ones((5, 2), np.float32), "num_steps": 2} | arguments
+    with pytest.raises(ValueError, match=message):
+        fit(key, entry, **given)
+
+
+def test_a_missing_or_misshapen_condition_is_named(key):
+    entry, x = zoo.build("realnvp", (2,), (3,), width=8), np.ones((5, 2), np.float32)
+    with pytest.raises(ValueError, match="cond=None.*cond_shape="):
+        fit(key, entry, x, 2)
+    with pytest.raises(ValueError, match=r"cond has shape \(4, 3\); expected \(5, 3\)"):
+        fit(key, entry, x, 2, cond=np.ones((4, 3), np.float32))
+    with pytest.raises(ValueError, match="cond has a value that is not finite"):
+        fit(key, entry, x, 2, cond=np.full((5, 3), np.nan, np.float32))
+
+
+def test_a_bad_step_leaves_the_state_as_it_was(gaussian_entry, data, key):
+    entry = gaussian_entry(nan_at(0))
+    state = init_state(key, entry, Batch(data), 5)
+    kept, metrics = jax.jit(make_step(entry, 5))(state, Batch(data), key)
+    assert not metrics["ok"] and int(kept.step) == 0
+    equal(kept, state, rtol=0)
+
+
+def test_state_without_gradients_is_updated(gaussian_entry, data, key):
+    entry = gaussian_entry(
+        init=lambda key, params, batch: (params, {"count": jnp.zeros(())}),
+        update=lambda params, aux, key, batch: {"count": aux["count"] + 1},
+    )
+    fitted = fit(key, entry, data, 5, **ONE)
+    assert float(fitted.aux["count"]) == 5
+
+
+def test_the_average_is_short_at_first_and_then_as_asked(gaussian_entry, data, key):
+    state, _ = by_hand(key, gaussian_entry(), data, 3, run=1)
+    start = init_state(jax.random.split(key, 3)[0], gaussian_entry(), Batch(data[:8]), 3)
+    np.testing.assert_allclose(state.ema["loc"], 0.1 * start.params["loc"] + 0.9 * state.params["loc"], rtol=1e-6)
+
+
+def test_adam_clips_warms_up_and_decays():
+    optimizer = adam(0.1, clip=None, warmup=0.1)(100)
+    state, sizes = optimizer.init(jnp.zeros(1)), []
+    for _ in range(100):
+        update, state = optimizer.update(jnp.ones(1), state)
+        sizes.append(-float(update[0]))
+    assert sizes[0] == 0 and np.argmax(sizes) == 10 and sizes[-1] < 1e-3
+    np.testing.assert_allclose([sizes[10], sizes[55]], [0.1, 0.05], rtol=1e-3)
+    clipped = optax.chain(optax.clip_by_global_norm(1.0), optax.scale(-1.0))
+    np.testing.assert_allclose(clipped.update(jnp.asarray([30.0, 40.0]), clipped.init(jnp.zeros(2)))[0], [-0.6, -0.8])
+    with pytest.raises(ValueError, match=r"learning_rate=0\.0"):
+        adam(0.0)
+
+
+def test_each_player_has_its_own_optimiser_and_clipping():
+    """A huge gradient of the critic does not shrink the generator's step."""
+    both = players(
+        lambda n: optax.chain(optax.clip_by_global_norm(1.0), optax.scale(-1.0)),
+        lambda n: optax.chain(optax.clip_by_global_norm(1.0), optax.scale(-5.0)),
+    )(10)
+    trained = (jnp.zeros(1), {"critic": jnp.zeros(1)})
+    update, _ = both.update((jnp.asarray([0.5]), {"critic": jnp.asarray([1e4])}), both.init(trained), trained)
+    np.testing.assert_allclose([update[0][0], update[1]["critic"][0]], [-0.5, -5.0])

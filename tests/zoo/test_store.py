@@ -1,0 +1,93 @@
+"""What is saved is what is loaded, in the units of the data too; what does not belong together is refused."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxgen
+from jaxgen import zoo
+from jaxgen.training import Entry
+
+X = np.random.default_rng(0).standard_normal((40, 2)).astype(np.float32)
+COND = np.random.default_rng(1).standard_normal((40, 1)).astype(np.float32)
+LOC, SCALE = np.array([5.0, -2.0]), np.array([2.0, 0.1])
+
+
+@pytest.fixture(scope="module")
+def trained():
+    entry = zoo.build("realnvp", (2,), (1,), width=8, depth=1, num_layers=2)
+    return entry, jaxgen.fit(jax.random.key(0), entry, X, 3, cond=COND, valid=X, valid_cond=COND, batch_size=8, progress=False)
+
+
+def equal(a, b):
+    assert jax.tree.structure(a) == jax.tree.structure(b)
+    for left, right in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+def test_save_and_load_round_trip(trained, tmp_path):
+    entry, fitted = trained
+    jaxgen.save(tmp_path / "run", entry, fitted)
+    again, loaded = jaxgen.load(tmp_path / "run")
+    equal(fitted.params, loaded.params)
+    assert again.config == entry.config and again.name == "realnvp" and loaded.status == "finished"
+    np.testing.assert_allclose(loaded.history["loss"], fitted.history["loss"], rtol=1e-6)
+    np.testing.assert_allclose(loaded.history["valid_loss"], fitted.history["valid_loss"], rtol=1e-6)
+    assert loaded.history["num_steps"] == 3
+    draws = [jaxgen.sample(jax.random.key(1), e.model, f.params, 40, COND) for e, f in (trained, (again, loaded))]
+    np.testing.assert_array_equal(*draws)
+    assert not [p for p in (tmp_path / "run").rglob("*") if p.suffix in (".pkl", ".pickle")]
+
+
+def test_units_of_the_data_are_undone_and_counted_and_saved(trained, tmp_path):
+    entry, fitted = trained
+    outer, wrapped = zoo.in_units(entry, fitted, LOC, SCALE, [3.0], [4.0])
+    cond = 3 + 4 * COND
+    x = jaxgen.sample(jax.random.key(1), outer.model, wrapped.params, 40, cond)
+    inner = jaxgen.sample(jax.random.key(1), entry.model, fitted.params, 40, COND)
+    np.testing.assert_allclose(x, LOC + SCALE * inner, rtol=1e-4, atol=1e-5)
+    value = jaxgen.log_prob(outer.model, wrapped.params, x, cond).value
+    expected = jaxgen.log_prob(entry.model, fitted.params, inner, COND).value - np.log(SCALE).sum()
+    np.testing.assert_allclose(value, expected, rtol=1e-3, atol=1e-3)
+    jaxgen.save(tmp_path / "run", outer, wrapped)
+    again, loaded = jaxgen.load(tmp_path / "run")
+    equal(wrapped.params, loaded.params)
+    np.testing.assert_allclose(jaxgen.sample(jax.random.key(1), again.model, loaded.params, 40, cond), x, rtol=1e-6)
+    assert again.config["units"] == {"loc": [5.0, -2.0], "scale": [2.0, 0.1], "cond_loc": [3.0], "cond_scale": [4.0]}
+
+
+def test_a_critic_is_saved_with_its_generator(tmp_path):
+    entry = zoo.build("gan", (2,), width=8, depth=1)
+    fitted = jaxgen.fit(jax.random.key(0), entry, X, 2, batch_size=8, progress=False)
+    jaxgen.save(tmp_path, entry, fitted)
+    equal((fitted.params, fitted.aux), jaxgen.load(tmp_path)[1][:2])
+    assert jax.tree.leaves(fitted.aux)
+
+
+def test_what_cannot_be_rebuilt_is_refused(trained, tmp_path):
+    entry, fitted = trained
+    own = Entry("own", "mine", entry.model, entry.readings, entry.objective, entry.optimizer)
+    with pytest.raises(ValueError, match=r"jaxgen\.zoo\.build"):
+        jaxgen.save(tmp_path, own, fitted)
+    with pytest.raises(FileNotFoundError, match="no run folder"):
+        jaxgen.load(tmp_path / "nowhere")
+    jaxgen.save(tmp_path / "run", entry, fitted)
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    (tmp_path / "run" / "config.json").write_text("{}")
+    with pytest.raises(ValueError, match="not a config that jaxgen wrote"):
+        jaxgen.load(tmp_path / "run")
+    config["options"]["width"] = 16
+    (tmp_path / "run" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="."):
+        jaxgen.load(tmp_path / "run")
+
+
+def test_the_gaussian_of_codes_is_fitted_after_training():
+    entry = zoo.build("ae", (2,), width=8, depth=1)
+    fitted = jaxgen.fit(jax.random.key(0), entry, X, 5, batch_size=8, progress=False)
+    codes = np.asarray(jax.vmap(lambda x: entry.model.transform.parts["encode"](fitted.params, x))(jnp.asarray(X)))
+    np.testing.assert_allclose(fitted.params[0]["loc"], codes.mean(0), rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(fitted.params[0]["tril"][0, 0], codes.std(), rtol=1e-2, atol=1e-3)

@@ -1,0 +1,50 @@
+"""Building entries: names, options and sizes are checked, and a size can be asked for in parameters."""
+
+import pytest
+
+from jaxgen import zoo
+
+
+@pytest.mark.parametrize("name", zoo.NAMES)
+def test_a_size_asked_for_in_parameters_is_met_within_a_tenth(name):
+    entry = zoo.build(name, (2,), num_params=25_000)
+    for model in entry.readings.values():
+        assert abs(zoo.num_sampling_params(model) - 25_000) <= 2_500
+
+
+@pytest.mark.parametrize("name", ["vae", "nsf"])
+def test_sizes_count_a_condition_and_the_sampling_side_only(name):
+    entry = zoo.build(name, (5,), (3,), num_params=10_000)
+    sampled = zoo.num_sampling_params(entry.model, 3)
+    assert abs(sampled - 10_000) <= 1_000
+    params, _ = zoo.sizing.abstract_params(entry.model, 3)
+    assert zoo.count_params(params) > 1.5 * sampled if name == "vae" else zoo.count_params(params) == sampled
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "message"),
+    [
+        (("glow", (2,)), {}, "name='glow'; accepted: .*realnvp"),
+        (("nsf", (0,)), {}, r"event_shape=\(0,\); accepted: \(d,\) with 1 <= d <= 64"),
+        (("nsf", (65,)), {}, r"event_shape=\(65,\)"),
+        (("nsf", (2, 2)), {}, r"event_shape=\(2, 2\)"),
+        (("nsf", 2), {}, "event_shape=2"),
+        (("nsf", (2,), (0,)), {}, r"cond_shape=\(0,\)"),
+        (("nsf", (2,)), {"bins": 4}, "nsf: unknown option bins; accepted: .*num_bins="),
+        (("nsf", (2,)), {"num_params": 100, "width": 8}, "num_params or width, not both"),
+        (("nsf", (2,)), {"num_params": 3}, "num_params=3: the nearest"),
+    ],
+)
+def test_bad_arguments_are_named(arguments, options, message):
+    with pytest.raises(ValueError, match=message):
+        zoo.build(*arguments, **options)
+
+
+def test_every_entry_has_a_family_options_and_a_default_reading():
+    for name in zoo.NAMES:
+        entry = zoo.build(name, (2,))
+        assert entry.family == zoo.FAMILIES[name] and entry.model is entry.readings[entry.reading]
+        assert entry.objective_name and "learning_rate" in zoo.describe(name)
+    with pytest.raises(ValueError, match="name='glow'"):
+        zoo.describe("glow")
+    assert len(zoo.NAMES) == len(set(zoo.NAMES)) == 18
