@@ -12,7 +12,7 @@ from jaxgen import transforms as T
 from jaxgen.model import Model
 from jaxgen.transform import Density, ImplicitDensityError, Preimage, Transform
 
-GAUSSIAN = Model(bases.normal((2,)), T.affine([1.0, -2.0], [2.0, 0.5]))
+GAUSSIAN = Model(bases.normal((2,)), T.affine([1.0, -2.0], [2.0, 0.25]))
 X = np.array([[0.0, -2.0], [3.0, 1.0], [1.0, -1.5]], np.float32)
 
 
@@ -27,7 +27,7 @@ def estimator(density):
 
 def test_the_density_of_an_affine_gaussian():
     found = log_prob(GAUSSIAN, (), X)
-    np.testing.assert_allclose(found.value, scipy.stats.norm.logpdf(X, [1, -2], [2, 0.5]).sum(1), rtol=1e-5)
+    np.testing.assert_allclose(found.value, scipy.stats.norm.logpdf(X, [1, -2], [2, 0.25]).sum(1), rtol=1e-5)
     assert found.density is Density.EXACT and found.stderr.shape == (3,) and not found.stderr.any()
 
 
@@ -35,7 +35,7 @@ def test_samples_follow_it_and_carry_their_density(key):
     x, found = sample_and_log_prob(key, GAUSSIAN, (), 4_000)
     np.testing.assert_allclose(found.value, log_prob(GAUSSIAN, (), x).value, rtol=1e-4, atol=1e-4)
     np.testing.assert_array_equal(x, sample(key, GAUSSIAN, (), 4_000))
-    for i, (mean, sd) in enumerate([(1, 2), (-2, 0.5)]):
+    for i, (mean, sd) in enumerate([(1, 2), (-2, 0.25)]):
         assert scipy.stats.kstest(np.asarray(x[:, i]), "norm", args=(mean, sd)).pvalue > 1e-3
 
 
@@ -82,7 +82,7 @@ def test_outside_the_support_a_density_is_zero_and_never_nan(density, key):
 
 def test_encoding_inverts_sampling(key):
     z = encode(GAUSSIAN, (), X)
-    np.testing.assert_allclose(z, (X - [1, -2]) / [2, 0.5], rtol=1e-5)
+    np.testing.assert_allclose(z, (X - [1, -2]) / [2, 0.25], rtol=1e-5)
 
 
 def test_interpolation_runs_straight_in_the_noise_from_end_to_end():

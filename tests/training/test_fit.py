@@ -215,9 +215,15 @@ def test_state_without_gradients_is_updated(gaussian_entry, data, key):
 
 
 def test_the_average_is_short_at_first_and_then_as_asked(gaussian_entry, data, key):
-    state, _ = by_hand(key, gaussian_entry(), data, 3, run=1)
-    start = init_state(jax.random.split(key, 3)[0], gaussian_entry(), Batch(data[:8]), 3)
-    np.testing.assert_allclose(state.ema["loc"], 0.1 * start.params["loc"] + 0.9 * state.params["loc"], rtol=1e-6)
+    """Decays of 1/10, 2/11, 3/12 ... until they reach the one asked for, here 0.2."""
+    entry, batch = gaussian_entry(), Batch(data)
+    state = init_state(key, entry, batch, 40)
+    step, average = jax.jit(make_step(entry, 40, ema=0.2)), np.asarray(state.params["loc"])
+    for decay in (1 / 10, 2 / 11, 0.2, 0.2):
+        state, _ = step(state, batch, key)
+        average = decay * average + (1 - decay) * np.asarray(state.params["loc"])
+        np.testing.assert_allclose(state.ema["loc"], average, rtol=1e-4, atol=1e-7)
+    assert np.all(np.abs(average - state.params["loc"]) > 1e-3)
 
 
 def test_adam_clips_warms_up_and_decays():
