@@ -3,16 +3,12 @@
 from jaxgen.transform import chain, invert, on
 from jaxgen.transforms.affine import affine, flip, on_condition, triangular_affine
 from jaxgen.transforms.autoregressive import autoregressive
-from jaxgen.transforms.binned import binned
 from jaxgen.transforms.coupling import coupling
 from jaxgen.transforms.decoder import autoencoder, gaussian_decoder, generator
-from jaxgen.transforms.grid_sampler import ddim, heun
-from jaxgen.transforms.mixture import mixture_logit
 from jaxgen.transforms.ode_flow import ode_flow, probability_flow
 from jaxgen.transforms.repeat import repeat
-from jaxgen.transforms.scalar import Scalar, scale_and_shift
-from jaxgen.transforms.sde_sampler import ancestral, euler_maruyama
-from jaxgen.transforms.spline import rational_quadratic
+from jaxgen.transforms.samplers import ancestral, ddim, euler_maruyama, heun
+from jaxgen.transforms.scalars import Scalar, binned, mixture_logit, rational_quadratic, scale_and_shift
 
 __all__ = [
     "Scalar",

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from jaxgen.nets import Net
 from jaxgen.transform import Density, Preimage, Transform
-from jaxgen.transforms.scalar import Scalar
+from jaxgen.transforms.scalars.scalar import Scalar
 
 
 def autoregressive(scalar: Scalar, net: Net) -> Transform:

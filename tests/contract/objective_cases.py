@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from transform_cases import MILD, D, coupled, gaussian_decoder, latent_model, mlp, noisy, ode, on_normal, predicted
+from case import MILD, D, coupled, gaussian_decoder, latent_model, mlp, noisy, ode, on_normal, predicted
 from transform_outputs import FAST_COMPILE, filled
 
 from jaxgen import bases, numerics, objectives, paths
@@ -135,7 +135,15 @@ def losses(name) -> dict[str, Any]:
 
     run = jax.jit(jax.value_and_grad(value, has_aux=True)).lower(trained, key, batch).compile(compiler_options=FAST_COMPILE)
     (loss, metrics), gradient = run(trained, key, batch)
-    return {"model": model, "objective": objective, "batch": batch, "trained": trained, "loss": loss, "metrics": metrics, "gradient": gradient}
+    return {
+        "model": model,
+        "objective": objective,
+        "batch": batch,
+        "trained": trained,
+        "loss": loss,
+        "metrics": metrics,
+        "gradient": gradient,
+    }
 
 
 def one_noise(shapes):

@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from case import mlp
 from objective_cases import CLOCK, PAIRINGS, REFUSED, N, flow, generator, losses, over
-from transform_cases import mlp
 from transform_outputs import FAST_COMPILE
 from zoo_cases import over_entries, small
 

@@ -57,6 +57,8 @@ def inputs(name, dtype, cond_dim=2):
     elif not isinstance(z, dict):
         z = at_edges(z, case.edge)
     x = jax.tree.map(lambda a: at_edges(a, case.edge), x)
+    z = z if case.noise is None else jnp.asarray(case.noise(rng, N), dtype)
+    x = x if case.data is None else jnp.asarray(case.data(rng, N), dtype)
     return model, params, z, x, cond, jax.random.split(jax.random.key(0), N)
 
 
@@ -139,8 +141,11 @@ def far_gradients(name) -> dict[str, Any]:
     """Float32 values and gradients with rows at 10 and 1,000 times the interval (at both ends of a uniform's)."""
     model, params, z, x, cond, keys = inputs(name, jnp.float32)
     transform, edge = model.transform, CASES[name].edge
-    x = jax.tree.map(lambda a: far_out(a, edge), x)
-    if name.endswith("binned"):
+    if CASES[name].data is None:
+        x = jax.tree.map(lambda a: far_out(a, edge), x)
+    if CASES[name].noise is not None:
+        pass
+    elif name.endswith("binned"):
         tiny, ulp = jnp.finfo(z.dtype).tiny, jnp.finfo(z.dtype).epsneg
         z = z.at[6:].set(jnp.asarray([[0.0], [tiny], [1e-9], [1 - ulp]]))
     elif not isinstance(z, dict):

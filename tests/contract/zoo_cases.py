@@ -19,6 +19,7 @@ SMALL = {
     "width": 16, "depth": 2, "num_layers": 2, "num_bins": 8, "num_components": 3, "num_steps": 4, "num_ddim_steps": 4, "num_train_steps": 2,
 }  # fmt: skip
 
+
 def small(name, event_shape=(2,), cond_shape=None):
     """The entry with two layers of width 16 and few steps, whatever its defaults are."""
     known = zoo.describe(name)

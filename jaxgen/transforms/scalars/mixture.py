@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen.numerics import monotone_root
-from jaxgen.transforms.scalar import Scalar
+from jaxgen.transforms.scalars.scalar import Scalar
 
 
 def mixture_logit(num_components: int = 8, spread: float = 2.0, min_scale: float = 1e-3) -> Scalar:

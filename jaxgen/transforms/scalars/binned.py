@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgen.transforms.scalar import Scalar, lookup
+from jaxgen.transforms.scalars.scalar import Scalar, lookup
 
 
 def binned(num_bins: int = 64, bound: float = 3.0, min_mass: float = 2e-5, sharpness: float = 5.0) -> Scalar:

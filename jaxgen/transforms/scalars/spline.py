@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgen.transforms.scalar import Scalar, lookup
+from jaxgen.transforms.scalars.scalar import Scalar, lookup
 
 
 class _Bin(NamedTuple):

@@ -1,4 +1,4 @@
-"""Scalar bijectors with their parameters as an argument: what couplings and autoregressive transforms apply to each coordinate."""
+"""The protocol of a scalar bijector, the affine one, and table look-ups with a cheap gradient."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
