@@ -17,7 +17,7 @@ from jaxgen.cli.run_folder import open_folder
 from jaxgen.evaluation import Reference, evaluate, mean_nfe, reference, too_good
 from jaxgen.training import Fitted, TrainingDiverged, fit
 from jaxgen.transform import Density
-from jaxgen.zoo import NAMES, build, count_params, num_sampling_params
+from jaxgen.zoo import COMPARED, NAMES, build, count_params, num_sampling_params
 from jaxgen.zoo.store import write_json
 
 NUM_PARAMS = 25_000
@@ -47,11 +47,11 @@ def compare(
     resume: bool = False,
     overwrite: bool = False,
 ) -> int:
-    """Train every model on the same data with the same number of sampling parameters; write results.json and report.html.
+    """Train the models on the same data with the same number of sampling parameters; write results.json and report.html.
 
     Args:
         data: a named data set (see `jaxgen list`) or a .npy, .npz, .csv or .parquet file.
-        models: which models, by name; all of them by default.
+        models: which models, by name; by default the one or few that stand for each family; `all` for every model of the zoo.
         steps: training steps of each model; by default each model's own.
         seeds: one run of each model for each seed.
         out: the run folder; a non-empty one is refused without --resume or --overwrite.
@@ -61,9 +61,10 @@ def compare(
         resume: keep the entries that are done and run the others.
         overwrite: start again in a folder that holds an earlier run.
     """
+    models = tuple(NAMES) if models == ("all",) else models
     unknown = [name for name in models if name not in NAMES]
     if unknown:
-        raise ValueError(f"--models {' '.join(unknown)}: accepted: {', '.join(NAMES)}.")
+        raise ValueError(f"--models {' '.join(unknown)}: accepted: all, {', '.join(NAMES)}.")
     if steps is not None and steps < 1:
         raise ValueError(f"--steps {steps}: accepted: an integer of at least 1.")
     if not seeds:
@@ -74,7 +75,7 @@ def compare(
     budget = QUICK if quick else FULL
     run = _Run(data, dataset, _reference(data, dataset, budget), budget, steps, quick, num_params, out)
     results = _read_results(out) if resume else []
-    todo = [(name, seed) for seed in seeds for name in (models or tuple(NAMES))]
+    todo = [(name, seed) for seed in seeds for name in (models or tuple(COMPARED))]
     start = time.perf_counter()
     status = _run_all(run, todo, results)
     _write(run, results)

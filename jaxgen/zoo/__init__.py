@@ -1,12 +1,13 @@
 """The zoo: named models, about thirty lines each, as (base, transform, objective) and an optimiser."""
 
 from jaxgen.zoo import adversarial, autoencoder, autoregressive, diffusion, flow, flow_matching
-from jaxgen.zoo.registry import FAMILIES, NAMES, build, describe
+from jaxgen.zoo.registry import COMPARED, FAMILIES, NAMES, build, describe
 from jaxgen.zoo.sizing import count_params, num_sampling_params
 from jaxgen.zoo.store import load, save
 from jaxgen.zoo.units import in_units
 
 __all__ = [
+    "COMPARED",
     "FAMILIES",
     "NAMES",
     "adversarial",

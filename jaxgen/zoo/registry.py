@@ -34,16 +34,22 @@ class _Registered(NamedTuple):
 
 _REGISTRY: dict[str, _Registered] = {}
 NAMES: list[str] = []
+COMPARED: list[str] = []
 FAMILIES: dict[str, str] = {}
 
 
-def register(family: str, name: str | None = None) -> Callable[[Callable[..., Recipe]], Callable[..., Recipe]]:
-    """Enter a zoo function `(dim, cond_dim, **options) -> Recipe` under `name` or its own."""
+def register(family: str, name: str | None = None, *, compared: bool = True) -> Callable[[Callable[..., Recipe]], Callable[..., Recipe]]:
+    """Enter a zoo function `(dim, cond_dim, **options) -> Recipe` under `name` or its own.
+
+    compared: whether `jaxgen compare` trains it unasked; further variants of a family are compared by name or by `--models all`.
+    """
 
     def enter(function: Callable[..., Recipe]) -> Callable[..., Recipe]:
         entered = name or function.__name__
         _REGISTRY[entered] = _Registered(family, function)
         NAMES.append(entered)
+        if compared:
+            COMPARED.append(entered)
         FAMILIES[entered] = family
         return function
 
