@@ -66,7 +66,7 @@ def picture(entry: Entry, fitted: Fitted, followed: Followed, target: np.ndarray
         columns.append(Stage(label, followed.states[:, i], followed.grid_states[:, :, i]))
     moving = entry.family in MOVING or "velocity" in entry.model.transform.parts
     # Trajectories start where the flow does: noise in the scale of the path, which the first state is close to.
-    paths = followed.states[:NUM_PATHS] if moving else None
+    paths, scaled = _within(followed.states[:NUM_PATHS], followed.states, target)
     return Picture(
         entry.name,
         entry.family,
@@ -78,7 +78,8 @@ def picture(entry: Entry, fitted: Fitted, followed: Followed, target: np.ndarray
         np.asarray(_plane(target)),
         density,
         density_label,
-        paths,
+        paths if moving else None,
+        "trajectories / spread" if scaled else "trajectories",
         _dropped(entry, fitted, target),
     )
 
@@ -89,6 +90,16 @@ def density_grid(target: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray,
     margin = 0.15 * (high - low)
     xs, ys = (np.linspace(low[i] - margin[i], high[i] + margin[i], size, dtype=np.float32) for i in (0, 1))
     return xs, ys, np.stack(np.meshgrid(xs, ys), -1).reshape(-1, 2)
+
+
+def _within(paths: np.ndarray, states: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, bool]:
+    """`paths` `(n, S, 2)` with the states of each time divided by how far they spread beyond the data, and whether any had to be.
+
+    A path that starts at sigma = 80 would otherwise be a star of straight lines with the data as its centre.
+    """
+    centre, reach = target[:, :2].mean(0), 2 * target[:, :2].std()
+    excess = np.maximum(1.0, states.std((0, 2)) / reach)[:, None]
+    return centre + (paths - centre) / excess, bool(excess.max() > 1)
 
 
 def _first_leaf(noise: Any) -> str | None:

@@ -59,6 +59,8 @@ def train(
     source = {"data": data, "columns": columns and list(columns), "cond_columns": cond_columns and list(cond_columns), "seed": seed}
     entry = entry._replace(config={**entry.config, "source": source})
     start, done = _earlier(out, entry) if resume else (None, 0)
+    if steps is not None and steps < 1:
+        raise ValueError(f"--steps {steps}: accepted: an integer of at least 1.")
     num_steps = (steps or entry.num_steps) - done
     if num_steps < 1:
         raise ValueError(f"--resume {out}: this run has {done} steps already; give --steps a larger number than that.")

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -129,20 +130,27 @@ def evaluate(
     kind = model.transform.density
     cond = None if real.cond is None else real.cond[np.arange(num_samples) % len(real.cond)]
     samples, rate = timed_samples(key, model, params, num_samples, cond)
-    result = {"density": str(kind), **evaluate_samples(samples, real), "samples_per_second": rate}
+    with ThreadPoolExecutor(1) as other_core:
+        # The distances are numpy's on one core; the densities are compiled and computed beside them.
+        distances = other_core.submit(evaluate_samples, samples, real)
+        nll, further = _nll(key, model, params, real, num_events, num_draws, also)
+    return {"density": str(kind), **distances.result(), "samples_per_second": rate, **nll}, samples, further
+
+
+def _nll(
+    key: jax.Array, model: Model, params: Any, real: Reference, num_events: int, num_draws: int, also: Any
+) -> tuple[dict[str, Any], np.ndarray | None]:
+    """The likelihood's figures, None each for an implicit model, and the log densities at `also`."""
+    kind = model.transform.density
     if kind is Density.IMPLICIT:
-        return (
-            {**result, "nll": None, "nll_stderr": None, "nll_kind": None, "nll_note": None, "nll_gap": None, "nll_gap_stderr": None},
-            samples,
-            None,
-        )
+        return dict.fromkeys(("nll", "nll_stderr", "nll_kind", "nll_note", "nll_gap", "nll_gap_stderr")), None
     x = real.x[:num_events]
     c = None if real.cond is None else real.cond[:num_events]
     points = x if also is None else np.concatenate([x, np.asarray(also, x.dtype)])
     lp = log_prob(model, params, points, c, key=jax.random.fold_in(key, 2), num_draws=num_draws)
-    lp = jax.tree.map(np.asarray, lp._asdict())
-    at_data = LogProb(lp["value"][: len(x)], lp["stderr"][: len(x)], kind)
-    return {**result, **summarise_nll(at_data, real, model.transform.note)}, samples, None if also is None else lp["value"][len(x) :]
+    value, stderr = np.asarray(lp.value), np.asarray(lp.stderr)
+    figures = summarise_nll(LogProb(value[: len(x)], stderr[: len(x)], kind), real, model.transform.note)
+    return figures, None if also is None else value[len(x) :]
 
 
 def mean_nfe(key: jax.Array, model: Model, params: Any, cond: Any = None, num: int = 64) -> float:

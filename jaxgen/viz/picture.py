@@ -31,7 +31,8 @@ class Picture(NamedTuple):
 
     `colour: (n, 2)` are the positions in the base, in the base's own units, that give each point its colour; `base_kind` ("gaussian",
     "uniform", "logistic" or anything else) says how those are spread. `target: (m, 2)` is real data. `density` is `(xs, ys, log_density
-    (ny, nx))` and `density_label` its kind; `paths: (n_paths, T, 2)` are trajectories from noise to data.
+    (ny, nx))` and `density_label` its kind; `paths: (n_paths, T, 2)` are trajectories from noise to data,
+    titled `paths_label`.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Picture(NamedTuple):
     density: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
     density_label: str = ""
     paths: np.ndarray | None = None
+    paths_label: str = "trajectories"
     dropped: tuple[Dropped, ...] = ()
 
 

@@ -83,7 +83,7 @@ def _draw_extra(figure: Figure, slot: int, slots: int, extra: str | Dropped, pic
     elif extra == "paths" and picture.paths is not None:
         paths = np.asarray(picture.paths, dtype=float)[:MAX_PATHS]
         own = layout.own_window(paths[:, 0], limits)
-        axes = _panel(figure, slot, slots, "paths", "trajectories", own or limits, note=_span(own))
+        axes = _panel(figure, slot, slots, "paths", picture.paths_label, own or limits, note=_span(own))
         lines = base_colours(paths[:, 0], picture.base_kind)
         axes.add_collection(LineCollection(list(paths), colors=lines, linewidths=0.6, alpha=0.75), autolim=False)
         axes.scatter(paths[:, -1, 0], paths[:, -1, 1], s=4, c=lines, linewidths=0, zorder=3)

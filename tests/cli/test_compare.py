@@ -1,0 +1,67 @@
+"""`jaxgen compare`: one object and one row per entry, whatever fails; one page that opens from disk."""
+
+import json
+import re
+
+import pytest
+
+from jaxgen.cli import compare
+
+FIELDS = {
+    "model", "family", "objective", "reading", "density", "num_params", "num_aux_params", "nll", "nll_stderr", "nll_kind", "nll_gap",
+    "sliced_w2", "sliced_w2_floor", "w2", "w2_floor", "mmd", "mode_coverage", "samples_per_second", "nfe", "compile_seconds",
+    "train_seconds", "num_steps", "seed", "status",
+}  # fmt: skip
+TINY = ("--quick", "--steps", 20, "--num-params", 2_000)
+
+
+@pytest.fixture
+def broken_gan(monkeypatch):
+    """Building `gan` fails; every other entry is as it is."""
+    build = compare.build
+
+    def refuse(name, *args, **kwargs):
+        if name == "gan":
+            raise RuntimeError("a fault of its own")
+        return build(name, *args, **kwargs)
+
+    monkeypatch.setattr(compare, "build", refuse)
+
+
+def results(out):
+    return {r["model"]: r for r in json.loads((out / "results.json").read_text())}
+
+
+def test_a_failing_entry_is_a_red_row_and_can_be_run_again(command, tmp_path, monkeypatch, broken_gan):
+    arguments = ("compare", "--data", "two_moons", "--models", "gan", "realnvp", *TINY, "--out", tmp_path / "out")
+    ended = command(*arguments)
+    assert ended.status == 1 and "1 of 2 entries ok" in ended.out and "failed: gan" in ended.err
+    found = results(tmp_path / "out")
+    assert found["gan"]["status"] == "failed: RuntimeError: a fault of its own"
+    assert set(found["realnvp"]) >= FIELDS and found["realnvp"]["status"] == "ok"
+    assert abs(found["realnvp"]["num_params"] - 2_000) <= 200 and found["realnvp"]["num_aux_params"] == 0
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "a fault of its own" in page and page.count("data:image/png;base64,") == 1
+    assert not re.search(r"(src|href)=[\"']https?:", page)
+
+    monkeypatch.undo()
+    monkeypatch.setenv("JAX_NUM_CPU_DEVICES", "2")
+    ended = command(*arguments, "--resume")
+    assert ended.status == 0 and "2 of 2 entries ok" in ended.out
+    again = results(tmp_path / "out")
+    assert again["gan"]["nll"] is None and again["gan"]["num_aux_params"] > 0 and again["gan"]["density"] == "implicit"
+    assert again["realnvp"]["train_seconds"] == found["realnvp"]["train_seconds"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--models", "gann"), "--models gann: accepted: all, gan"),
+        (("--steps", 0), "--steps 0"),
+        (("--data", "moons"), "moons"),
+    ],
+)
+def test_a_mistake_is_answered_before_anything_is_trained(command, tmp_path, arguments, message):
+    ended = command("compare", *arguments, "--out", tmp_path / "out")
+    assert ended.status == 2 and message in ended.err and "Traceback" not in ended.err
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,124 @@
+"""train, sample, log-prob and evaluate on a user's own file: its units, its columns, its condition; and what a mistake is answered with."""
+
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+
+import jaxgen
+
+HEADER = "height,age,weight"
+
+
+def write_csv(path, rows, header=HEADER):
+    np.savetxt(path, rows, delimiter=",", header=header, comments="")
+    return path
+
+
+@pytest.fixture
+def table(tmp_path):
+    """300 rows far from the origin and on unlike scales: weight follows height, both follow age."""
+    rng = np.random.default_rng(0)
+    age = rng.uniform(20, 60, 300)
+    height = 1_700 + age + 30 * rng.standard_normal(300)
+    weight = 0.07 + 0.00002 * (height - 1_700) + 0.001 * rng.standard_normal(300)
+    return write_csv(tmp_path / "table.csv", np.stack([height, age, weight], 1))
+
+
+@pytest.fixture
+def trained(command, table, tmp_path, tmp_path_factory):
+    """A run folder trained on the table; one training serves the module, each test has a copy."""
+    once = tmp_path_factory.getbasetemp() / "trained"
+    if not once.exists():
+        columns = ("--columns", "height", "weight", "--cond-columns", "age")
+        ended = command("train", "--model", "realnvp", "--data", table, *columns, "--steps", 60, "--width", 8, "--out", once)
+        assert ended.status == 0, ended.err
+        assert "realnvp: finished after 60 steps" in ended.out
+    return shutil.copytree(once, tmp_path / "run")
+
+
+def test_a_conditional_model_of_a_file_keeps_its_units(command, trained, table, tmp_path):
+    rows = np.loadtxt(table, delimiter=",", skiprows=1)
+    ages = write_csv(tmp_path / "ages.csv", rows[:, 1:2], "age")
+    drawn = tmp_path / "drawn.csv"
+    assert command("sample", trained, "--cond", ages, "--out", drawn).status == 0
+    samples = np.loadtxt(drawn, delimiter=",", skiprows=1)
+    assert samples.shape == (300, 2)
+    np.testing.assert_allclose(samples.mean(0), rows[:, [0, 2]].mean(0), rtol=0.02)
+    np.testing.assert_allclose(samples.std(0), rows[:, [0, 2]].std(0), rtol=0.6)
+
+    logs = tmp_path / "logs.csv"
+    ended = command("log-prob", trained, table, "--columns", "height", "weight", "--cond", ages, "--out", logs)
+    assert ended.status == 0 and "300 events: mean log p" in ended.out and "exact" in ended.out
+    entry, fitted = jaxgen.load(trained)
+    truth = jaxgen.log_prob(entry.model, fitted.params, rows[:, [0, 2]].astype(np.float32), rows[:, 1:2].astype(np.float32))
+    np.testing.assert_allclose(np.loadtxt(logs, delimiter=",", skiprows=1)[:, 0], truth.value, rtol=1e-5)
+    # A density in other units than the file's would be off by the logarithm of the scales, here about 4.
+    gaussian = -0.5 * np.linalg.slogdet(2 * np.pi * np.e * np.cov(rows[:, [0, 2]].T))[1]
+    assert abs(float(truth.value.mean()) - gaussian) < 1.0
+
+    assert command("evaluate", trained, "--num-samples", 60).status == 0
+    figures = json.loads((trained / "evaluation.json").read_text())
+    assert figures["model"] == "realnvp" and np.isfinite(figures["nll"]) and np.isfinite(figures["sliced_w2"])
+
+
+def test_going_on_takes_the_steps_that_are_missing(command, tmp_path):
+    arguments = ("train", "--model", "maf", "--data", "rings", "--width", 8, "--out", tmp_path / "run")
+    assert command(*arguments, "--steps", 20).status == 0
+    again = command(*arguments, "--steps", 20)
+    assert again.status == 2 and "--resume" in again.err and "--overwrite" in again.err
+    assert "has 20 steps already" in command(*arguments, "--steps", 20, "--resume").err
+    other = command(*arguments, "--steps", 30, "--resume", "--depth", 1)
+    assert other.status == 2 and "options" in other.err
+    ended = command(*arguments, "--steps", 30, "--resume")
+    assert ended.status == 0 and "finished after 30 steps" in ended.out
+    assert jaxgen.load(tmp_path / "run")[1].history["num_steps"] == 30
+    fresh = command(*arguments, "--steps", 5, "--overwrite")
+    assert fresh.status == 0 and "finished after 5 steps" in fresh.out
+
+
+def test_the_zoo_is_listed_with_its_kinds(command):
+    ended = command("list")
+    assert ended.status == 0
+    for name in jaxgen.zoo.NAMES:
+        assert name in ended.out
+    assert "lower bound" in ended.out and "two_moons" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("train", "--model", "nfs"), "name='nfs'; accepted: gan"),
+        (("train", "--model", "nsf", "--steps", 0), "--steps 0"),
+        (("train", "--model", "nsf", "--learning-rate", -1.0), "learning_rate=-1.0"),
+        (("train", "--model", "nsf", "--data", "three_moons"), "three_moons"),
+        (("train", "--model", "nsf", "--data", "absent.csv"), "absent.csv"),
+        (("train", "--model", "nsf", "--data", "{holes}"), "row 3.*weight"),
+        (("train", "--model", "nsf", "--data", "{table}", "--columns", "width"), "width.*height"),
+        (("sample", "{tmp}", "--out", "{tmp}/x.npy"), "no run folder of jaxgen"),
+        (("sample", "{run}", "--out", "{tmp}/x.npy"), "conditions of 1 numbers"),
+        (("sample", "{run}", "--cond", "{table}", "--out", "{tmp}/x.npy"), "3 columns"),
+        (("sample", "{run}", "--cond", "{age}", "--reading", "ode", "--out", "{tmp}/x.npy"), "can be read as: default"),
+        (("sample", "{run}", "--cond", "{age}", "--out", "{tmp}/x.pkl"), "x.pkl"),
+        (("log-prob", "{run}", "{table}"), "has 3 columns; this model's events have 2"),
+        (("evaluate", "{run}", "--num-samples", 1), "--num-samples 1"),
+        (("evaluate", "{run}", "--data", "digits"), "digits"),
+    ],
+)
+def test_a_mistake_is_answered_in_one_line(command, request, table, tmp_path, arguments, message):
+    """Exit status 2, the argument and what would be accepted, no traceback; the run folder is as it was."""
+    names = {"tmp": tmp_path, "table": table, "run": tmp_path / "run"}
+    if any("{run}" in str(a) for a in arguments):
+        names["run"] = request.getfixturevalue("trained")
+    holes = np.loadtxt(table, delimiter=",", skiprows=1)[:20]
+    holes[3, 2] = np.nan
+    names["holes"] = write_csv(tmp_path / "holes.csv", holes)
+    names["age"] = write_csv(tmp_path / "age.csv", holes[:, 1:2], "age")
+    out = ("--out", tmp_path / "new") if arguments[0] == "train" else ()
+    ended = command(*(str(a).format(**names) for a in arguments), *out)
+    assert ended.status == 2
+    assert re.search(message, ended.err.replace("\n", " ")), ended.err
+    assert ended.err.startswith("jaxgen: error: ") and "Traceback" not in ended.err
+    assert not (tmp_path / "x.npy").exists() and not (tmp_path / "x.pkl").exists()
