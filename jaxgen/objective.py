@@ -14,7 +14,10 @@ from jaxgen.model import Model
 
 
 class Batch(NamedTuple):
-    """Data as an objective sees it: `x` is `(n, *event)`, `cond` is `(n, *cond)` or None, `z` is noise an objective's `prepare` paired with x."""
+    """Data as an objective sees it: `x` is `(n, *event)`, `cond` is `(n, *cond)` or None, `z` is noise an objective's `prepare` paired with x.
+
+    For an objective that is `data_free`, `x` is `(n, 0)`: it says how many draws to make, and nothing else.
+    """
 
     x: Any
     cond: Any = None
@@ -40,6 +43,7 @@ class Objective(NamedTuple):
     prepare: `(key, batch) -> batch`, work on the host in numpy, such as an optimal-transport plan; optional.
     finish:  `(params, aux, data) -> params`, after the fit, such as the Gaussian of an autoencoder's codes; optional.
     parts:   pure functions of aux for pictures and diagnostics, such as `critic (aux, x, cond) -> scalar`.
+    data_free: whether it learns from something else than events, such as an unnormalised density; then `fit` is given None for data.
     """
 
     init: Callable[..., tuple[Any, Any]]
@@ -49,6 +53,7 @@ class Objective(NamedTuple):
     prepare: Callable[..., Batch] | None = None
     finish: Callable[..., Any] | None = None
     parts: Mapping[str, Callable[..., Any]] = MappingProxyType({})
+    data_free: bool = False
 
 
 class PairingError(TypeError):

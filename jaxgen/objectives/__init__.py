@@ -7,6 +7,7 @@ from jaxgen.objectives.elbo import elbo
 from jaxgen.objectives.flow_matching import flow_matching
 from jaxgen.objectives.maximum_likelihood import maximum_likelihood
 from jaxgen.objectives.reconstruction import gaussian_of_codes, reconstruction
+from jaxgen.objectives.reverse_kl import reverse_kl
 
 __all__ = [
     "adversarial",
@@ -18,5 +19,6 @@ __all__ = [
     "lognormal_times",
     "maximum_likelihood",
     "reconstruction",
+    "reverse_kl",
     "stratified_times",
 ]

@@ -65,6 +65,7 @@ def fit(
 ) -> Fitted:
     """Train `entry` on the events `data` `(n, *event)` for `num_steps` steps.
 
+    data: None for an objective that is `data_free`, such as `reverse_kl`; `batch_size` is then the number of draws a step.
     cond: conditions `(n, *cond)`.  valid, valid_cond: held-out events; their loss is taken every `eval_every` steps (a tenth of the run).
     patience: stop after that many evaluations without a better validation loss, and return the best params.
     ema: decay of the moving average that is returned.  devices: over which each batch is split (all present by default).
@@ -79,7 +80,7 @@ def fit(
     >>> fitted.status, fitted.history["loss"].shape
     ('finished', (4,))
     """
-    batch = _checked("data", data, "cond", cond, entry)
+    batch = _without_data(data, cond, valid, entry) if entry.objective.data_free else _checked("data", data, "cond", cond, entry)
     held_out = None if valid is None else _checked("valid", valid, "valid_cond", valid_cond, entry)
     _check_numbers(num_steps=num_steps, batch_size=batch_size, steps_per_chunk=steps_per_chunk, eval_every=eval_every, patience=patience)
     if patience is not None and held_out is None:
@@ -162,7 +163,18 @@ def _validation(entry: Entry, data: Batch, num_steps: int) -> Callable[..., jax.
     return loss
 
 
+def _without_data(data: Any, cond: Any, valid: Any, entry: Entry) -> Batch:
+    """Rows without coordinates: they are drawn, split over devices and counted as data is."""
+    for name, value in (("data", data), ("valid", valid)):
+        if value is not None:
+            raise ValueError(f"{name} is given, but this entry's objective learns without data; accepted: {name}=None.")
+    num = 1 if cond is None else len(jnp.atleast_1d(jnp.asarray(cond)))
+    return Batch(jnp.zeros((num, 0)), _checked_conditions("cond", cond, num, entry))
+
+
 def _checked(name: str, x: Any, cond_name: str, cond: Any, entry: Entry) -> Batch:
+    if x is None:
+        raise ValueError(f"{name}=None, but this entry's objective learns from events; only one without data, as reverse_kl, accepts None.")
     x = jnp.asarray(x)
     event = tuple(entry.config.get("event_shape", x.shape[1:]))
     if x.ndim < 2 or x.shape[0] == 0 or x.shape[1:] != event:
@@ -172,17 +184,21 @@ def _checked(name: str, x: Any, cond_name: str, cond: Any, entry: Entry) -> Batc
     finite = np.isfinite(np.asarray(x)).reshape(x.shape[0], -1).all(1)
     if not finite.all():
         raise ValueError(f"{name} has a value that is not finite in row {int(np.argmin(finite))}; remove or fill such rows.")
+    return Batch(x, _checked_conditions(cond_name, cond, x.shape[0], entry))
+
+
+def _checked_conditions(name: str, cond: Any, num: int, entry: Entry) -> jax.Array | None:
     wanted = entry.config.get("cond_shape")
     if (cond is None) != (wanted is None):
-        raise ValueError(f"{cond_name}={'None' if cond is None else 'given'}, but the entry was built with cond_shape={wanted}.")
+        raise ValueError(f"{name}={'None' if cond is None else 'given'}, but the entry was built with cond_shape={wanted}.")
     if cond is None:
-        return Batch(x)
+        return None
     cond = jnp.asarray(cond)
-    if cond.shape != (x.shape[0], *tuple(wanted or ())):
-        raise ValueError(f"{cond_name} has shape {cond.shape}; expected {(x.shape[0], *tuple(wanted or ()))}.")
+    if cond.shape != (num, *tuple(wanted or ())):
+        raise ValueError(f"{name} has shape {cond.shape}; expected {(num, *tuple(wanted or ()))}.")
     if not np.isfinite(np.asarray(cond)).all():
-        raise ValueError(f"{cond_name} has a value that is not finite.")
-    return Batch(x, cond)
+        raise ValueError(f"{name} has a value that is not finite.")
+    return cond
 
 
 def _check_numbers(**numbers: int | None) -> None:

@@ -1,5 +1,6 @@
 """Transforms: how noise becomes data. Each factory returns a `Transform`; each sees one event."""
 
+from jaxgen.bases import from_distrax, to_distrax
 from jaxgen.transform import chain, invert, on
 from jaxgen.transforms.affine import affine, flip, on_condition, triangular_affine
 from jaxgen.transforms.autoregressive import autoregressive
@@ -22,6 +23,7 @@ __all__ = [
     "ddim",
     "euler_maruyama",
     "flip",
+    "from_distrax",
     "gaussian_decoder",
     "generator",
     "heun",
@@ -34,5 +36,6 @@ __all__ = [
     "rational_quadratic",
     "repeat",
     "scale_and_shift",
+    "to_distrax",
     "triangular_affine",
 ]

@@ -64,6 +64,14 @@ def autoencoding(model):
     return objectives.reconstruction(model, objectives.gaussian_of_codes(model))
 
 
+def target(x, cond):
+    return -jnp.sum(jnp.abs(x - cond[0]) + 0.1 * x**2)
+
+
+def reverse_kl(**options):
+    return lambda model: objectives.reverse_kl(model, target, **options)
+
+
 PAIRINGS: dict[str, tuple[Callable[[], Model], Callable[[Model], Any]]] = {
     "likelihood-flow": (flow, objectives.maximum_likelihood),
     "likelihood-cnf": (cnf, objectives.maximum_likelihood),
@@ -85,6 +93,9 @@ PAIRINGS: dict[str, tuple[Callable[[], Model], Callable[[Model], Any]]] = {
     "flow_matching": (cnf, objectives.flow_matching),
     "flow_matching-optimal": (cnf, lambda model: objectives.flow_matching(model, coupling="optimal_transport")),
     "reconstruction": (autoencoder, autoencoding),
+    "reverse_kl": (flow, reverse_kl(warmup=0.6, start=1e-2)),
+    "reverse_kl-total": (flow, reverse_kl(path_gradient=False)),
+    "reverse_kl-estimated": (estimated, reverse_kl()),
 }
 REFUSED = {
     "likelihood-generator": (generator, objectives.maximum_likelihood, "implicit.*adversarial or energy"),
@@ -94,6 +105,9 @@ REFUSED = {
     "reconstruction-cnf": (cnf, objectives.reconstruction, "decode, encode"),
     "denoising-flow": (flow, denoising("eps"), "parts eps"),
     "denoising-cnf": (cnf, denoising("score"), "parts score.*velocity"),
+    "reverse_kl-vae": (vae, reverse_kl(), "exact or unbiased.*is lower bound; use elbo"),
+    "reverse_kl-generator": (generator, reverse_kl(path_gradient=False), "is implicit"),
+    "reverse_kl-estimated": (estimated, reverse_kl(path_gradient=False), "path_gradient=False.*forward_and_log_det"),
     "flow_matching-vae": (vae, objectives.flow_matching, "parts velocity"),
     "flow_matching-flow": (flow, lambda model: objectives.flow_matching(model, paths.linear()), "parts velocity"),
 }
