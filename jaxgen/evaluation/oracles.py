@@ -174,7 +174,10 @@ def _mixture_flow_case(rng: np.random.Generator, num: int) -> Any:
 def _linear_vae_case(rng: np.random.Generator, num: int) -> Any:
     """x = W z + b + s e with z of one number, and a linear encoder a little off the posterior: the bound in closed form."""
     d, out = 2, {}
-    out["decoder"] = {"w": _f32(np.vstack([rng.standard_normal((d, 1)), np.zeros((d, 1))])), "b": _f32([*rng.standard_normal(d), -0.5, -0.3])}
+    out["decoder"] = {
+        "w": _f32(np.vstack([rng.standard_normal((d, 1)), np.zeros((d, 1))])),
+        "b": _f32([*rng.standard_normal(d), -0.5, -0.3]),
+    }
     w, b = out["decoder"]["w"][:d].astype(np.float64), out["decoder"]["b"][:d].astype(np.float64)
     log_s = _soft(out["decoder"]["b"][d:].astype(np.float64))
     precision = 1 + np.sum(w[:, 0] ** 2 * np.exp(-2 * log_s))
@@ -227,7 +230,10 @@ _MODELS: dict[str, tuple[Callable[[], Model], Callable[..., Any]]] = {
     "gaussian, linear ODE": (lambda: _ode(_linear_velocity, 3), _linear_ode_case(3)),
     "gaussian, linear ODE, rk4": (lambda: _ode(_linear_velocity, 3, solver=numerics.fixed(6)), _linear_ode_case(3)),
     "gaussian, linear ODE, midpoint": (lambda: _ode(_linear_velocity, 3, solver=numerics.fixed(10, "midpoint")), _linear_ode_case(3)),
-    "gaussian, linear ODE, hutchinson": (lambda: _ode(_linear_velocity, 4, trace="hutchinson"), _linear_ode_case(4)),
+    "gaussian, linear ODE, hutchinson": (
+        lambda: _ode(_linear_velocity, 4, solver=numerics.fixed(12), trace="hutchinson"),
+        _linear_ode_case(4),
+    ),
     "mixture, its own ODE": (lambda: _ode(_mixture_velocity, 2), _mixture_flow_case),
     "mixture, its own ODE, hutchinson": (lambda: _ode(_mixture_velocity, 2, trace="hutchinson"), _mixture_flow_case),
     "gaussian, linear decoder": (
