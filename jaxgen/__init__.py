@@ -5,6 +5,7 @@ inference: `transform.py`, `model.py` and `objective.py` are the whole idea.
 """
 
 from jaxgen import bases, data, evaluation, nets, numerics, objectives, paths, training, transforms, zoo
+from jaxgen.certificate import Budget, Certificate
 from jaxgen.model import LogProb, Model, encode, init, interpolate, log_prob, sample, sample_and_log_prob, sampling_params
 from jaxgen.objective import Batch, Clock, Objective, PairingError
 from jaxgen.training import Entry, Fitted, TrainingDiverged, fit
@@ -14,7 +15,7 @@ from jaxgen.zoo import load, save
 __version__ = "0.1.0"
 
 __all__ = [
-    "Batch", "Clock", "Density", "Entry", "Fitted", "ImplicitDensityError", "LogProb", "Model", "Objective", "PairingError", "Preimage",
+    "Batch", "Budget", "Certificate", "Clock", "Density", "Entry", "Fitted", "ImplicitDensityError", "LogProb", "Model", "Objective", "PairingError", "Preimage",
     "TrainingDiverged", "Transform", "bases", "chain", "data", "encode", "evaluation", "fit", "init", "interpolate", "invert", "load",
     "log_prob", "nets", "numerics", "objectives", "on", "paths", "sample", "sample_and_log_prob", "sampling_params", "save", "training",
     "transforms", "zoo",

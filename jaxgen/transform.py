@@ -71,6 +71,8 @@ class Transform(NamedTuple):
              `nfe (params, z, cond) -> scalar`, how many evaluations of a network one sample costs.
     batched: whole-batch forms where a shared step pays (an ODE solve); they equal the per-event ones within the solver's tolerance.
     note:    one sentence a reader of the density must know, such as "density of the ODE, the sampler takes 18 steps".
+    refine:  `(level, exact=False) -> Transform`, on the same params: the map that `inverse` inverts with every tolerance `level` steps
+             tighter (0: as it is), and, where `exact`, estimates replaced by what they estimate. None where there is nothing to tighten.
 
     `cond` is one condition (an array) or None. A transform is compared by identity, so it can be a static argument of `jax.jit`.
     """
@@ -83,6 +85,7 @@ class Transform(NamedTuple):
     parts: Mapping[str, Part] = MappingProxyType({})
     batched: Batched | None = None
     note: str = ""
+    refine: "Callable[..., Transform] | None" = None
 
     def __hash__(self) -> int:
         return object.__hash__(self)
@@ -191,6 +194,7 @@ def chain(*transforms: Transform) -> Transform:
         _chained_parts(transforms),
         compose_batched() if any(f.batched for f in transforms) else None,
         " ".join(f.note for f in transforms if f.note),
+        refined_through(lambda *parts: chain(*parts), *transforms),
     )
 
 
@@ -216,6 +220,7 @@ def invert(f: Transform) -> Transform:
         Density.EXACT,
         {name: f.parts[name] for name in ("nfe",) if name in f.parts},
         note=f.note,
+        refine=refined_through(invert, f),
     )
 
 
@@ -241,6 +246,7 @@ def on(leaf: str, f: Transform) -> Transform:
         f.density,
         {"nfe": lambda params, z, cond=None: nfe(f)(params, z[leaf], cond)},
         note=f.note,
+        refine=refined_through(lambda g: on(leaf, g), f),
     )
 
 
@@ -252,6 +258,13 @@ def stages(f: Transform) -> Callable[..., jax.Array]:
 def nfe(f: Transform) -> Callable[..., Any]:
     """`(params, z, cond=None) -> scalar`: network evaluations one sample costs; 0 for a transform without a network."""
     return f.parts.get("nfe", lambda params, z, cond=None: 0)
+
+
+def refined_through(rebuild: Callable[..., Transform], *transforms: Transform) -> "Callable[..., Transform] | None":
+    """The `refine` of `rebuild(*transforms)`: the same combination of the refined parts; None where no part has anything to tighten."""
+    if all(f.refine is None for f in transforms):
+        return None
+    return lambda level, exact=False: rebuild(*(f if f.refine is None else f.refine(level, exact) for f in transforms))
 
 
 def fold_in(key: jax.Array | None, data: int) -> jax.Array | None:

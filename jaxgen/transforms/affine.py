@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.linalg import solve_triangular
 
-from jaxgen.transform import Density, Preimage, Transform
+from jaxgen.transform import Density, Preimage, Transform, refined_through
 
 
 def affine(loc: Any, scale: Any) -> Transform:
@@ -98,6 +98,7 @@ def on_condition(h: Callable[[Any], Any], f: Transform) -> Transform:
         forward_and_log_det=wrap(f.forward_and_log_det),
         parts={name: wrap_part(part) for name, part in f.parts.items()},
         batched=None if f.batched is None else _on_batched_condition(jax.vmap(h), f.batched),
+        refine=refined_through(lambda g: on_condition(h, g), f),
     )
 
 

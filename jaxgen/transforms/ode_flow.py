@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxgen.numerics import Solver, adaptive, divergence, hutchinson, solve
+from jaxgen.numerics import Solver, adaptive, divergence, hutchinson, refined, solve
 from jaxgen.paths import Prediction
 from jaxgen.transform import Batched, Density, Preimage, Transform
 
@@ -80,6 +80,10 @@ def ode_flow(
     def stages(params: Any, z: jax.Array, cond: Any = None) -> jax.Array:
         return trajectory(params, z, cond, jnp.linspace(0.0, 1.0, NUM_STAGES + 1, dtype=z.dtype)[1:])[0]
 
+    def refine(level: int, to_exact: bool = False) -> Transform:
+        tighter = refined(solver, level)
+        return ode_flow(init, velocity, solver=tighter, trace="exact" if to_exact else trace, scale=scale, parts=parts)
+
     with_log_det = forward_and_log_det if exact else None
     return Transform(
         init,
@@ -89,6 +93,7 @@ def ode_flow(
         Density.EXACT if exact else Density.UNBIASED,
         {**parts, "velocity": velocity, "stages": stages, "nfe": lambda params, z, cond=None: trajectory(params, z, cond, None)[1]},
         Batched(batched_forward, inverse, with_log_det),
+        refine=refine,
     )
 
 

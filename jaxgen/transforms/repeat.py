@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxgen.transform import Preimage, Transform, nfe
+from jaxgen.transform import Preimage, Transform, nfe, refined_through
 
 
 def repeat(f: Transform, num: int) -> Transform:
@@ -59,4 +59,5 @@ def repeat(f: Transform, num: int) -> Transform:
         f.density,
         {"stages": stages, "nfe": count},
         note=f.note,
+        refine=refined_through(lambda g: repeat(g, num), f),
     )
