@@ -1,6 +1,7 @@
 """Objectives: how parameters are found. Each factory takes a model, checks what it needs of it, and returns an `Objective`."""
 
 from jaxgen.objectives.adversarial import adversarial
+from jaxgen.objectives.data_initialised import data_initialised
 from jaxgen.objectives.denoising import denoising, lognormal_times, stratified_times
 from jaxgen.objectives.discrepancy import energy
 from jaxgen.objectives.elbo import elbo
@@ -10,6 +11,7 @@ from jaxgen.objectives.reconstruction import gaussian_of_codes, reconstruction
 
 __all__ = [
     "adversarial",
+    "data_initialised",
     "denoising",
     "elbo",
     "energy",
