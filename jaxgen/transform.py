@@ -66,9 +66,11 @@ class Transform(NamedTuple):
     inverse: `(params, x, cond=None, key=None) -> Preimage`; optional.
     forward_and_log_det: `(params, z, cond=None) -> (x, log|det J_forward|)`; optional.
     density: the kind of number `log_prob` returns. It, not a missing inverse, decides whether there is one.
-    parts:   pure functions of the same params for objectives and pictures: velocity, denoiser, encode, decode ... Two names are read by
-             the library itself: `stages (params, z, cond) -> (S, *event)`, the way to the output (which is the last stage), and
-             `nfe (params, z, cond) -> scalar`, how many evaluations of a network one sample costs.
+    parts:   pure functions of the same params for objectives and pictures: velocity, denoiser, encode, decode ... Three names are read by
+             the library itself: `stages (params, z, cond) -> (S, *event)`, the way to the output (which is the last stage),
+             `nfe (params, z, cond) -> scalar`, how many evaluations of a network one sample costs, and
+             `data_init (params, x, cond, keys) -> (params, z)`, params set from a batch (every argument after the first has a leading
+             axis) and the batch's noise under them.
     batched: whole-batch forms where a shared step pays (an ODE solve); they equal the per-event ones within the solver's tolerance.
     note:    one sentence a reader of the density must know, such as "density of the ODE, the sampler takes 18 steps".
     refine:  `(level, exact=False) -> Transform`, on the same params: the map that `inverse` inverts with every tolerance `level` steps
@@ -267,6 +269,19 @@ def refined_through(rebuild: Callable[..., Transform], *transforms: Transform) -
     return lambda level, exact=False: rebuild(*(f if f.refine is None else f.refine(level, exact) for f in transforms))
 
 
+def data_init(f: Transform) -> Callable[..., tuple[Any, Any]]:
+    """`(params, x, cond=None, keys=None) -> (params, z)` over a batch: what `f` sets from data; params as they are where it sets nothing.
+
+    Raises ValueError for a transform without an inverse, through which data cannot pass to the ones before it.
+    """
+    if "data_init" in f.parts:
+        return f.parts["data_init"]
+    inverse = over_batch(f).inverse
+    if inverse is None:
+        raise ValueError("data_init: accepted: transforms with an inverse; this one has none.")
+    return lambda params, x, cond=None, keys=None: (params, inverse(params, x, cond, keys).z)
+
+
 def fold_in(key: jax.Array | None, data: int) -> jax.Array | None:
     """`jax.random.fold_in` that lets an absent key stay absent; a batch of keys is folded one by one."""
     if key is None:
@@ -297,5 +312,13 @@ def _chained_parts(transforms: Sequence[Transform]) -> Mapping[str, Part]:
             z = f.forward(p, z, cond)
         return total
 
+    def chained_data_init(params: Any, x: Any, cond: Any = None, keys: Any = None) -> tuple[Any, Any]:
+        found: list[Any] = []
+        for i, (f, p) in reversed(list(enumerate(zip(transforms, params, strict=True)))):
+            p, x = data_init(f)(p, x, cond, fold_in(keys, i))
+            found.insert(0, p)
+        return tuple(found), x
+
     lifted = {name: lift(part, i) for i, f in enumerate(transforms) for name, part in f.parts.items()}
-    return MappingProxyType({**lifted, "nfe": chained_nfe} | ({"stages": chained_stages} if "stages" in lifted else {}))
+    joined = {"stages": chained_stages, "data_init": chained_data_init}
+    return MappingProxyType({**lifted, "nfe": chained_nfe} | {name: part for name, part in joined.items() if name in lifted})

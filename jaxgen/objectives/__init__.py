@@ -1,6 +1,7 @@
 """Objectives: how parameters are found. Each factory takes a model, checks what it needs of it, and returns an `Objective`."""
 
 from jaxgen.objectives.adversarial import adversarial
+from jaxgen.objectives.data_initialised import data_initialised
 from jaxgen.objectives.denoising import denoising, lognormal_times, stratified_times
 from jaxgen.objectives.discrepancy import energy
 from jaxgen.objectives.elbo import elbo
@@ -11,6 +12,7 @@ from jaxgen.objectives.reverse_kl import reverse_kl
 
 __all__ = [
     "adversarial",
+    "data_initialised",
     "denoising",
     "elbo",
     "energy",

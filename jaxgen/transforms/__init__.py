@@ -2,40 +2,67 @@
 
 from jaxgen.bases import from_distrax, to_distrax
 from jaxgen.transform import chain, invert, on
+from jaxgen.transforms.actnorm import actnorm
 from jaxgen.transforms.affine import affine, flip, on_condition, triangular_affine
-from jaxgen.transforms.autoregressive import autoregressive
+from jaxgen.transforms.autoregressive import autoregressive, inverse_autoregressive
+from jaxgen.transforms.block_autoregressive import block_autoregressive
+from jaxgen.transforms.bounded import onto_interval, onto_positive, onto_simplex
 from jaxgen.transforms.coupling import coupling
 from jaxgen.transforms.decoder import autoencoder, gaussian_decoder, generator
+from jaxgen.transforms.elementwise import elementwise
 from jaxgen.transforms.ode_flow import ode_flow, probability_flow
 from jaxgen.transforms.repeat import repeat
 from jaxgen.transforms.samplers import ancestral, ddim, euler_maruyama, heun
-from jaxgen.transforms.scalars import Scalar, binned, mixture_logit, rational_quadratic, scale_and_shift
+from jaxgen.transforms.scalars import (
+    Scalar,
+    binned,
+    circular_spline,
+    deep_sigmoidal,
+    mixture_logit,
+    of_angles,
+    power_tails,
+    rational_quadratic,
+    scale_and_shift,
+    student_tails,
+)
 
 __all__ = [
     "Scalar",
+    "actnorm",
     "affine",
     "ancestral",
     "autoencoder",
     "autoregressive",
     "binned",
+    "block_autoregressive",
     "chain",
+    "circular_spline",
     "coupling",
     "ddim",
+    "deep_sigmoidal",
+    "elementwise",
     "euler_maruyama",
     "flip",
     "from_distrax",
     "gaussian_decoder",
     "generator",
     "heun",
+    "inverse_autoregressive",
     "invert",
     "mixture_logit",
     "ode_flow",
+    "of_angles",
     "on",
     "on_condition",
+    "onto_interval",
+    "onto_positive",
+    "onto_simplex",
+    "power_tails",
     "probability_flow",
     "rational_quadratic",
     "repeat",
     "scale_and_shift",
+    "student_tails",
     "to_distrax",
     "triangular_affine",
 ]

@@ -86,8 +86,10 @@ def on_condition(h: Callable[[Any], Any], f: Transform) -> Transform:
             return None
         return lambda params, x, cond=None, *key: function(params, x, None if cond is None else h(cond), *key)
 
-    def wrap_part(part: Any) -> Any:
-        # In every part the condition is the last positional argument, as in the protocol.
+    def wrap_part(name: str, part: Any) -> Any:
+        if name == "data_init":
+            return lambda params, x, cond=None, keys=None: part(params, x, None if cond is None else jax.vmap(h)(cond), keys)
+        # In every other part the condition is the last positional argument, as in the protocol.
         return lambda params, *args: part(params, *args[:-1], None if args[-1] is None else h(args[-1]))
 
     inverse = f.inverse
@@ -96,7 +98,7 @@ def on_condition(h: Callable[[Any], Any], f: Transform) -> Transform:
         forward=wrap(f.forward),
         inverse=None if inverse is None else lambda p, x, cond=None, key=None: inverse(p, x, None if cond is None else h(cond), key),
         forward_and_log_det=wrap(f.forward_and_log_det),
-        parts={name: wrap_part(part) for name, part in f.parts.items()},
+        parts={name: wrap_part(name, part) for name, part in f.parts.items()},
         batched=None if f.batched is None else _on_batched_condition(jax.vmap(h), f.batched),
         refine=refined_through(lambda g: on_condition(h, g), f),
     )

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen.nets import Net
-from jaxgen.transform import Density, Preimage, Transform
+from jaxgen.transform import Density, Preimage, Transform, invert
 from jaxgen.transforms.scalars.scalar import Scalar
 
 
@@ -41,3 +41,11 @@ def autoregressive(scalar: Scalar, net: Net) -> Transform:
         Density.EXACT,
         {"stages": lambda params, z, cond=None: forward_steps(params, z, cond)[2], "nfe": lambda params, z, cond=None: z.shape[0]},
     )
+
+
+def inverse_autoregressive(scalar: Scalar, net: Net) -> Transform:
+    """`invert(autoregressive(scalar, net))`: samples in one network evaluation, densities in d of them (arXiv 1606.04934).
+
+    Here `net` sees the noise: `z_i = scalar(theta_i(z_<i, cond), x_i)`. params: the network's.
+    """
+    return invert(autoregressive(scalar, net))._replace(parts={"nfe": lambda params, z, cond=None: 1})

@@ -1,41 +1,71 @@
-"""The coupling transform: half of the coordinates, unchanged, say how the other half is mapped (arXiv 1410.8516, 1605.08803)."""
+"""The coupling transform: some coordinates, unchanged, say how the others are mapped (arXiv 1410.8516, 1605.08803)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxgen.nets import Net
 from jaxgen.transform import Density, Preimage, Transform
 from jaxgen.transforms.scalars.scalar import Scalar
 
 
-def coupling(scalar: Scalar, net: Callable[[int], Net]) -> Transform:
-    """The first `d // 2` coordinates pass; the rest go through `scalar` with parameters from `net(num_outputs)` of the first.
+def coupling(scalar: Scalar, net: Callable[[int], Net], mask: Sequence[bool] | None = None) -> Transform:
+    """The coordinates that `mask` marks pass; the rest go through `scalar` with parameters from `net(num_outputs)` of the first.
 
-    One coordinate has nothing to be conditioned on, so for d = 1 the network sees a constant zero (and the condition). params: the network's.
+    mask: one bool per coordinate of the event `(d,)`; None marks the first `d // 2`. Where nothing is marked, as with None for d = 1, there
+    is nothing to be conditioned on, so the network sees a constant zero (and the condition). params: the network's.
+    Raises ValueError for a mask of another length than the event or that leaves no coordinate to map.
     """
+    split, join = _halves() if mask is None else _selections(mask)
 
-    def conditioner(d: int) -> Net:
-        return net((d - d // 2) * scalar.num_params)
+    def conditioner(rest: jax.Array) -> Net:
+        return net(rest.shape[0] * scalar.num_params)
 
-    def split(x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-        half = x.shape[0] // 2
-        seen = x[:half] if half else jnp.zeros((1,), x.dtype)
-        return x[:half], x[half:], seen
+    def seen(same: jax.Array) -> jax.Array:
+        return same if same.shape[0] else jnp.zeros((1,), same.dtype)
+
+    def init(key: jax.Array, z: jax.Array, cond: Any = None) -> Any:
+        same, rest = split(z)
+        return conditioner(rest).init(key, seen(same), cond)
 
     def apply(function: Any, params: Any, x: jax.Array, cond: Any) -> tuple[jax.Array, jax.Array]:
-        same, rest, seen = split(x)
-        theta = conditioner(x.shape[0]).apply(params, seen, cond).reshape(rest.shape[0], scalar.num_params)
+        same, rest = split(x)
+        theta = conditioner(rest).apply(params, seen(same), cond).reshape(rest.shape[0], scalar.num_params)
         y, log_det = jax.vmap(function)(theta, rest)
-        return jnp.concatenate([same, y]), jnp.sum(log_det)
+        return join(same, y), jnp.sum(log_det)
 
     return Transform(
-        lambda key, z, cond=None: conditioner(z.shape[0]).init(key, split(z)[2], cond),
+        init,
         lambda params, z, cond=None: apply(scalar.forward, params, z, cond)[0],
         lambda params, x, cond=None, key=None: Preimage(*apply(scalar.inverse, params, x, cond)),
         lambda params, z, cond=None: apply(scalar.forward, params, z, cond),
         Density.EXACT,
         {"nfe": lambda params, z, cond=None: 1},
     )
+
+
+def _halves() -> tuple[Callable[..., Any], Callable[..., jax.Array]]:
+    # Slices, which XLA fuses, where a general mask needs gathers.
+    def split(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        half = x.shape[0] // 2
+        return x[:half], x[half:]
+
+    return split, lambda same, rest: jnp.concatenate([same, rest])
+
+
+def _selections(mask: Sequence[bool]) -> tuple[Callable[..., Any], Callable[..., jax.Array]]:
+    marked = np.asarray(mask)
+    if marked.ndim != 1 or marked.dtype != np.bool_ or marked.all():
+        raise ValueError(f"coupling: mask={mask!r}; accepted: a sequence of bools, one a coordinate, at least one of them False.")
+    kept, moved = np.flatnonzero(marked), np.flatnonzero(~marked)
+    back = np.argsort(np.concatenate([kept, moved]))
+
+    def split(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        if x.shape != marked.shape:
+            raise ValueError(f"coupling: mask of {marked.size} bools for an event of shape {x.shape}; accepted: one bool a coordinate.")
+        return x[kept], x[moved]
+
+    return split, lambda same, rest: jnp.concatenate([same, rest])[back]

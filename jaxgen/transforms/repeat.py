@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxgen.transform import Preimage, Transform, nfe, refined_through
+from jaxgen.transform import Preimage, Transform, data_init, nfe, refined_through
 
 
 def repeat(f: Transform, num: int) -> Transform:
@@ -51,13 +51,23 @@ def repeat(f: Transform, num: int) -> Transform:
 
         return jnp.sum(jax.lax.scan(step, z, params)[1])
 
+    def layers_data_init(params: Any, x: Any, cond: Any = None, keys: Any = None) -> tuple[Any, Any]:
+        def step(x: Any, layer: Any) -> Any:
+            p, k = layer
+            p, z = data_init(f)(p, x, cond, k)
+            return z, p
+
+        per_layer = None if keys is None else jnp.swapaxes(jax.vmap(lambda k: jax.random.split(k, num))(keys), 0, 1)
+        z, params = jax.lax.scan(step, x, (params, per_layer), reverse=True)
+        return params, z
+
     return Transform(
         init,
         forward,
         None if f.inverse is None else inverse,
         None if f.forward_and_log_det is None else forward_and_log_det,
         f.density,
-        {"stages": stages, "nfe": count},
+        {"stages": stages, "nfe": count} | ({"data_init": layers_data_init} if "data_init" in f.parts else {}),
         note=f.note,
         refine=refined_through(lambda g: repeat(g, num), f),
     )

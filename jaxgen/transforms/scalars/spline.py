@@ -18,8 +18,12 @@ class _Bin(NamedTuple):
     right: jax.Array
 
 
-def rational_quadratic(num_bins: int = 8, bound: float = 5.0, min_bin: float = 1e-3, min_slope: float = 1e-3) -> Scalar:
+def rational_quadratic(
+    num_bins: int = 8, bound: float = 5.0, min_bin: float = 1e-3, min_slope: float = 1e-3, *, periodic: bool = False
+) -> Scalar:
     """A spline of `num_bins` bins on [-bound, bound], the identity outside; `theta = 0` is the identity everywhere.
+
+    periodic: both ends share one free slope instead of the slope 1 of the tails, and the interval is half open, as on a circle.
 
     The direct formula (eqs. 4 and 5) serves `inverse`, from data to noise, which training runs; the quadratic's root (eqs. 6 to 8) `forward`.
     """
@@ -41,11 +45,15 @@ def rational_quadratic(num_bins: int = 8, bound: float = 5.0, min_bin: float = 1
     def locate(theta: jax.Array, value: jax.Array, by_height: bool) -> _Bin:
         xs, ys = knots(theta[:num_bins]), knots(theta[num_bins : 2 * num_bins])
         index = jnp.sum(value >= (ys if by_height else xs)[1:-1])
-        # The outer slopes are 1, where the linear tails take over.
-        raw = jnp.pad(theta[2 * num_bins :], 1)
+        slopes = theta[2 * num_bins :]
+        # The outer slopes are 1, where the linear tails take over, or one number, where the ends meet.
+        raw = jnp.concatenate([slopes, slopes[:1]]) if periodic else jnp.pad(slopes, 1)
         x, y = lookup(xs, index), lookup(ys, index)
         left, right = (min_slope + jax.nn.softplus(lookup(raw, i) + unit_slope) for i in (index, index + 1))
         return _Bin(x, y, lookup(xs, index + 1) - x, lookup(ys, index + 1) - y, left, right)
+
+    def is_inside(value: jax.Array) -> jax.Array:
+        return (value >= -bound) & (value < bound) if periodic else jnp.abs(value) < bound
 
     def log_slope(b: _Bin, xi: jax.Array) -> jax.Array:
         s, mix = b.height / b.width, xi * (1 - xi)
@@ -53,7 +61,7 @@ def rational_quadratic(num_bins: int = 8, bound: float = 5.0, min_bin: float = 1
         return 2 * jnp.log(s) + jnp.log(b.right * xi**2 + 2 * s * mix + b.left * (1 - xi) ** 2) - 2 * jnp.log(bottom)
 
     def direct(theta: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        inside = jnp.abs(x) < bound
+        inside = is_inside(x)
         b = locate(theta, jnp.where(inside, x, 0), False)
         xi = jnp.where(inside, (x - b.x) / b.width, 0.5)
         s, mix = b.height / b.width, xi * (1 - xi)
@@ -61,7 +69,7 @@ def rational_quadratic(num_bins: int = 8, bound: float = 5.0, min_bin: float = 1
         return jnp.where(inside, y, x), jnp.where(inside, log_slope(b, xi), 0)
 
     def root(theta: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
-        inside = jnp.abs(y) < bound
+        inside = is_inside(y)
         b = locate(theta, jnp.where(inside, y, 0), True)
         rise = jnp.where(inside, y - b.y, 0.5 * b.height)
         s = b.height / b.width
@@ -71,4 +79,4 @@ def rational_quadratic(num_bins: int = 8, bound: float = 5.0, min_bin: float = 1
         xi = 2 * qc / (-qb - jnp.sqrt(jnp.maximum(qb**2 - 4 * qa * qc, 0)))
         return jnp.where(inside, b.x + xi * b.width, y), jnp.where(inside, -log_slope(b, xi), 0)
 
-    return Scalar(3 * num_bins - 1, root, direct)
+    return Scalar(3 * num_bins - (0 if periodic else 1), root, direct)

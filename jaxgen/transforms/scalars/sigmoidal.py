@@ -1,0 +1,73 @@
+"""A monotone neural network of one number: dense sigmoidal layers, every step of value and slope in logarithms (arXiv 1804.00779)."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxgen.numerics import monotone_root
+from jaxgen.transforms.scalars.scalar import Scalar
+
+
+class _Layer(NamedTuple):
+    log_u: jax.Array
+    a: jax.Array
+    b: jax.Array
+    log_w: jax.Array
+
+
+def deep_sigmoidal(num_units: int = 4, num_layers: int = 2, spread: float = 1.0, min_slope: float = 1e-2) -> Scalar:
+    """`num_layers` layers `h' = logit(w sigmoid(a u h + b))`, rows of `w` and `u` on the simplex, `a > min_slope` (eqs. 8 and 9).
+
+    The network maps data to noise, so `inverse` is one evaluation and `forward` solves for the root; its image is all of R, since the
+    logits of a mixture grow with the smallest of its slopes. At `theta = 0` it is near the identity, with biases over [-spread, spread].
+    """
+    if num_units < 1 or num_layers < 1:
+        raise ValueError(f"deep_sigmoidal(num_units={num_units!r}, num_layers={num_layers!r}): accepted: integers of at least 1.")
+    k = num_units
+    sizes = [(1 if i == 0 else k, 1 if i == num_layers - 1 else k) for i in range(num_layers)]
+    # A simplex of one corner has no parameters.
+    counts = [(n_in * k if n_in > 1 else 0) + 2 * k + n_out * k for n_in, n_out in sizes]
+    biases = np.linspace(-spread, spread, k) if k > 1 else np.zeros(1)
+    unit = float(np.log(np.expm1(1 - min_slope)))
+
+    def unpack(theta: jax.Array) -> list[_Layer]:
+        layers: list[_Layer] = []
+        for (n_in, n_out), part in zip(sizes, jnp.split(theta, np.cumsum(counts)[:-1]), strict=True):
+            mix, rest = (part[: n_in * k], part[n_in * k :]) if n_in > 1 else (jnp.zeros(k, theta.dtype), part)
+            a = min_slope + jax.nn.softplus(rest[:k] + unit)
+            b = rest[k : 2 * k] + jnp.asarray(biases, theta.dtype)
+            layers.append(_Layer(_log_simplex(mix, k, n_in), a, b, _log_simplex(rest[2 * k :], n_out, k)))
+        return layers
+
+    def evaluate(theta: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        h, log_slope = x[None], jnp.zeros((1,), x.dtype)
+        for log_u, a, b, log_w in unpack(theta):
+            v = a * (jnp.exp(log_u) @ h) + b
+            below, above = jax.nn.log_sigmoid(v), jax.nn.log_sigmoid(-v)
+            log_rise = jnp.log(a) + _log_matvec(log_u, log_slope) + below + above
+            low, high = _log_matvec(log_w, below), _log_matvec(log_w, above)
+            h, log_slope = low - high, _log_matvec(log_w, log_rise) - low - high
+        return h[0], log_slope[0]
+
+    def bracket(theta: jax.Array, z: jax.Array) -> tuple[jax.Array, jax.Array]:
+        # A layer's logits lie between its smallest and largest `a h + b`.
+        low = high = z
+        for layer in reversed(unpack(theta)):
+            low, high = jnp.min((low - layer.b) / layer.a), jnp.max((high - layer.b) / layer.a)
+        return low, high
+
+    def forward(theta: jax.Array, z: jax.Array) -> tuple[jax.Array, jax.Array]:
+        x = monotone_root(lambda th, x: evaluate(th, x)[0], theta, z, *bracket(theta, z))
+        return x, -evaluate(theta, x)[1]
+
+    return Scalar(sum(counts), forward, evaluate)
+
+
+def _log_simplex(raw: Any, rows: int, columns: int) -> jax.Array:
+    return jax.nn.log_softmax(raw.reshape(rows, columns), axis=1)
+
+
+def _log_matvec(log_matrix: jax.Array, log_vector: jax.Array) -> jax.Array:
+    return jax.nn.logsumexp(log_matrix + log_vector[None, :], axis=1)
