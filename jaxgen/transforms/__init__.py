@@ -5,6 +5,7 @@ from jaxgen.transforms.affine import affine, flip, on_condition, triangular_affi
 from jaxgen.transforms.autoregressive import autoregressive
 from jaxgen.transforms.coupling import coupling
 from jaxgen.transforms.decoder import autoencoder, gaussian_decoder, generator
+from jaxgen.transforms.linear import low_rank, lu, orthogonal, planar, radial, sylvester
 from jaxgen.transforms.ode_flow import ode_flow, probability_flow
 from jaxgen.transforms.repeat import repeat
 from jaxgen.transforms.samplers import ancestral, ddim, euler_maruyama, heun
@@ -26,13 +27,19 @@ __all__ = [
     "generator",
     "heun",
     "invert",
+    "low_rank",
+    "lu",
     "mixture_logit",
     "ode_flow",
     "on",
     "on_condition",
+    "orthogonal",
+    "planar",
     "probability_flow",
+    "radial",
     "rational_quadratic",
     "repeat",
     "scale_and_shift",
+    "sylvester",
     "triangular_affine",
 ]
