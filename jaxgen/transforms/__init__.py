@@ -8,6 +8,7 @@ from jaxgen.transforms.decoder import autoencoder, gaussian_decoder, generator
 from jaxgen.transforms.linear import low_rank, lu, orthogonal, planar, radial, sylvester
 from jaxgen.transforms.ode_flow import ode_flow, probability_flow
 from jaxgen.transforms.repeat import repeat
+from jaxgen.transforms.residual import residual
 from jaxgen.transforms.samplers import ancestral, ddim, euler_maruyama, heun
 from jaxgen.transforms.scalars import Scalar, binned, mixture_logit, rational_quadratic, scale_and_shift
 
@@ -39,6 +40,7 @@ __all__ = [
     "radial",
     "rational_quadratic",
     "repeat",
+    "residual",
     "scale_and_shift",
     "sylvester",
     "triangular_affine",

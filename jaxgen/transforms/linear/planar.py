@@ -25,10 +25,14 @@ def planar(*, net: Callable[[int], Net] | None = None) -> Transform:
 
     def direction(theta: Theta) -> tuple[jax.Array, jax.Array]:
         u, w = theta["u"], theta["w"]
-        dot, square = w @ u, w @ w
+        dot = w @ u
         slope = above_minus_one(dot)
-        # The correction is of second order in w, so it is zero where w is; where w is too short for its square, it is rounded to that.
-        return jnp.where(square > 0, u + (slope - dot) / jnp.where(square > 0, square, 1) * w, u), slope
+        # (slope - dot) w / |w|^2 with w in units of its largest entry, a constant to the gradient: no square underflows. At w = 0 it is 0.
+        size = jax.lax.stop_gradient(jnp.max(jnp.abs(w)))
+        size = jnp.where(size > 0, size, 1)
+        unit = w / size
+        square = unit @ unit
+        return u + (slope - dot) / size / jnp.where(square > 0, square, 1) * unit, slope
 
     def log_slope(slope: jax.Array, bent: jax.Array) -> jax.Array:
         return jnp.log1p(slope * (1 - bent) * (1 + bent))
