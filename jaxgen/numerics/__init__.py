@@ -1,8 +1,24 @@
-"""Numerics: divergences, ODE integration through diffrax, monotone root finding, safe elementary functions."""
+"""Numerics: divergences, ODE integration through diffrax, root finding, log-dets by random series, safe elementary functions."""
 
-from jaxgen.numerics.divergence import divergence, hutchinson
+from jaxgen.numerics.divergence import divergence, hutch_plus_plus, hutchinson
 from jaxgen.numerics.elementary import safe_norm
+from jaxgen.numerics.fixed_point import contraction_root, contraction_steps
+from jaxgen.numerics.log_det_series import roulette_log_det
 from jaxgen.numerics.ode import Solver, adaptive, fixed, refined, solve
 from jaxgen.numerics.root import monotone_root
 
-__all__ = ["Solver", "adaptive", "divergence", "fixed", "hutchinson", "monotone_root", "refined", "safe_norm", "solve"]
+__all__ = [
+    "Solver",
+    "adaptive",
+    "contraction_root",
+    "contraction_steps",
+    "divergence",
+    "fixed",
+    "hutch_plus_plus",
+    "hutchinson",
+    "monotone_root",
+    "refined",
+    "roulette_log_det",
+    "safe_norm",
+    "solve",
+]

@@ -16,6 +16,7 @@ class Solver(NamedTuple):
     rtol: float = 1e-5
     atol: float = 1e-5
     max_steps: int = 4096
+    adjoint: str = "direct"
 
 
 class _Tableau(NamedTuple):
@@ -38,6 +39,11 @@ _ADAPTIVE: dict[str, tuple[Callable[[], diffrax.AbstractSolver], int]] = {
     "dopri5": (diffrax.Dopri5, 6),
     "dopri8": (diffrax.Dopri8, 13),
 }
+_ADJOINTS: dict[str, Callable[[], diffrax.AbstractAdjoint]] = {
+    "direct": diffrax.DirectAdjoint,
+    "recursive": diffrax.RecursiveCheckpointAdjoint,
+    "backsolve": diffrax.BacksolveAdjoint,
+}
 
 
 def fixed(num_steps: int, method: str = "rk4") -> Solver:
@@ -48,15 +54,22 @@ def fixed(num_steps: int, method: str = "rk4") -> Solver:
     return Solver(method, num_steps)
 
 
-def adaptive(rtol: float = 1e-5, atol: float = 1e-5, method: str = "tsit5", max_steps: int = 4096) -> Solver:
+def adaptive(rtol: float = 1e-5, atol: float = 1e-5, method: str = "tsit5", max_steps: int = 4096, *, adjoint: str = "direct") -> Solver:
     """Steps chosen to keep the local error under `atol + rtol |y|`; a solve that needs more than `max_steps` returns NaN, never a guess.
 
-    method: "bosh3", "tsit5", "dopri5" or "dopri8".
+    method: "bosh3", "tsit5", "dopri5" or "dopri8". adjoint: how a solve is differentiated, diffrax's
+
+    - "direct": forward and reverse mode, any order; the only one through which a Jacobian of a solve can be taken in forward mode.
+    - "recursive": reverse mode only, of the discrete solve, from checkpoints: less memory and time in reverse mode than "direct".
+    - "backsolve": reverse mode only, by solving the adjoint ODE backwards in O(1) memory; the gradient has the solver's error, and states
+      saved on the way (`save_at`) have none of these savings (arXiv 1806.07366).
     """
     _check_method(method, _ADAPTIVE)
+    if adjoint not in _ADJOINTS:
+        raise ValueError(f"adjoint={adjoint!r}; accepted: {', '.join(_ADJOINTS)}.")
     if not (rtol > 0 and atol > 0):
         raise ValueError(f"adaptive(rtol={rtol}, atol={atol}): tolerances are positive.")
-    return Solver(method, None, rtol, atol, max_steps)
+    return Solver(method, None, rtol, atol, max_steps, adjoint)
 
 
 def refined(solver: Solver, level: int) -> Solver:
@@ -129,17 +142,21 @@ def _adaptive_solve(
     field: Callable[[Any, Any], Any], y0: Any, start: jax.Array, end: jax.Array, solver: Solver, save_at: Any, norm: Any
 ) -> tuple[Any, jax.Array]:
     method, num_evaluations = _ADAPTIVE[solver.method]
+    consts: Any = ()
+    if solver.adjoint == "backsolve":
+        # Its rule sees arguments only, so what the field closes over becomes one.
+        field, consts = jax.closure_convert(field, start, y0)
     solution = diffrax.diffeqsolve(
-        diffrax.ODETerm(lambda t, y, args: field(t, y)),
+        diffrax.ODETerm(lambda t, y, args: field(t, y, *args)),
         method(),
         start,
         end,
         None,
         y0,
+        tuple(consts),
         saveat=diffrax.SaveAt(t1=True) if save_at is None else diffrax.SaveAt(ts=save_at),
         stepsize_controller=diffrax.PIDController(solver.rtol, solver.atol, **({} if norm is None else {"norm": norm})),
-        # The only adjoint through which a Jacobian can be taken in forward and in reverse mode.
-        adjoint=diffrax.DirectAdjoint(),
+        adjoint=_ADJOINTS[solver.adjoint](),
         max_steps=solver.max_steps,
         # A raised error would be a host callback, which cannot be lowered for several platforms at once.
         throw=False,

@@ -10,8 +10,10 @@ from jaxgen.transforms.bounded import onto_interval, onto_positive, onto_simplex
 from jaxgen.transforms.coupling import coupling
 from jaxgen.transforms.decoder import autoencoder, gaussian_decoder, generator
 from jaxgen.transforms.elementwise import elementwise
+from jaxgen.transforms.linear import low_rank, lu, orthogonal, planar, radial, sylvester
 from jaxgen.transforms.ode_flow import ode_flow, probability_flow
 from jaxgen.transforms.repeat import repeat
+from jaxgen.transforms.residual import residual
 from jaxgen.transforms.samplers import ancestral, ddim, euler_maruyama, heun
 from jaxgen.transforms.scalars import (
     Scalar,
@@ -49,6 +51,8 @@ __all__ = [
     "heun",
     "inverse_autoregressive",
     "invert",
+    "low_rank",
+    "lu",
     "mixture_logit",
     "ode_flow",
     "of_angles",
@@ -57,12 +61,17 @@ __all__ = [
     "onto_interval",
     "onto_positive",
     "onto_simplex",
+    "orthogonal",
+    "planar",
     "power_tails",
     "probability_flow",
+    "radial",
     "rational_quadratic",
     "repeat",
+    "residual",
     "scale_and_shift",
     "student_tails",
+    "sylvester",
     "to_distrax",
     "triangular_affine",
 ]

@@ -149,11 +149,18 @@ def test_no_dtype_or_rank_is_promoted_and_float64_never_leaks_into_float32(name,
 
 @over(having(lambda t: t.density is Density.UNBIASED))
 def test_the_estimate_averages_to_the_exact_log_det(name):
-    """v^T J v over all Rademacher probes averages to the trace; a probe and its negative give the same number."""
+    """By the central limit theorem; Rademacher probes of an ODE's trace are few enough to average exactly."""
     result = outputs(name)
     with jax.enable_x64(True):
         key = jax.random.split(jax.random.key(0), 400)
         inverse = jax.jit(jax.vmap(lambda k: result.model.transform.inverse(result.params, result.x[5], result.cond[5], k).log_det))
-        found = np.unique(np.round(np.asarray(inverse(key)), 10))
-    assert len(found) == 4
-    close(found.mean(), log_abs_det(result.at["inverse_jacobian"][5, :-2]), CASES[name].tol)
+        draws = np.asarray(inverse(key))
+    exact = log_abs_det(result.at["inverse_jacobian"][5, :-2])
+    if name == "ode_flow-hutchinson":
+        # v^T J v over all Rademacher probes averages to the trace; a probe and its negative give the same number.
+        found = np.unique(np.round(draws, 10))
+        assert len(found) == 4
+        close(found.mean(), exact, CASES[name].tol)
+    else:
+        assert draws.std() > 1e-3
+        assert abs(draws.mean() - exact) < 4 * draws.std() / np.sqrt(len(draws))

@@ -96,7 +96,7 @@ def test_every_reading_lowers_for_every_platform(name, reading):
 @over_entries()
 @pytest.mark.parametrize(("dim", "cond_dim"), [(1, 3), (5, None), (17, 2)])
 def test_every_size_with_and_without_a_condition(name, dim, cond_dim):
-    """Shapes only: events of one to seventeen numbers; above sixteen the trace of an ODE is estimated and says so."""
+    """Shapes only: events of one to seventeen numbers; above sixteen the trace of an ODE or a residual flow is estimated and says so."""
     entry = small(name, (dim,), None if cond_dim is None else (cond_dim,))
     cond = None if cond_dim is None else jax.ShapeDtypeStruct((4, cond_dim), jnp.float32)
     first = None if cond_dim is None else jax.ShapeDtypeStruct((cond_dim,), jnp.float32)
@@ -105,7 +105,7 @@ def test_every_size_with_and_without_a_condition(name, dim, cond_dim):
     for reading, model in entry.readings.items():
         drawn = jax.eval_shape(lambda p, c, model=model: sample(jax.random.key(0), model, p, 4, c), params, cond)
         assert drawn.shape == (4, dim) and drawn.dtype == jnp.float32
-        estimated = dim > 16 and (reading in ("ode", "ddim", "heun") or name in ("cnf", "cfm", "ot_cfm"))
+        estimated = dim > 16 and (reading in ("ode", "ddim", "heun") or name in ("cnf", "cfm", "ot_cfm", "residual"))
         assert (model.transform.density is Density.UNBIASED) == estimated
         if model.transform.density is not Density.IMPLICIT and reading != "ode":
             value = jax.eval_shape(lambda p, x, c, model=model: log_prob(model, p, x, c, key=jax.random.key(0)).value, params, x, cond)

@@ -1,11 +1,12 @@
 """The registry of transforms: every factory of `jaxgen.transforms` in small, one module of cases for each room of that folder."""
 
 import cases_core
+import cases_linear
 import cases_variational
 import pytest
 from case import Case
 
-ROOMS = (cases_core, cases_variational)
+ROOMS = (cases_core, cases_linear, cases_variational)
 CASES: dict[str, Case] = {name: case for room in ROOMS for name, case in room.CASES.items()}
 
 

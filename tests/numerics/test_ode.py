@@ -58,12 +58,29 @@ def test_a_solve_that_does_not_finish_is_nan_and_no_guess():
     assert np.isnan(y).all()
 
 
+def test_every_adjoint_gives_the_gradient_by_a_parameter_the_field_closes_over(x64):
+    """dy/dt = a y: y(1) = y0 exp(a). Forward mode is the default's only."""
+    with x64():
+
+        def solved(adjoint):
+            return lambda a, y: solve(lambda t, y: a * y, y, 0.0, 1.0, adaptive(1e-8, 1e-8, "bosh3", adjoint=adjoint))[0]
+
+        a, y = jnp.asarray(0.7), jnp.asarray(1.5)
+        kinds = ("direct", "recursive", "backsolve")
+        gradients = jax.jit(lambda a, y: [jax.grad(solved(kind), (0, 1))(a, y) for kind in kinds])(a, y)
+        np.testing.assert_allclose(gradients, [[1.5 * np.exp(0.7), np.exp(0.7)]] * 3, rtol=1e-6)
+        for kind in kinds[1:]:
+            with pytest.raises(TypeError, match="forward-mode"):
+                jax.eval_shape(jax.jacfwd(solved(kind)), a, y)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda: fixed(0), "num_steps=0"),
         (lambda: fixed(4, "tsit5"), "method='tsit5'; accepted: euler, midpoint, heun, rk4"),
         (lambda: adaptive(0.0), "rtol=0.0"),
+        (lambda: adaptive(adjoint="implicit"), "adjoint='implicit'; accepted: direct, recursive, backsolve"),
         (lambda: adaptive(method="rk4"), "method='rk4'; accepted: bosh3"),
     ],
 )

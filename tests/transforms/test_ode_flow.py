@@ -48,21 +48,33 @@ def test_an_estimate_needs_a_key_and_a_known_trace(no_params):
     assert flow.density is Density.UNBIASED and flow.forward_and_log_det is None
     with pytest.raises(ValueError, match=r"key=None.*jax\.random\.key"):
         flow.inverse((), jnp.ones(2))
-    with pytest.raises(ValueError, match="trace='skilling'; accepted"):
-        transforms.ode_flow(no_params, lambda *a: a, trace="skilling")
+    for options, message in (
+        ({"trace": "skilling"}, "trace='skilling'; accepted: 'exact', 'hutchinson', 'hutchinson_gaussian', 'hutch"),
+        ({"num_probes": 2}, "num_probes=2 with trace='exact'; accepted: None"),
+        ({"trace": "hutch++", "num_probes": 4}, "num_probes=4 .*accepted: a positive multiple of 3"),
+        ({"trace": "hutchinson", "num_probes": 0}, "num_probes=0"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            transforms.ode_flow(no_params, lambda *a: a, **options)
 
 
 def test_the_reading_of_a_large_event_averages_estimates(no_params):
     """In seventeen dimensions: each Rademacher draw differs, their mean is within the standard error of the exact density."""
     rng = np.random.default_rng(0)
     matrix = jnp.asarray(0.3 * rng.standard_normal((17, 17)), jnp.float32)
-    readings = [
-        Model(bases.normal((17,)), transforms.ode_flow(no_params, lambda p, x, t, c: matrix @ x, solver=numerics.fixed(8), trace=trace))
-        for trace in ("exact", "hutchinson")
-    ]
+
+    def reading(trace, num_probes=None):
+        flow = transforms.ode_flow(
+            no_params, lambda p, x, t, c: matrix @ x, solver=numerics.fixed(2, "midpoint"), trace=trace, num_probes=num_probes
+        )
+        return Model(bases.normal((17,)), flow)
+
     x = jnp.asarray(rng.standard_normal((3, 17)), jnp.float32)
-    exact = log_prob(readings[0], (), x)
-    estimate = log_prob(readings[1], (), x, key=jax.random.key(0), num_draws=400)
+    exact = log_prob(reading("exact"), (), x)
+    estimate = log_prob(reading("hutchinson"), (), x, key=jax.random.key(0), num_draws=400)
     assert estimate.density is Density.UNBIASED
     assert np.all(estimate.stderr > 0.01)
     assert np.all(np.abs(estimate.value - exact.value) < 4 * estimate.stderr)
+    # A sketch as wide as the event leaves nothing to estimate.
+    sketched = log_prob(reading("hutch++", 51), (), x, key=jax.random.key(0))
+    np.testing.assert_allclose(sketched.value, exact.value, rtol=1e-5)
