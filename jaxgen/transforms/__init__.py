@@ -1,7 +1,7 @@
 """Transforms: how noise becomes data. Each factory returns a `Transform`; each sees one event."""
 
 from jaxgen.transform import chain, invert, on
-from jaxgen.transforms.affine import affine, flip, on_condition, triangular_affine
+from jaxgen.transforms.affine import affine, diagonal_affine, flip, on_condition, triangular_affine
 from jaxgen.transforms.autoregressive import autoregressive
 from jaxgen.transforms.coupling import coupling
 from jaxgen.transforms.decoder import autoencoder, gaussian_decoder, generator
@@ -20,6 +20,7 @@ __all__ = [
     "chain",
     "coupling",
     "ddim",
+    "diagonal_affine",
     "euler_maruyama",
     "flip",
     "gaussian_decoder",
