@@ -9,11 +9,28 @@ from jaxgen.transforms.ode_flow import ode_flow, probability_flow
 from jaxgen.transforms.repeat import repeat
 from jaxgen.transforms.samplers import ancestral, ddim, euler_maruyama, heun
 from jaxgen.transforms.scalars import Scalar, binned, mixture_logit, rational_quadratic, scale_and_shift
+from jaxgen.transforms.surjections import (
+    absolute,
+    ascending,
+    augmentation,
+    max_pooling,
+    rounding,
+    shuffling,
+    signs,
+    slicing,
+    sorting,
+    sum_over_preimages,
+    uniform_dequantisation,
+    variational_dequantisation,
+)
 
 __all__ = [
     "Scalar",
+    "absolute",
     "affine",
     "ancestral",
+    "ascending",
+    "augmentation",
     "autoencoder",
     "autoregressive",
     "binned",
@@ -27,6 +44,7 @@ __all__ = [
     "generator",
     "heun",
     "invert",
+    "max_pooling",
     "mixture_logit",
     "ode_flow",
     "on",
@@ -34,6 +52,14 @@ __all__ = [
     "probability_flow",
     "rational_quadratic",
     "repeat",
+    "rounding",
     "scale_and_shift",
+    "shuffling",
+    "signs",
+    "slicing",
+    "sorting",
+    "sum_over_preimages",
     "triangular_affine",
+    "uniform_dequantisation",
+    "variational_dequantisation",
 ]
