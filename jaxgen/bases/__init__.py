@@ -1,18 +1,32 @@
-"""Base distributions: the noise a model consumes. They have no parameters; the only folder that imports distrax."""
+"""Base distributions: the noise a model consumes. They have no parameters; the only folder that imports distrax.
+
+A learnable base is a transform in front of a fixed one: `transforms.diagonal_affine` or `triangular_affine` before `normal`.
+"""
 
 from jaxgen.bases.distrax_adapters import as_distribution, from_distrax, to_distrax
+from jaxgen.bases.gaussian import diagonal_gaussian, full_gaussian, gaussian_mixture
 from jaxgen.bases.interop import as_numpyro, logdensity
+from jaxgen.bases.pretrained import model
+from jaxgen.bases.resampled import Resampled, resampled
 from jaxgen.bases.standard import diffusion_noise, latent_and_noise, logistic, normal, uniform
+from jaxgen.bases.student import student_t
 
 __all__ = [
     "as_distribution",
     "as_numpyro",
+    "diagonal_gaussian",
     "diffusion_noise",
     "from_distrax",
+    "full_gaussian",
+    "gaussian_mixture",
     "latent_and_noise",
     "logdensity",
     "logistic",
+    "model",
     "normal",
+    "resampled",
+    "student_t",
     "to_distrax",
+    "Resampled",
     "uniform",
 ]

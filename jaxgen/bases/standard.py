@@ -1,5 +1,6 @@
 """Standard base distributions over arrays and dicts of arrays, built from distrax."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,9 +15,11 @@ def normal(shape: Sequence[int]) -> Base:
     return _independent(distrax.Normal(jnp.zeros(shape), jnp.ones(shape)), shape)
 
 
-def uniform(shape: Sequence[int]) -> Base:
-    """Uniform noise on [0, 1) of shape `shape`; the log density outside is -inf."""
-    return _independent(distrax.Uniform(jnp.zeros(shape), jnp.ones(shape)), shape)
+def uniform(shape: Sequence[int], low: float = 0.0, high: float = 1.0) -> Base:
+    """Uniform noise on [low, high) of shape `shape`; the log density outside is -inf. ValueError unless low < high, both finite."""
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise ValueError(f"uniform: low={low!r}, high={high!r}; accepted: finite numbers with low < high.")
+    return _independent(distrax.Uniform(jnp.full(shape, float(low)), jnp.full(shape, float(high))), shape)
 
 
 def logistic(shape: Sequence[int]) -> Base:

@@ -3,7 +3,7 @@
 from jaxgen.bases import from_distrax, to_distrax
 from jaxgen.transform import chain, invert, on
 from jaxgen.transforms.actnorm import actnorm
-from jaxgen.transforms.affine import affine, flip, on_condition, triangular_affine
+from jaxgen.transforms.affine import affine, diagonal_affine, flip, on_condition, triangular_affine
 from jaxgen.transforms.autoregressive import autoregressive, inverse_autoregressive
 from jaxgen.transforms.block_autoregressive import block_autoregressive
 from jaxgen.transforms.bounded import onto_interval, onto_positive, onto_simplex
@@ -27,12 +27,29 @@ from jaxgen.transforms.scalars import (
     scale_and_shift,
     student_tails,
 )
+from jaxgen.transforms.surjections import (
+    absolute,
+    ascending,
+    augmentation,
+    max_pooling,
+    rounding,
+    shuffling,
+    signs,
+    slicing,
+    sorting,
+    sum_over_preimages,
+    uniform_dequantisation,
+    variational_dequantisation,
+)
 
 __all__ = [
     "Scalar",
+    "absolute",
     "actnorm",
     "affine",
     "ancestral",
+    "ascending",
+    "augmentation",
     "autoencoder",
     "autoregressive",
     "binned",
@@ -42,6 +59,7 @@ __all__ = [
     "coupling",
     "ddim",
     "deep_sigmoidal",
+    "diagonal_affine",
     "elementwise",
     "euler_maruyama",
     "flip",
@@ -53,6 +71,7 @@ __all__ = [
     "invert",
     "low_rank",
     "lu",
+    "max_pooling",
     "mixture_logit",
     "ode_flow",
     "of_angles",
@@ -69,9 +88,17 @@ __all__ = [
     "rational_quadratic",
     "repeat",
     "residual",
+    "rounding",
     "scale_and_shift",
+    "shuffling",
+    "signs",
+    "slicing",
+    "sorting",
     "student_tails",
+    "sum_over_preimages",
     "sylvester",
     "to_distrax",
     "triangular_affine",
+    "uniform_dequantisation",
+    "variational_dequantisation",
 ]

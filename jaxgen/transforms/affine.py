@@ -41,6 +41,27 @@ def affine(loc: Any, scale: Any) -> Transform:
     )
 
 
+def diagonal_affine() -> Transform:
+    """`x = loc + exp(log_scale) z`, elementwise and learnable: with `bases.normal` behind it, any diagonal Gaussian.
+
+    params: `{"loc", "log_scale"}`, both of the event's shape; the identity at first.
+    """
+
+    def forward_and_log_det(params: Any, z: jax.Array, cond: Any = None) -> tuple[jax.Array, jax.Array]:
+        return params["loc"] + jnp.exp(params["log_scale"]) * z, jnp.sum(params["log_scale"])
+
+    def inverse(params: Any, x: jax.Array, cond: Any = None, key: Any = None) -> Preimage:
+        return Preimage((x - params["loc"]) * jnp.exp(-params["log_scale"]), -jnp.sum(params["log_scale"]))
+
+    return Transform(
+        lambda key, z, cond=None: {"loc": jnp.zeros_like(z), "log_scale": jnp.zeros_like(z)},
+        lambda params, z, cond=None: forward_and_log_det(params, z)[0],
+        inverse,
+        forward_and_log_det,
+        Density.EXACT,
+    )
+
+
 def triangular_affine() -> Transform:
     """`x = loc + L z` on events `(d,)` with `L` lower triangular and a positive diagonal: any Gaussian as a transform of the standard one.
 

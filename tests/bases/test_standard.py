@@ -39,3 +39,13 @@ def test_noise_in_parts_is_a_dict_whose_densities_add(key):
     assert not np.allclose(z["x0"], z["increments"][0])
     z = bases.latent_and_noise((1,), (3,)).sample(seed=key)
     assert jax.tree.map(jnp.shape, z) == {"latent": (1,), "noise": (3,)}
+
+
+def test_a_uniform_on_any_interval(key):
+    base = bases.uniform((2,), -3.0, 5.0)
+    z = np.asarray(base.sample(seed=key, sample_shape=(4_000,)))
+    assert scipy.stats.kstest(z.ravel(), scipy.stats.uniform(-3, 8).cdf).pvalue > 1e-3
+    np.testing.assert_allclose(base.log_prob(jnp.asarray([-2.9, 4.9])), -2 * np.log(8), rtol=1e-6)
+    assert base.log_prob(jnp.asarray([0.0, 5.1])) == -np.inf
+    with pytest.raises(ValueError, match=r"low=1.0, high=1.0"):
+        bases.uniform((2,), 1.0, 1.0)

@@ -20,6 +20,7 @@ class Case(NamedTuple):
     edge:   half width of the interval on which the transform does something.
     whole:  `(params, z, cond) -> vector ending in x`, a bijection of the noise where `forward` alone is not; None: `forward` is one.
     square: whether `forward` (or `whole`) is the map that `inverse` inverts; a few-step sampler's is the ODE's instead.
+    surjective: whether `forward` is many-to-one or discrete: it still undoes `inverse`, but log_det is a likelihood contribution, no Jacobian's.
     adaptive: whether the solver is, whose own code is not strict in dtypes and whose reverse mode is slow to compile.
     noise, data: `(rng, num) -> (num, *event)` in float64 where the domain is not the whole space; they replace the drawn rows and edges.
     """
@@ -29,6 +30,7 @@ class Case(NamedTuple):
     edge: float = 3.0
     whole: Callable[..., Any] | None = None
     square: bool = True
+    surjective: bool = False
     adaptive: bool = False
     noise: Callable[..., Any] | None = None
     data: Callable[..., Any] | None = None

@@ -10,9 +10,10 @@ from transform_outputs import far_gradients, inputs, outputs, ravel
 from jaxgen.transform import Density, nfe, over_batch
 
 INVERTIBLE = having(lambda t: t.inverse is not None and t.density is not Density.IMPLICIT)
-ROUND_TRIP = [name for name in INVERTIBLE if CASES[name].square]
-WITH_LOG_DET = having(lambda t: t.forward_and_log_det is not None)
-EXACT_INVERSE = having(lambda t: t.inverse is not None and t.density is Density.EXACT)
+SURJECTIVE = [name for name in CASES if CASES[name].surjective]
+ROUND_TRIP = [name for name in INVERTIBLE if CASES[name].square and name not in SURJECTIVE]
+WITH_LOG_DET = [name for name in having(lambda t: t.forward_and_log_det is not None) if name not in SURJECTIVE]
+EXACT_INVERSE = [name for name in having(lambda t: t.inverse is not None and t.density is Density.EXACT) if name not in SURJECTIVE]
 
 
 def close(a, b, tol, scale=None):
@@ -52,7 +53,7 @@ def test_inverse_log_det_is_that_of_its_own_jacobian(name):
     assert not out["pre"].log_q.any()
 
 
-@over(ROUND_TRIP)
+@over(ROUND_TRIP + SURJECTIVE)
 def test_forward_undoes_inverse(name):
     result = outputs(name)
     close(flat_rows(result.back["x"]), flat_rows(result.x), CASES[name].tol)

@@ -1,13 +1,14 @@
-"""The registry of transforms: every factory of `jaxgen.transforms` in small, one module of cases for each room of that folder."""
+"""The registry of transforms: every factory of `jaxgen.transforms` in small, one module `cases_*.py` for each room of that folder."""
 
-import cases_core
-import cases_linear
-import cases_variational
+import importlib
+from pathlib import Path
+
 import pytest
 from case import Case
 
-ROOMS = (cases_core, cases_linear, cases_variational)
+ROOMS = [importlib.import_module(path.stem) for path in sorted(Path(__file__).parent.glob("cases_*.py"))]
 CASES: dict[str, Case] = {name: case for room in ROOMS for name, case in room.CASES.items()}
+assert len(CASES) == sum(len(room.CASES) for room in ROOMS), "two rooms have a case of one name"
 
 
 def over(names):

@@ -1,0 +1,61 @@
+"""Cases of the contract: surjections, each behind a coupling so that a condition enters, and the diagonal affine."""
+
+import distrax
+import numpy as np
+from case import Case, D, mlp, on_normal
+
+from jaxgen import bases
+from jaxgen import transforms as T
+from jaxgen.model import Model
+
+FLOW = T.coupling(T.scale_and_shift(), mlp)
+
+
+def behind(surjection):
+    return lambda: on_normal(T.chain(FLOW, surjection))
+
+
+def with_uniform(leaf, *transforms):
+    return lambda: Model(distrax.Joint({"event": bases.normal((D,)), leaf: bases.uniform((D,))}), T.chain(*transforms))
+
+
+def with_extra():
+    base = distrax.Joint({"event": bases.normal((D,)), "extra": bases.normal((2,))})
+    return Model(base, T.augmentation(2, FLOW))
+
+
+def summed(surjection):
+    base = bases.normal((2,))
+    return lambda: Model(base, T.sum_over_preimages(base, FLOW, surjection))
+
+
+def positive(rng, num, d=D):
+    return np.abs(rng.standard_normal((num, d))) + 0.01
+
+
+def integers(rng, num):
+    return rng.integers(-4, 5, (num, D)).astype(float)
+
+
+def in_order(rng, num, d=D):
+    return np.sort(rng.standard_normal((num, d)), 1) * 2
+
+
+# Signs of a negative event have no preimage, so a positive map comes first.
+POSITIVE = T.on("event", T.sum_over_preimages(bases.normal((D,)), T.affine(0.0, 2.0), T.absolute()))
+
+CASES = {
+    "uniform_dequantisation": Case(behind(T.uniform_dequantisation()), surjective=True, data=integers),
+    "variational_dequantisation": Case(behind(T.variational_dequantisation(FLOW)), surjective=True, data=integers),
+    "rounding": Case(with_uniform("place", T.on("event", FLOW), T.rounding()), surjective=True),
+    "absolute": Case(behind(T.absolute()), surjective=True, data=positive),
+    "absolute-summed": Case(summed(T.absolute()), surjective=True, data=lambda rng, num: positive(rng, num, 2)),
+    "sorting": Case(behind(T.sorting()), surjective=True, data=in_order),
+    "sorting-summed": Case(summed(T.sorting()), surjective=True, data=lambda rng, num: in_order(rng, num, 2)),
+    "signs": Case(with_uniform("side", POSITIVE, T.signs(mlp)), surjective=True),
+    "shuffling": Case(with_uniform("order", T.on("event", T.chain(FLOW, T.ascending())), T.shuffling()), surjective=True),
+    "ascending": Case(behind(T.ascending()), noise=lambda rng, num: rng.standard_normal((num, D)), data=in_order),
+    "max_pooling": Case(lambda: Model(bases.normal((2 * D,)), T.chain(FLOW, T.max_pooling(2))), surjective=True),
+    "slicing": Case(behind(T.slicing(1, FLOW)), surjective=True),
+    "augmentation": Case(with_extra),
+}  # fmt: skip
