@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 
 from jaxgen import data as datasets
 from jaxgen import zoo
@@ -48,7 +49,8 @@ def train(
         seed: of initialisation, batches and noise.
         columns: for a file, the columns of the event, by name or index.
         cond_columns: for a file, the columns of the condition.
-        resume: go on from the parameters in the folder, for the steps that are missing; the optimiser starts afresh.
+        resume: go on with the run in the folder: an interrupted one as if it had not been, a finished one for the steps that are missing,
+            its optimiser afresh.
         overwrite: start again in a folder that holds an earlier run.
     """
     chosen = {"learning_rate": learning_rate, "width": width, "depth": depth}
@@ -58,13 +60,18 @@ def train(
     out = open_folder(out, resume, overwrite)
     source = {"data": data, "columns": columns and list(columns), "cond_columns": cond_columns and list(cond_columns), "seed": seed}
     entry = entry._replace(config={**entry.config, "source": source})
-    start, done = _earlier(out, entry) if resume else (None, 0)
+    start, before = _earlier(out, entry) if resume else (None, {})
+    done = int(before.get("num_steps", 0))
     if steps is not None and steps < 1:
         raise ValueError(f"--steps {steps}: accepted: an integer of at least 1.")
-    num_steps = (steps or entry.num_steps) - done
-    if num_steps < 1:
+    total = steps or entry.num_steps
+    if total <= done:
         raise ValueError(f"--resume {out}: this run has {done} steps already; give --steps a larger number than that.")
-    key = jax.random.fold_in(jax.random.key(seed), done)
+    # An interrupted run keeps its key and its count; what is added to a finished one is a fit of its own.
+    exactly = isinstance(start, Fitted)
+    key = jax.random.key(seed) if exactly else jax.random.fold_in(jax.random.key(seed), done)
+    before = {} if exactly else before
+    num_steps = total - int(before.get("num_steps", 0))
     try:
         fitted = fit(
             key,
@@ -81,12 +88,12 @@ def train(
             progress=True,
         )
     except TrainingDiverged as error:
-        _save(out, entry, error.fitted, dataset.units, done)
+        _save(out, entry, error.fitted, dataset.units, before)
         raise ValueError(f"{error} Those parameters are in {out}.") from None
-    _save(out, entry, fitted, dataset.units, done)
+    fitted = _save(out, entry, fitted, dataset.units, before)
     loss = fitted.history["loss"]
     shown = f", loss {loss[-1]:.4f}" if len(loss) else ""
-    print(f"{model}: {fitted.status} after {done + fitted.history['num_steps']} steps{shown}; run folder {out}")
+    print(f"{model}: {fitted.status} after {fitted.history['num_steps']} steps{shown}; run folder {out}")
     return 130 if fitted.status == "interrupted" else 0
 
 
@@ -95,20 +102,36 @@ def _columns(columns: Any, cond_columns: Any) -> dict[str, Any]:
     return {name: list(value) for name, value in given.items() if value is not None}
 
 
-def _save(out: Path, entry: Any, fitted: Fitted, units: Any, done: int) -> None:
-    fitted = fitted._replace(history={**fitted.history, "num_steps": done + fitted.history["num_steps"]})
+def _save(out: Path, entry: Any, fitted: Fitted, units: Any, before: dict[str, Any]) -> Fitted:
+    """Save the run with its whole history; `before` is that of an earlier fit whose params this one began from."""
+    if before:
+        # Only a fit of its own key can be gone on with exactly.
+        fitted = fitted._replace(history=_joined(before, fitted.history), state=None)
     if units is not None:
         entry, fitted = zoo.in_units(entry, fitted, *units)
     zoo.save(out, entry, fitted)
+    return fitted
 
 
-def _earlier(out: Path, entry: Any) -> tuple[Any, int]:
+def _joined(before: dict[str, Any], history: dict[str, Any]) -> dict[str, Any]:
+    done, joined = before["num_steps"], {**history, "valid_step": history["valid_step"] + before["num_steps"]}
+    for name, value in joined.items():
+        earlier = before.get(name)
+        if isinstance(value, np.ndarray) and earlier is not None:
+            joined[name] = np.concatenate([earlier, value])
+    seconds = {name: before.get(name, 0.0) + history[name] for name in ("compile_seconds", "train_seconds")}
+    return {**joined, **seconds, "num_steps": done + history["num_steps"]}
+
+
+def _earlier(out: Path, entry: Any) -> tuple[Any, dict[str, Any]]:
+    """What `fit` starts from, and the history so far."""
     if not (out / "config.json").is_file():
-        return None, 0
+        return None, {}
     earlier, fitted = zoo.load(out)
     for part in ("name", "event_shape", "cond_shape", "options", "source"):
         here, there = json.dumps(entry.config[part]), json.dumps(earlier.config.get(part))
         if here != there:
             raise ValueError(f"--resume {out}: the run there has {part} {there}, not {here}; use the same arguments or another folder.")
     params = fitted.params[0] if "units" in earlier.config else fitted.params
-    return (params, fitted.aux), int(fitted.history.get("num_steps", 0))
+    start = (params, fitted.aux) if fitted.state is None else fitted._replace(params=params)
+    return start, fitted.history

@@ -45,12 +45,12 @@ def make_chunk(
     length = math.ceil(num_steps / num_chunks)
     everywhere = NamedSharding(mesh, P())
     state, data, key = jax.device_put((state, data, key), everywhere)
-    start = time.perf_counter()
+    start, first = time.perf_counter(), int(state.step)
     if entry.objective.prepare is None:
         program = _program(entry, mesh, num_steps, batch_size, ema, length)
         run = jax.jit(program, donate_argnums=0).lower(state, data, key).compile()
         return Chunk(lambda state, done: _on_host(run(state, data, key)), state, time.perf_counter() - start)
-    source = _Prepared(entry, data, key, num_steps, batch_size, length)
+    source = _Prepared(entry, data, key, num_steps, batch_size, length, first)
     program = _prepared_program(entry, mesh, num_steps, ema)
     share = NamedSharding(mesh, P(None, AXIS))
 
@@ -58,7 +58,7 @@ def make_chunk(
         batches, keys = source.take(done)
         return jax.device_put(batches, share), jax.device_put(keys, everywhere)
 
-    run = jax.jit(program, donate_argnums=0).lower(state, *place(0)).compile()
+    run = jax.jit(program, donate_argnums=0).lower(state, *place(first)).compile()
     return Chunk(lambda state, done: _on_host(run(state, *place(done))), state, time.perf_counter() - start)
 
 
@@ -96,9 +96,9 @@ def _unless_done(step: Any, state: State, batch: Batch, key: jax.Array, num_step
 class _Prepared:
     """Batches made by the objective's host work, one chunk ahead of the device on two threads (its solver releases the GIL)."""
 
-    def __init__(self, entry: Entry, data: Batch, key: jax.Array, num_steps: int, batch_size: int, length: int):
+    def __init__(self, entry: Entry, data: Batch, key: jax.Array, num_steps: int, batch_size: int, length: int, first: int):
         assert entry.objective.prepare is not None
-        self.prepare, self.length, self.num_steps = entry.objective.prepare, length, num_steps
+        self.prepare, self.length, self.num_steps, self.first = entry.objective.prepare, length, num_steps, first
         one = jax.devices()[0]
         data, key = jax.device_put((data, key), one)
         steps = jax.jit(jax.vmap(lambda i: batch_at(key, i, data, batch_size)))
@@ -119,7 +119,7 @@ class _Prepared:
             self.submit(start)
         batches = [f.result() for f in self.ahead[start]]
         keys = self.keys[start]
-        if start > 0 or self.length >= self.num_steps:
+        if start > self.first or start + self.length >= self.num_steps:
             del self.ahead[start], self.keys[start]
         if start + self.length < self.num_steps and start + self.length not in self.ahead:
             self.submit(start + self.length)

@@ -14,7 +14,7 @@ from jaxgen.training.chunk import Chunk, make_chunk
 from jaxgen.training.entry import Entry
 from jaxgen.training.interrupt import deferred_interrupt
 from jaxgen.training.progress import Progress, progress_bar
-from jaxgen.training.step import State, init_state, start_from
+from jaxgen.training.step import State, go_on_from, init_state, start_from
 
 
 class Fitted(NamedTuple):
@@ -25,12 +25,14 @@ class Fitted(NamedTuple):
     history: arrays by name: one value per step of "loss" and the objective's metrics; "valid_step" and "valid_loss"; and the numbers
              "compile_seconds", "train_seconds", "num_steps".
     status:  "finished", "early stop" or "interrupted".
+    state:   where an interrupted fit stood, optimiser included: what `fit(start=fitted)` goes on from. None otherwise.
     """
 
     params: Any
     aux: Any
     history: dict[str, Any]
     status: str = "finished"
+    state: State | None = None
 
 
 class TrainingDiverged(FloatingPointError):
@@ -60,7 +62,7 @@ def fit(
     patience: int | None = None,
     steps_per_chunk: int = 100,
     devices: Sequence[Any] | None = None,
-    start: tuple[Any, Any] | None = None,
+    start: "tuple[Any, Any] | Fitted | None" = None,
     progress: bool | None = None,
 ) -> Fitted:
     """Train `entry` on the events `data` `(n, *event)` for `num_steps` steps.
@@ -69,7 +71,8 @@ def fit(
     cond: conditions `(n, *cond)`.  valid, valid_cond: held-out events; their loss is taken every `eval_every` steps (a tenth of the run).
     patience: stop after that many evaluations without a better validation loss, and return the best params.
     ema: decay of the moving average that is returned.  devices: over which each batch is split (all present by default).
-    start: `(params, aux)` to begin from instead of a fresh initialisation.
+    start: `(params, aux)` to begin from instead of a fresh initialisation; or an interrupted `Fitted`, which is gone on with: given the
+        same key, data and arguments, the result is that of a fit without the interruption.
     progress: a progress bar on a terminal, plain lines elsewhere; None shows the bar on a terminal only.
 
     Raises ValueError for bad shapes or values, TrainingDiverged where the loss is no longer finite. An interrupt returns what is done.
@@ -88,25 +91,36 @@ def fit(
     key_init, key_run, key_finish = jax.random.split(key, 3)
     # One compiled program: run piece by piece, initialisation would cost as much as a short fit.
     state = jax.jit(lambda k, b: init_state(k, entry, b, num_steps))(key_init, jax.tree.map(lambda a: a[:batch_size], batch))
-    if start is not None:
+    earlier = start if isinstance(start, Fitted) else None
+    if earlier is not None:
+        state = go_on_from(state, earlier.state, num_steps)
+    elif start is not None:
         state = start_from(state, entry, start, num_steps)
     chunk = make_chunk(entry, state, batch, key_run, num_steps, batch_size, ema, steps_per_chunk, devices)
     valid_loss = None if held_out is None else _validation(entry, held_out, num_steps)
     with progress_bar(entry.name, num_steps, progress) as bar:
-        fitted = _loop(chunk, valid_loss, num_steps, eval_every or max(1, num_steps // 10), patience, bar)
+        fitted = _loop(chunk, valid_loss, num_steps, eval_every or max(1, num_steps // 10), patience, bar, earlier)
     if entry.objective.finish is not None:
         fitted = fitted._replace(params=entry.objective.finish(fitted.params, fitted.aux, batch))
     return fitted
 
 
 def _loop(
-    chunk: Chunk, valid_loss: Callable[..., Any] | None, num_steps: int, eval_every: int, patience: int | None, bar: Progress
+    chunk: Chunk,
+    valid_loss: Callable[..., Any] | None,
+    num_steps: int,
+    eval_every: int,
+    patience: int | None,
+    bar: Progress,
+    earlier: Fitted | None,
 ) -> Fitted:
-    seen: list[dict[str, np.ndarray]] = []
-    valids: list[tuple[int, float]] = []
-    best, best_loss, next_eval, status = None, math.inf, eval_every, "finished"
-    start = time.perf_counter()
-    state, done = chunk.state, 0
+    seen, valids = ([], []) if earlier is None else _remembered(earlier)
+    best, best_loss, status = None, math.inf, "finished"
+    if earlier is not None and patience is not None and valids:
+        best, best_loss = earlier.params, min(loss for _, loss in valids)
+    state, done = chunk.state, int(chunk.state.step)
+    next_eval = eval_every * (done // eval_every + 1)
+    start = time.perf_counter() - (0.0 if earlier is None else earlier.history.get("train_seconds", 0.0))
     with deferred_interrupt() as interrupt:
         while done < num_steps and status == "finished":
             state, metrics = chunk.run(state, done)
@@ -128,6 +142,9 @@ def _loop(
             if interrupt.requested and done < num_steps:
                 status = "interrupted"
     fitted = _fitted(state, seen, valids, chunk, start, status)
+    if status == "interrupted":
+        # A copy: these buffers are spread over the mesh.
+        fitted = fitted._replace(state=jax.tree.map(jnp.asarray, jax.device_get(state)))
     return fitted if best is None else fitted._replace(params=jax.tree.map(jnp.asarray, best))
 
 
@@ -142,6 +159,13 @@ def _fitted(
     history["compile_seconds"], history["train_seconds"] = chunk.compile_seconds, time.perf_counter() - start
     history["num_steps"] = int(state.step)
     return Fitted(params, aux, history, status)
+
+
+def _remembered(earlier: Fitted) -> tuple[list[dict[str, np.ndarray]], list[tuple[int, float]]]:
+    """The history of an interrupted fit in the form in which the loop keeps it."""
+    steps = {k: v for k, v in earlier.history.items() if isinstance(v, np.ndarray) and not k.startswith("valid_")}
+    valids = zip(earlier.history["valid_step"], earlier.history["valid_loss"], strict=True)
+    return [steps] if steps else [], [(int(s), float(v)) for s, v in valids]
 
 
 def _history(seen: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:

@@ -39,8 +39,21 @@ def start_from(state: State, entry: Entry, start: tuple[Any, Any], num_steps: in
     shapes = jax.tree.map(jnp.shape, (state.params, state.aux))
     if jax.tree.map(jnp.shape, tuple(start)) != shapes:
         raise ValueError("start: these params and auxiliaries are not shaped as this entry's; it was built with other options.")
-    params, aux = jax.tree.map(jnp.asarray, tuple(start))
+    # A copy: training donates its state, and the caller's arrays must outlive it.
+    params, aux = jax.tree.map(jnp.copy, tuple(start))
     return State(state.step, params, aux, entry.optimizer(num_steps).init((params, aux)), jax.tree.map(jnp.copy, params))
+
+
+def go_on_from(fresh: State, state: State | None, num_steps: int) -> State:
+    """The `state` of an interrupted fit, checked against a `fresh` one. ValueError where there is none, it is done or shaped otherwise."""
+    if state is None:
+        raise ValueError("start: this fit was not interrupted, so it has no state to go on from; give start=(params, aux) instead.")
+    if jax.tree.map(jnp.shape, state) != jax.tree.map(jnp.shape, fresh):
+        raise ValueError("start: this state is not shaped as this entry's; it was built with other options.")
+    if int(state.step) >= num_steps:
+        raise ValueError(f"start: {int(state.step)} steps are done already; num_steps={num_steps} must be more.")
+    # A copy: training donates its state, and the caller's must outlive it.
+    return jax.tree.map(jnp.copy, state)
 
 
 def make_step(entry: Entry, num_steps: int, *, ema: float = 0.999, axis_name: str | None = None) -> Step:

@@ -8,9 +8,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxgen.model import init
 from jaxgen.objective import Batch
-from jaxgen.training import Entry, Fitted, load_arrays, save_arrays
+from jaxgen.training import Entry, Fitted, init_state, load_arrays, save_arrays
 from jaxgen.zoo.registry import build
 from jaxgen.zoo.units import in_units
 
@@ -26,9 +25,11 @@ def save(path: str | Path, entry: Entry, fitted: Fitted) -> None:
     path.mkdir(parents=True, exist_ok=True)
     history = fitted.history
     numbers = {k: v for k, v in history.items() if isinstance(v, (int, float))}
-    write_json(path / "config.json", {**entry.config, "status": fitted.status, "history": numbers})
+    resumable = fitted.state is not None
+    write_json(path / "config.json", {**entry.config, "status": fitted.status, "resumable": resumable, "history": numbers})
     _write_metrics(path / "metrics.jsonl", history)
-    save_arrays(path / "checkpoints", {"params": fitted.params, "aux": fitted.aux})
+    arrays = {"params": fitted.params, "aux": fitted.aux}
+    save_arrays(path / "checkpoints", arrays if fitted.state is None else {**arrays, "state": fitted.state})
 
 
 def load(path: str | Path) -> tuple[Entry, Fitted]:
@@ -50,10 +51,11 @@ def load(path: str | Path) -> tuple[Entry, Fitted]:
     entry = entry._replace(config={**entry.config, **{k: config[k] for k in ("source",) if k in config}})
     if units is not None:
         like = {**like, "params": (like["params"], ())}
+    if not config.get("resumable"):
+        del like["state"]
     arrays = load_arrays(path / "checkpoints", like)
-    fitted = Fitted(
-        arrays["params"], arrays["aux"], _read_metrics(path / "metrics.jsonl") | config.get("history", {}), config.get("status", "finished")
-    )
+    history = _read_metrics(path / "metrics.jsonl") | config.get("history", {})
+    fitted = Fitted(arrays["params"], arrays["aux"], history, config.get("status", "finished"), arrays.get("state"))
     if units is None:
         return entry, fitted
     entry, wrapped = in_units(entry, fitted._replace(params=fitted.params[0]), **units)
@@ -68,10 +70,9 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def _initial(key: jax.Array, entry: Entry, event_shape: Any, cond_shape: Any) -> Any:
-    cond = None if cond_shape is None else jnp.zeros((2, *cond_shape))
-    params = init(key, entry.model, None if cond is None else cond[0])
-    params, aux = entry.objective.init(key, params, Batch(jnp.zeros((2, *event_shape)), cond))
-    return {"params": params, "aux": aux}
+    batch = Batch(jnp.zeros((2, *event_shape)), None if cond_shape is None else jnp.zeros((2, *cond_shape)))
+    state = init_state(key, entry, batch, 1)
+    return {"params": state.params, "aux": state.aux, "state": state}
 
 
 def _write_metrics(path: Path, history: dict[str, Any]) -> None:

@@ -95,7 +95,7 @@ def test_the_zoo_is_listed_with_its_kinds(command):
         (("train", "--model", "nsf", "--learning-rate", -1.0), "learning_rate=-1.0"),
         (("train", "--model", "nsf", "--data", "three_moons"), "three_moons"),
         (("train", "--model", "nsf", "--data", "absent.csv"), "absent.csv"),
-        (("train", "--model", "nsf", "--data", "{holes}"), "row 3.*weight"),
+        (("train", "--model", "nsf", "--data", "{holes}"), "row 4.*weight"),
         (("train", "--model", "nsf", "--data", "{table}", "--columns", "width"), "width.*height"),
         (("sample", "{tmp}", "--out", "{tmp}/x.npy"), "no run folder of jaxgen"),
         (("sample", "{run}", "--out", "{tmp}/x.npy"), "conditions of 1 numbers"),

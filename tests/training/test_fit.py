@@ -1,7 +1,9 @@
 """The loop: equal to one written by hand and to itself on two devices; what it keeps when it diverges, stops or is interrupted."""
 
+import contextlib
 import os
 import signal
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +16,7 @@ from jaxgen.objective import Batch
 from jaxgen.training import adam, batch_at, init_state, make_step, players
 from jaxgen.training.interrupt import deferred_interrupt
 
+fit_module = sys.modules["jaxgen.training.fit"]
 ONE = {"progress": False, "batch_size": 8}
 
 
@@ -113,6 +116,39 @@ def test_an_interrupt_keeps_what_is_done(gaussian_entry, data, key):
     state, _ = by_hand(key, gaussian_entry(), data, 400, run=done)
     equal(fitted.params, state.ema, rtol=1e-4, atol=1e-6)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize("host_work", [False, True])
+def test_an_interrupted_fit_goes_on_as_if_it_had_not_been(host_work, gaussian_entry, data, key):
+    """Parameters and history of a fit interrupted after its second chunk and gone on with are those of one in a single piece."""
+    prepare = (lambda key, batch: batch) if host_work else None
+    arguments = {"valid": data, "eval_every": 8, "steps_per_chunk": 4, **ONE}
+    whole = fit(key, gaussian_entry(prepare=prepare), data, 20, **arguments)
+
+    class Interrupting:
+        def update(self, done, metrics):
+            if done == 8:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fit_module, "progress_bar", lambda *a: contextlib.nullcontext(Interrupting()))
+        half = fit(key, gaussian_entry(prepare=prepare), data, 20, **arguments)
+    assert half.status == "interrupted" and half.history["num_steps"] == 8 and int(half.state.step) == 8
+    gone_on = fit(key, gaussian_entry(prepare=prepare), data, 20, start=half, **arguments)
+    assert gone_on.status == "finished" and gone_on.state is None
+    equal(gone_on.params, whole.params, rtol=1e-6)
+    for name in ("loss", "valid_step", "valid_loss", "num_steps"):
+        np.testing.assert_allclose(gone_on.history[name], whole.history[name], rtol=1e-5)
+    with pytest.raises(ValueError, match="8 steps are done already; num_steps=8"):
+        fit(key, gaussian_entry(), data, 8, start=half, **ONE)
+    with pytest.raises(ValueError, match="not interrupted"):
+        fit(key, gaussian_entry(), data, 30, start=whole, **ONE)
+
+
+def test_the_arrays_that_a_fit_starts_from_are_not_consumed(gaussian_entry, data, key):
+    first = fit(key, gaussian_entry(), data, 2, **ONE)
+    fit(key, gaussian_entry(), data, 2, start=(first.params, first.aux), **ONE)
+    assert np.isfinite(first.params["loc"]).all()
 
 
 def test_a_second_interrupt_is_raised_at_once():

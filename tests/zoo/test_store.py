@@ -59,6 +59,19 @@ def test_units_of_the_data_are_undone_and_counted_and_saved(trained, tmp_path):
     assert again.config["units"] == {"loc": [5.0, -2.0], "scale": [2.0, 0.1], "cond_loc": [3.0], "cond_scale": [4.0]}
 
 
+def test_an_interrupted_run_is_saved_with_its_optimiser(trained, tmp_path):
+    entry, fitted = trained
+    batch = jaxgen.Batch(jnp.asarray(X[:2]), jnp.asarray(COND[:2]))
+    state = jax.tree.map(lambda a: a + 1, jaxgen.training.init_state(jax.random.key(3), entry, batch, 5))
+    outer, wrapped = zoo.in_units(entry, fitted._replace(status="interrupted", state=state), LOC, SCALE, [3.0], [4.0])
+    jaxgen.save(tmp_path, outer, wrapped)
+    loaded = jaxgen.load(tmp_path)[1]
+    equal(loaded.state, state)
+    equal(loaded.params, wrapped.params)
+    jaxgen.save(tmp_path, outer, wrapped._replace(state=None))
+    assert jaxgen.load(tmp_path)[1].state is None
+
+
 def test_a_critic_is_saved_with_its_generator(tmp_path):
     entry = zoo.build("gan", (2,), width=8, depth=1)
     fitted = jaxgen.fit(jax.random.key(0), entry, X, 2, batch_size=8, progress=False)
