@@ -14,11 +14,15 @@ _FAR = 50.0
 
 def log_hazard(t: jax.Array) -> jax.Array:
     """`log(pdf(t) / (1 - cdf(t)))` for `t >= 0`, which tends to `log t`."""
+    return _log_hazard(t, log_ndtr(-t))
+
+
+def _log_hazard(t: jax.Array, log_tail: jax.Array) -> jax.Array:
     far = t > _FAR
-    near, distant = jnp.where(far, 0, t), jnp.where(far, t, _FAR)
+    distant = jnp.where(far, t, _FAR)
     r = 1 / distant**2
     series = jnp.log(distant) + jnp.log1p(r * (1 - r * (2 - 10 * r)))
-    return jnp.where(far, series, -0.5 * near**2 - _LOG_SQRT_2PI - log_ndtr(-near))
+    return jnp.where(far, series, -0.5 * jnp.where(far, 0, t) ** 2 - _LOG_SQRT_2PI - jnp.where(far, 0, log_tail))
 
 
 @jax.custom_jvp
@@ -27,10 +31,12 @@ def tail_quantile(q: jax.Array) -> jax.Array:
 
     Newton's method on the concave `log_ndtr` from `t = sqrt(2 q)`, which is never short of the root, approaches it from one side.
     """
-    t = jnp.sqrt(2 * q)
-    for _ in range(6):
-        t = jnp.maximum(t + (log_ndtr(-t) + LOG_2 + q) / jnp.exp(log_hazard(t)), 0)
-    return t
+
+    def step(_: int, t: jax.Array) -> jax.Array:
+        log_tail = log_ndtr(-t)
+        return jnp.maximum(t + (log_tail + LOG_2 + q) * jnp.exp(-_log_hazard(t, log_tail)), 0)
+
+    return jax.lax.fori_loop(0, 6, step, jnp.sqrt(2 * q))
 
 
 @tail_quantile.defjvp

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen.numerics import monotone_root
+from jaxgen.numerics.log_space import log_matvec
 from jaxgen.transform import Density, Preimage, Transform
 
 # The smallest slope of the activation: with a bounded one the image would be bounded, and the density would not integrate to one.
@@ -62,6 +63,7 @@ def block_autoregressive(width: int = 8, depth: int = 2) -> Transform:
         return Preimage(h[:, 0], jnp.sum(log_slope))
 
     def forward_steps(params: Any, z: jax.Array, cond: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
+        z = jnp.asarray(z)
         d, constant = z.shape[0], shifts(params, cond)
         log_diagonal = [_log_positive(layer["diagonal"]) for layer in params]
 
@@ -101,7 +103,7 @@ def _log_positive(raw: jax.Array) -> jax.Array:
 def _layer(log_diagonal: jax.Array, shift: jax.Array, h: jax.Array, log_slope: jax.Array, hidden: bool) -> tuple[jax.Array, jax.Array]:
     """One coordinate through one layer: states `(in,)` and the logarithms of their slopes `(in,)` to those of the next, `(out,)`."""
     u = jnp.exp(log_diagonal) @ h + shift
-    log_slope = jax.nn.logsumexp(log_diagonal + log_slope[None, :], axis=1)
+    log_slope = log_matvec(log_diagonal, log_slope)
     if not hidden:
         return u, log_slope
     t = jnp.tanh(u)
@@ -121,7 +123,7 @@ def _bracket(unit: _Unit, target: jax.Array) -> tuple[jax.Array, jax.Array]:
     """An interval that holds the root, from the bounds on the slope: the product of the diagonal blocks, and that with every leak."""
     log_most = jnp.zeros((1,), target.dtype)
     for log_diagonal in unit.log_diagonal:
-        log_most = jax.nn.logsumexp(log_diagonal + log_most[None, :], axis=1)
+        log_most = log_matvec(log_diagonal, log_most)
     log_least = log_most[0] + (len(unit.shift) - 1) * float(np.log(LEAK))
     gap = target - _evaluate(unit, jnp.zeros_like(target))[0][-1][0]
     near, far = gap * jnp.exp(-log_most[0]), gap * jnp.exp(-log_least)

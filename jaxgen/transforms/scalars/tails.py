@@ -100,10 +100,7 @@ def _representable(exponent: jax.Array) -> jax.Array:
 
 
 def _newton_w(log_v: jax.Array) -> jax.Array:
-    w = jax.nn.softplus(log_v)
-    for _ in range(6):
-        w = w * (1 + log_v - jnp.log(w)) / (1 + w)
-    return w
+    return jax.lax.fori_loop(0, 6, lambda _, w: w * (1 + log_v - jnp.log(w)) / (1 + w), jax.nn.softplus(log_v))
 
 
 # The rule dw = w / (1 + w) dlog v spares differentiating the iteration.
