@@ -1,7 +1,7 @@
 """Every scalar at parameters ten times the default scale: slopes exact in float64, values and gradients finite in float32.
 
-The reports of other libraries that these laws answer: gradients NaN outside a spline's interval (flowjax 239, nflows 23), a negative
-discriminant in the spline's inverse (nflows 87), and inverses that lose their input at extreme parameters (nflows 24).
+The reports of other libraries that these laws answer: gradients NaN outside a spline's interval (flowjax 239) and a negative
+discriminant in the spline's inverse (nflows 87).
 """
 
 import zlib
