@@ -35,7 +35,7 @@ def test_the_first_batch_is_standardised_before_every_layer(cond):
     assert aux == () and jax.tree.structure(before) == jax.tree.structure(params)
     assert jax.tree.map(jnp.shape, before) == jax.tree.map(jnp.shape, params)
     z = np.asarray(over_batch(model.transform).inverse(params, X, cond).z)
-    np.testing.assert_allclose(z.mean(0), 0, atol=1e-4)
+    np.testing.assert_allclose(z.mean(0), 0, atol=1e-3)
     np.testing.assert_allclose(z.std(0), 1, rtol=1e-3)
     # Each layer, not only the last that data reach, has statistics of its own; networks stay as they were.
     actnorms, networks = params[0][0], params[0][1]
