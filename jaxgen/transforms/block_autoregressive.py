@@ -7,26 +7,31 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen.numerics import monotone_root
+from jaxgen.numerics.gaussian import LOG_2
+from jaxgen.numerics.log_space import log_matvec
 from jaxgen.transform import Density, Preimage, Transform
-
-# The smallest slope of the activation: with a bounded one the image would be bounded, and the density would not integrate to one.
-LEAK = 0.1
 
 
 class _Unit(NamedTuple):
-    """What coordinate i's own small network is, given the coordinates before it: `log_diagonal` `(out, in)` and `shift` `(out,)` a layer."""
+    """What coordinate i's own small network is, given the coordinates before it.
+
+    log_diagonal, shift: `(out, in)` and `(out,)` a layer;  skip: scalar, the log slope of the straight way past all layers.
+    """
 
     log_diagonal: list[jax.Array]
     shift: list[jax.Array]
+    skip: jax.Array
 
 
 def block_autoregressive(width: int = 8, depth: int = 2) -> Transform:
     """Data to noise by a network of `depth` hidden layers with `width` units a coordinate, its weights block lower triangular.
 
-    Blocks on the diagonal are positive (a softplus, divided by the number of inputs, where the paper has a normalised exponential) and the
-    activation is `0.1 u + 0.9 tanh u`, so coordinate i of the noise increases in coordinate i of the data and its slope, a product of
-    matrices in logarithms (eqs. 10 to 12), is exact. `inverse` is one evaluation; `forward` finds one root a coordinate, in order, and
-    evaluates every unit once. params: per layer `{"free", "diagonal", "bias"}` and, with a condition, `"cond"` in the first.
+    Blocks on the diagonal are positive (a softplus, divided by the number of inputs, where the paper has a normalised exponential) and
+    hidden units are tanh, so coordinate i of the noise increases in coordinate i of the data, and its slope, a product of matrices in
+    logarithms (eqs. 10 to 12), is exact. To it is added `exp(skip_i) x_i`, as in the paper's residual form: tanh alone has a bounded
+    image, and the density would integrate to less than one. `inverse` is one evaluation; `forward` finds one root a coordinate, in order,
+    and evaluates every unit once. params: `skip` `(d,)` and `layers`, each `{"free", "diagonal", "bias"}`, the first with `"cond"` too
+    where there is a condition.
     """
     if width < 1 or depth < 1:
         raise ValueError(f"block_autoregressive(width={width!r}, depth={depth!r}): accepted: integers of at least 1.")
@@ -45,34 +50,37 @@ def block_autoregressive(width: int = 8, depth: int = 2) -> Transform:
             if cond is not None and not layers:
                 layer["cond"] = jax.random.normal(keys[3], (d, n_out, cond.size), z.dtype) / np.sqrt(cond.size)
             layers.append(layer)
-        return layers
+        return {"layers": layers, "skip": jnp.zeros_like(z)}
 
     def shifts(params: Any, cond: Any) -> list[jax.Array]:
-        found = [layer["bias"] for layer in params]
+        found = [layer["bias"] for layer in params["layers"]]
         if cond is not None:
-            found[0] = found[0] + params[0]["cond"] @ cond.astype(found[0].dtype).ravel()
+            found[0] = found[0] + params["layers"][0]["cond"] @ cond.astype(found[0].dtype).ravel()
         return found
 
     def inverse(params: Any, x: jax.Array, cond: Any = None, key: Any = None) -> Preimage:
         before = np.tri(x.shape[0], k=-1, dtype=bool)[:, None, :, None]
         h, log_slope = x[:, None], jnp.zeros((x.shape[0], 1), x.dtype)
-        for i, (layer, shift) in enumerate(zip(params, shifts(params, cond), strict=True)):
+        for i, (layer, shift) in enumerate(zip(params["layers"], shifts(params, cond), strict=True)):
             shift = shift + jnp.einsum("ikjm,jm->ik", jnp.where(before, layer["free"], 0), h)
             h, log_slope = jax.vmap(lambda *one, i=i: _layer(*one, i < depth))(_log_positive(layer["diagonal"]), shift, h, log_slope)
-        return Preimage(h[:, 0], jnp.sum(log_slope))
+        skip = params["skip"]
+        return Preimage(h[:, 0] + jnp.exp(skip) * x, jnp.sum(jnp.logaddexp(log_slope[:, 0], skip)))
 
     def forward_steps(params: Any, z: jax.Array, cond: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
+        z = jnp.asarray(z)
         d, constant = z.shape[0], shifts(params, cond)
-        log_diagonal = [_log_positive(layer["diagonal"]) for layer in params]
+        log_diagonal = [_log_positive(layer["diagonal"]) for layer in params["layers"]]
 
         def step(carry: Any, i: jax.Array) -> Any:
             x, log_det, hidden = carry
             # Activations of later coordinates are still zero, so that the sum over all is the sum over those before.
-            shift = [c[i] + jnp.einsum("kjm,jm->k", layer["free"][i], h) for c, layer, h in zip(constant, params, hidden, strict=True)]
-            unit = _Unit([log[i] for log in log_diagonal], shift)
-            x_i = monotone_root(lambda u, t: _evaluate(u, t)[0][-1][0], unit, z[i], *_bracket(unit, z[i]))
-            states, log_slope = _evaluate(unit, x_i)
-            hidden = [jax.lax.dynamic_update_index_in_dim(h, s, i, 0) for h, s in zip(hidden, states[:-1], strict=True)]
+            free = [layer["free"][i] for layer in params["layers"]]
+            shift = [c[i] + jnp.einsum("kjm,jm->k", w, h) for c, w, h in zip(constant, free, hidden, strict=True)]
+            unit = _Unit([log[i] for log in log_diagonal], shift, params["skip"][i])
+            x_i = monotone_root(lambda u, t: _evaluate(u, t)[0], unit, z[i], *_bracket(unit, z[i]))
+            _, log_slope, states = _evaluate(unit, x_i)
+            hidden = [jax.lax.dynamic_update_index_in_dim(h, s, i, 0) for h, s in zip(hidden, states, strict=True)]
             x = jax.lax.dynamic_update_index_in_dim(x, x_i, i, 0)
             return (x, log_det - log_slope, hidden), x
 
@@ -101,30 +109,29 @@ def _log_positive(raw: jax.Array) -> jax.Array:
 def _layer(log_diagonal: jax.Array, shift: jax.Array, h: jax.Array, log_slope: jax.Array, hidden: bool) -> tuple[jax.Array, jax.Array]:
     """One coordinate through one layer: states `(in,)` and the logarithms of their slopes `(in,)` to those of the next, `(out,)`."""
     u = jnp.exp(log_diagonal) @ h + shift
-    log_slope = jax.nn.logsumexp(log_diagonal + log_slope[None, :], axis=1)
+    log_slope = log_matvec(log_diagonal, log_slope)
     if not hidden:
         return u, log_slope
-    t = jnp.tanh(u)
-    return LEAK * u + (1 - LEAK) * t, log_slope + jnp.log(LEAK + (1 - LEAK) * (1 - t) * (1 + t))
+    # log(1 - tanh(u)^2), exact where tanh rounds to one.
+    return jnp.tanh(u), log_slope + 2 * LOG_2 + jax.nn.log_sigmoid(2 * u) + jax.nn.log_sigmoid(-2 * u)
 
 
-def _evaluate(unit: _Unit, t: jax.Array) -> tuple[list[jax.Array], jax.Array]:
-    """The states of coordinate i in every layer, from `t` to its noise, and the log slope."""
-    states, log_slope = [t[None]], jnp.zeros((1,), t.dtype)
-    for i, (log_diagonal, shift) in enumerate(zip(*unit, strict=True)):
-        h, log_slope = _layer(log_diagonal, shift, states[-1], log_slope, i < len(unit.shift) - 1)
+def _evaluate(unit: _Unit, t: jax.Array) -> tuple[jax.Array, jax.Array, list[jax.Array]]:
+    """Coordinate i's noise at `t`, the log slope, and what enters each layer."""
+    states, h, log_slope = [], t[None], jnp.zeros((1,), t.dtype)
+    for i, (log_diagonal, shift) in enumerate(zip(unit.log_diagonal, unit.shift, strict=True)):
         states.append(h)
-    return states, log_slope[0]
+        h, log_slope = _layer(log_diagonal, shift, h, log_slope, i < len(unit.shift) - 1)
+    return h[0] + jnp.exp(unit.skip) * t, jnp.logaddexp(log_slope[0], unit.skip), states
 
 
 def _bracket(unit: _Unit, target: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """An interval that holds the root, from the bounds on the slope: the product of the diagonal blocks, and that with every leak."""
+    """An interval that holds the root: the slope lies between the skip's alone and that with every tanh at its steepest."""
     log_most = jnp.zeros((1,), target.dtype)
     for log_diagonal in unit.log_diagonal:
-        log_most = jax.nn.logsumexp(log_diagonal + log_most[None, :], axis=1)
-    log_least = log_most[0] + (len(unit.shift) - 1) * float(np.log(LEAK))
-    gap = target - _evaluate(unit, jnp.zeros_like(target))[0][-1][0]
-    near, far = gap * jnp.exp(-log_most[0]), gap * jnp.exp(-log_least)
+        log_most = log_matvec(log_diagonal, log_most)
+    gap = target - _evaluate(unit, jnp.zeros_like(target))[0]
+    near, far = gap * jnp.exp(-jnp.logaddexp(log_most[0], unit.skip)), gap * jnp.exp(-unit.skip)
     # A rounding error more on either side.
     slack = 1e-3 * jnp.abs(far) + float(jnp.finfo(target.dtype).eps)
     return jnp.minimum(near, far) - slack, jnp.maximum(near, far) + slack

@@ -60,8 +60,9 @@ def _selections(mask: Sequence[bool]) -> tuple[Callable[..., Any], Callable[...,
     marked = np.asarray(mask)
     if marked.ndim != 1 or marked.dtype != np.bool_ or marked.all():
         raise ValueError(f"coupling: mask={mask!r}; accepted: a sequence of bools, one a coordinate, at least one of them False.")
-    kept, moved = np.flatnonzero(marked), np.flatnonzero(~marked)
-    back = np.argsort(np.concatenate([kept, moved]))
+    # Unsigned, so that no look-up provides for negative indices.
+    kept, moved = np.flatnonzero(marked).astype(np.uint32), np.flatnonzero(~marked).astype(np.uint32)
+    back = np.argsort(np.concatenate([kept, moved])).astype(np.uint32)
 
     def split(x: jax.Array) -> tuple[jax.Array, jax.Array]:
         if x.shape != marked.shape:

@@ -22,6 +22,7 @@ class Case(NamedTuple):
     square: whether `forward` (or `whole`) is the map that `inverse` inverts; a few-step sampler's is the ODE's instead.
     surjective: whether `forward` is many-to-one or discrete: it still undoes `inverse`, but log_det is a likelihood contribution, no Jacobian's.
     adaptive: whether the solver is, whose own code is not strict in dtypes and whose reverse mode is slow to compile.
+    network: whether it has a network, which a condition enters.
     noise, data: `(rng, num) -> (num, *event)` in float64 where the domain is not the whole space; they replace the drawn rows and edges.
     """
 
@@ -34,6 +35,7 @@ class Case(NamedTuple):
     adaptive: bool = False
     noise: Callable[..., Any] | None = None
     data: Callable[..., Any] | None = None
+    network: bool = True
 
 
 def mlp(out):

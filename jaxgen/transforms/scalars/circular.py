@@ -13,8 +13,8 @@ from jaxgen.transforms.scalars.spline import rational_quadratic
 def circular_spline(num_bins: int = 8, phase: bool = True, min_bin: float = 1e-3, min_slope: float = 1e-3) -> Scalar:
     """A rational-quadratic spline on angles in [-pi, pi) whose two ends share a slope, and, if `phase`, a rotation after it.
 
-    The spline alone keeps -pi in place; the rotation, the last of `theta`, is what lets it move. Both densities and their first derivative
-    go smoothly around the circle. Outside [-pi, pi) it is the identity: with a base that is uniform on that interval the density there is
+    The spline alone keeps -pi in place; the rotation, the last of `theta`, is what lets it move. The density is continuous around the
+    circle. Outside [-pi, pi) it is the identity: with a base that is uniform on that interval the density there is
     zero. `theta = 0` is the identity.
     """
     spline = rational_quadratic(num_bins, math.pi, min_bin, min_slope, periodic=True)

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen.numerics import monotone_root
+from jaxgen.numerics.log_space import log_matvec
 from jaxgen.transforms.scalars.scalar import Scalar
 
 
@@ -45,10 +46,11 @@ def deep_sigmoidal(num_units: int = 4, num_layers: int = 2, spread: float = 1.0,
         h, log_slope = x[None], jnp.zeros((1,), x.dtype)
         for log_u, a, b, log_w in unpack(theta):
             v = a * (jnp.exp(log_u) @ h) + b
-            below, above = jax.nn.log_sigmoid(v), jax.nn.log_sigmoid(-v)
-            log_rise = jnp.log(a) + _log_matvec(log_u, log_slope) + below + above
-            low, high = _log_matvec(log_w, below), _log_matvec(log_w, above)
-            h, log_slope = low - high, _log_matvec(log_w, log_rise) - low - high
+            below = jax.nn.log_sigmoid(v)
+            above = below - v
+            log_rise = jnp.log(a) + log_matvec(log_u, log_slope) + below + above
+            low, high = log_matvec(log_w, below), log_matvec(log_w, above)
+            h, log_slope = low - high, log_matvec(log_w, log_rise) - low - high
         return h[0], log_slope[0]
 
     def bracket(theta: jax.Array, z: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -67,7 +69,3 @@ def deep_sigmoidal(num_units: int = 4, num_layers: int = 2, spread: float = 1.0,
 
 def _log_simplex(raw: Any, rows: int, columns: int) -> jax.Array:
     return jax.nn.log_softmax(raw.reshape(rows, columns), axis=1)
-
-
-def _log_matvec(log_matrix: jax.Array, log_vector: jax.Array) -> jax.Array:
-    return jax.nn.logsumexp(log_matrix + log_vector[None, :], axis=1)

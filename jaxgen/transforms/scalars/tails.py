@@ -6,9 +6,8 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.special import log_ndtr
 
-from jaxgen.numerics.gaussian import LOG_2, log_hazard, tail_quantile
+from jaxgen.numerics.gaussian import LOG_2, log_hazard, log_tail, tail_quantile
 from jaxgen.transforms.scalars.scalar import Scalar
 
 MIN_INDEX = 1e-4
@@ -38,7 +37,7 @@ def power_tails(start: float = 0.1, max_log_scale: float = 3.0) -> Scalar:
 
     def forward(theta: jax.Array, z: jax.Array) -> tuple[jax.Array, jax.Array]:
         tail, t = parts(theta, z, False)
-        q = -LOG_2 - log_ndtr(-t)
+        q = -LOG_2 - log_tail(t)
         away = jnp.expm1(_representable(tail.index * q)) / tail.index
         return tail.shift + tail.sign * jnp.exp(tail.log_scale) * away, log_slope(tail, t, q)
 
@@ -100,10 +99,7 @@ def _representable(exponent: jax.Array) -> jax.Array:
 
 
 def _newton_w(log_v: jax.Array) -> jax.Array:
-    w = jax.nn.softplus(log_v)
-    for _ in range(6):
-        w = w * (1 + log_v - jnp.log(w)) / (1 + w)
-    return w
+    return jax.lax.fori_loop(0, 6, lambda _, w: w * (1 + log_v - jnp.log(w)) / (1 + w), jax.nn.softplus(log_v))
 
 
 # The rule dw = w / (1 + w) dlog v spares differentiating the iteration.

@@ -1,0 +1,78 @@
+"""Couplings with any mask, and round trips through many layers of couplings and autoregressive transforms."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxgen import nets
+from jaxgen import transforms as T
+
+SPLINE = T.rational_quadratic(4, 3.0)
+
+
+def mlp(out):
+    return nets.mlp(out, width=8, depth=1)
+
+
+def test_marked_coordinates_pass_and_the_others_depend_on_them_only(key):
+    mask = [False, True, False, True, False]
+    f, z = T.coupling(SPLINE, mlp, mask), jnp.asarray([0.3, -1.0, 0.9, 0.2, -0.4])
+    params = f.init(key, z)
+    jacobian = jax.jacfwd(lambda z: f.forward(params, z))(z)
+    moved = np.flatnonzero(~np.asarray(mask))
+    np.testing.assert_array_equal(jacobian[np.asarray(mask)], np.eye(5)[np.asarray(mask)])
+    among = np.asarray(jacobian)[np.ix_(moved, moved)]
+    assert np.all(among[~np.eye(3, dtype=bool)] == 0) and np.all(np.diag(among) != 1)
+    assert np.all(np.asarray(jacobian)[np.ix_(moved, np.flatnonzero(mask))] != 0)
+
+
+def test_the_half_split_is_the_mask_of_the_first_half(key):
+    z = jnp.asarray([0.3, -1.0, 0.9, 0.2, -0.4])
+    plain, masked = T.coupling(SPLINE, mlp), T.coupling(SPLINE, mlp, [True, True, False, False, False])
+    params = plain.init(key, z)
+    jax.tree.map(np.testing.assert_array_equal, params, masked.init(key, z))
+    np.testing.assert_array_equal(plain.forward(params, z), masked.forward(params, z))
+
+
+def test_a_mask_may_leave_nothing_to_see(key):
+    f = T.coupling(SPLINE, mlp, [False, False])
+    params = f.init(key, jnp.zeros(2), jnp.ones(3))
+    x, log_det = f.forward_and_log_det(params, jnp.asarray([0.1, 0.5]), jnp.ones(3))
+    assert x.shape == (2,) and np.isfinite(log_det)
+
+
+@pytest.mark.parametrize("mask", [[True, True], [1, 0], [[True, False]], []])
+def test_bad_masks_are_named(mask):
+    with pytest.raises(ValueError, match="mask="):
+        T.coupling(SPLINE, mlp, mask)
+
+
+def test_a_mask_of_another_length_is_named(key):
+    with pytest.raises(ValueError, match="2 bools for an event of shape"):
+        T.coupling(SPLINE, mlp, [True, False]).init(key, jnp.zeros(3))
+
+
+def layers(kind, scalar):
+    one = T.coupling(scalar, mlp) if kind == "coupling" else T.autoregressive(scalar, nets.made(scalar.num_params, width=8, depth=1))
+    return T.repeat(T.chain(one, T.flip()), 32)
+
+
+@pytest.mark.parametrize("scalar", [T.scale_and_shift(), SPLINE], ids=["affine", "spline"])
+@pytest.mark.parametrize("kind", ["coupling", "autoregressive"])
+def test_round_trip_through_32_layers_in_float32(kind, scalar, key):
+    """At the scale of an initialised network's weights, about 0.3; zero last layers are moved too, so that no layer is the identity."""
+    f, rng = layers(kind, scalar), np.random.default_rng(0)
+    shapes = jax.eval_shape(lambda: f.init(key, jnp.zeros(4)))
+    params = jax.tree.map(lambda s: jnp.asarray(0.1 * rng.standard_normal(s.shape), s.dtype), shapes)
+    x = jnp.asarray(1.2 * rng.standard_normal((64, 4)), jnp.float32).at[:2].set(jnp.asarray([[30.0], [3.0]]))
+
+    def there_and_back(x):
+        pre = f.inverse(params, x)
+        again, log_det = f.forward_and_log_det(params, pre.z)
+        return pre.z, again, pre.log_det, log_det
+
+    z, again, inverse, forward = jax.jit(jax.vmap(there_and_back))(x)
+    assert np.abs(z - x).max() > 0.1
+    np.testing.assert_allclose(again, x, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(forward, -inverse, rtol=1e-4, atol=1e-3)
