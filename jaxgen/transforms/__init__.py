@@ -3,12 +3,13 @@
 from jaxgen.transform import chain, invert, on
 from jaxgen.transforms.affine import affine, diagonal_affine, flip, on_condition, triangular_affine
 from jaxgen.transforms.autoregressive import autoregressive
+from jaxgen.transforms.columns import autoregressive_columns
 from jaxgen.transforms.coupling import coupling
 from jaxgen.transforms.decoder import autoencoder, gaussian_decoder, generator
 from jaxgen.transforms.ode_flow import ode_flow, probability_flow
 from jaxgen.transforms.repeat import repeat
 from jaxgen.transforms.samplers import ancestral, ddim, euler_maruyama, heun
-from jaxgen.transforms.scalars import Scalar, binned, mixture_logit, rational_quadratic, scale_and_shift
+from jaxgen.transforms.scalars import Scalar, binned, categorical, mixture_logit, rational_quadratic, scale_and_shift
 from jaxgen.transforms.surjections import (
     absolute,
     ascending,
@@ -33,7 +34,9 @@ __all__ = [
     "augmentation",
     "autoencoder",
     "autoregressive",
+    "autoregressive_columns",
     "binned",
+    "categorical",
     "chain",
     "coupling",
     "ddim",
