@@ -108,14 +108,16 @@ def test_training_recovers_known_probabilities_and_numbers_given_categories(tmp_
     """End to end: a csv of text and numbers, `tabular`, samples with labels again."""
     data = jaxgen.data.load(write(tmp_path / "t.csv", 4_000), columns=["colour", "answer", "size"], discrete=["colour", "answer"])
     entry = jaxgen.zoo.build("tabular", data.event_shape, categories=data.num_categories, width=24, depth=1, num_components=2)
-    fitted = jaxgen.fit(jax.random.key(0), entry, data.train, 500, ema=0.98)
+    fitted = jaxgen.fit(jax.random.key(0), entry, data.train, 900, ema=0.98)
     drawn = data.table(jaxgen.sample(jax.random.key(1), entry.model, fitted.params, 6_000))
     for colour, p in zip(COLOURS, P_COLOUR, strict=True):
         of = drawn["colour"] == colour
         assert abs(of.mean() - p) < 0.04
         assert abs((drawn["answer"][of] == "yes").mean() - P_YES[colour]) < 0.07
         assert abs(drawn["size"][of].mean() - SHIFT[colour]) < 0.3
-        assert abs(drawn["size"][of].std() - 1) < 0.2
+        # By quartiles: two logistics have heavier tails than the Gaussian that they are fitted to.
+        low, high = np.quantile(drawn["size"][of], [0.25, 0.75])
+        assert abs((high - low) / 1.349 - 1) < 0.2
     # The entropy of the truth, in the standardised units of the third column.
     answers = np.array([P_YES[c] for c in COLOURS])
     bits = -np.sum(P_COLOUR * np.log(P_COLOUR)) - np.sum(P_COLOUR * (answers * np.log(answers) + (1 - answers) * np.log1p(-answers)))
