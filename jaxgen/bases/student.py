@@ -35,6 +35,6 @@ def student_t(shape: Sequence[int], df: float) -> Base:
 
     log density: `log Gamma((df + 1)/2) - log Gamma(df/2) - log(df pi)/2 - (df + 1)/2 log(1 + z^2 / df)`, finite for any finite z.
     """
-    if not (np.isscalar(df) and np.isfinite(df) and df > 0):
+    if not (isinstance(df, int | float) and math.isfinite(df) and df > 0):
         raise ValueError(f"student_t: df={df!r}; accepted: a finite number above 0.")
     return _Student(tuple(shape), float(df))

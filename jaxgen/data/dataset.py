@@ -1,10 +1,13 @@
 """What `load` returns: arrays split three ways, with the truth about their density where it is known."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+
+from jaxgen.data.categories import Categories, encode_conditions
+from jaxgen.data.tables import DataError
 
 
 class Split(NamedTuple):
@@ -55,6 +58,9 @@ class Dataset(NamedTuple):
     mode_weights: (modes,) float64, the true mass of each mode.
     *_cond:       (n, *cond) float32, or None without condition columns.
     columns, cond_names: names of the columns of a file.
+    categories:   per event column its `Categories`, whose codes 0.0, 1.0, ... the arrays hold unscaled, or None for a column of numbers; () where
+                  no column is discrete.
+    conditions:   per condition column of the source its name, or its `Categories`, which are one-hot in the arrays; () without discrete ones.
     units:        how to get back to the units of the source; None where the arrays are in the only units there are.
     """
 
@@ -73,6 +79,32 @@ class Dataset(NamedTuple):
     columns: tuple[str, ...] = ()
     cond_names: tuple[str, ...] = ()
     units: Units | None = None
+    categories: tuple[Categories | None, ...] = ()
+    conditions: tuple[str | Categories, ...] = ()
+
+    @property
+    def num_categories(self) -> tuple[int, ...]:
+        """How many categories each event column has, 0 for a number: `zoo.build("tabular", ..., categories=data.num_categories)`."""
+        return tuple(0 if c is None else len(c.labels) for c in self.categories or (None,) * self.train.shape[1])
+
+    def table(self, x: Any) -> dict[str, np.ndarray]:
+        """Events `(n, d)` as they are in `train`, such as samples, column by column in the source's units: numbers, and labels of categories.
+
+        Raises DataError for a code that does not exist.
+        """
+        own = np.asarray(x, np.float64) if self.units is None else self.units.restore(x)
+        names = self.columns or tuple(map(str, range(own.shape[1])))
+        kinds = self.categories or (None,) * own.shape[1]
+        return {n: own[:, j] if c is None else c.decode(own[:, j]) for j, (n, c) in enumerate(zip(names, kinds, strict=True))}
+
+    def encode_cond(self, table: Mapping[str, Sequence[Any]]) -> np.ndarray:
+        """New conditions, column by column in the source's units, as `(n, c)` float32 like `train_cond`: standardised, categories one-hot.
+
+        Raises DataError, naming row and column, for a category that the source does not have, a missing value or an unknown column.
+        """
+        if self.units is None or self.train_cond is None:
+            raise DataError("encode_cond: this dataset has no condition columns; load it with cond_columns=")
+        return self.units.standardise_cond(encode_conditions(self.conditions or self.cond_names, table))
 
     @property
     def event_shape(self) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxgen.data.categories import Categories, find_categories
 from jaxgen.data.dataset import Dataset, Split, Units
 from jaxgen.data.tables import READERS, DataError, MissingExtra, Table, read_table
 
@@ -18,35 +19,47 @@ Columns = Sequence[str | int] | str | int | None
 
 
 def load_file(
-    path: str, *, seed: int = 0, columns: Columns = None, cond_columns: Columns = None, sizes: dict[str, int | None] | None = None
+    path: str,
+    *,
+    seed: int = 0,
+    columns: Columns = None,
+    cond_columns: Columns = None,
+    discrete: Columns = None,
+    sizes: dict[str, int | None] | None = None,
 ) -> Dataset:
     """A .npy, .npz, .csv or .parquet table as a Dataset: train (n, d) and so on, standardised, `units` holding the affine back.
 
     columns, cond_columns: names or indices (from 0) of the event's and the condition's columns; by default every column that is not a
         condition belongs to the event. An .npz may hold the condition as its own array `cond`.
+    discrete: which of them hold categories, text or numbers. In the event they become codes 0.0, 1.0, ... that are not standardised, in the
+        condition one-hot columns; `Dataset.categories` and `conditions` keep the labels, `Dataset.table` gives them back. A Dataset's
+        densities over such an event are for a model of codes, the zoo's `tabular`.
     seed:  fixes the random 80/10/10 split.
     sizes: at most this many rows of "train", "valid", "test"; None for all of a split's share.
 
-    Raises DataError, naming file, row and column, for anything that is not a finite real number, an empty or too short table, a constant
-    column, unknown or overlapping columns, and the wrong rank or dtype.
+    Raises DataError, naming file, row and column, for anything that is not a finite real number (or, in a discrete column, is missing), an
+    empty or too short table, a constant column, unknown or overlapping columns, and the wrong rank or dtype.
     """
     table = read_table(path)
     chosen, cond_chosen = _choose(path, table, columns, cond_columns)
-    x = _checked(path, table, chosen)
-    cond = None
-    if table.cond is not None:
-        cond = _checked(path, table.cond, range(len(table.cond.names)))
-    elif cond_chosen:
-        cond = _checked(path, table, cond_chosen)
-    cond_names = table.cond.names if table.cond is not None else tuple(table.names[j] for j in cond_chosen)
-    names = tuple(table.names[j] for j in chosen)
+    marked = [] if discrete is None else _indices(path, "discrete", table, discrete)
+    unused = [table.names[j] for j in marked if j not in chosen and j not in cond_chosen]
+    if unused:
+        raise DataError(f"{path}: discrete: column {unused[0]!r} is neither of the event nor of the condition")
+    x, kinds = _mixed(path, table, chosen, marked)
     if len(x) < FEWEST:
         raise DataError(f"{path}: has {len(x)} rows; at least {FEWEST} are needed to train, validate and test on")
     rows = share(len(x), seed, sizes or {})
-    units = Units(*_affine(path, names, x, rows["train"]))
-    if cond is not None:
-        cond_loc, cond_scale = _affine(path, cond_names, cond, rows["train"])
-        units = units._replace(cond_loc=cond_loc, cond_scale=cond_scale)
+    names = tuple(table.names[j] for j in chosen)
+    units = Units(*_affine(path, names, x, rows["train"], [k is not None for k in kinds]))
+    if table.cond is not None:
+        table, cond_chosen, marked = table.cond, list(range(len(table.cond.names))), []
+    cond, conditions = None, ()
+    if cond_chosen:
+        codes, cond_kinds = _mixed(path, table, cond_chosen, marked)
+        conditions = tuple(k or table.names[j] for j, k in zip(cond_chosen, cond_kinds, strict=True))
+        cond, cond_names, one_hot = _expanded(codes, conditions)
+        units = Units(units.loc, units.scale, *_affine(path, cond_names, cond, rows["train"], one_hot))
     train, valid, test = (
         Split(units.standardise(x[index]), None if cond is None else units.standardise_cond(cond[index])) for index in rows.values()
     )
@@ -59,8 +72,10 @@ def load_file(
         valid_cond=valid.cond,
         test_cond=test.cond,
         columns=names,
-        cond_names=cond_names,
+        cond_names=() if cond is None else cond_names,
         units=units,
+        categories=tuple(kinds) if any(kinds) else (),
+        conditions=conditions if any(isinstance(c, Categories) for c in conditions) else (),
     )
 
 
@@ -133,7 +148,38 @@ def _checked(path: str, table: Table, chosen: Sequence[int]) -> np.ndarray:
     return values
 
 
-def _affine(path: str, names: Sequence[str], values: np.ndarray, train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _mixed(path: str, table: Table, chosen: Sequence[int], discrete: Sequence[int]) -> tuple[np.ndarray, list[Categories | None]]:
+    """The chosen columns (n, d) as float64, codes for the discrete ones, and per column its categories or None."""
+    numbers = [j for j in chosen if j not in discrete]
+    found = {j: find_categories(path, table.names[j], table.column(j)) for j in chosen if j in discrete}
+    read = _checked(path, table, numbers) if numbers or not found else np.zeros((0, 0))
+    parts = {j: found[j][1].astype(np.float64) if j in found else read[:, numbers.index(j)] for j in chosen}
+    return np.stack([parts[j] for j in chosen], 1), [found[j][0] if j in found else None for j in chosen]
+
+
+def _expanded(codes: np.ndarray, conditions: Sequence[str | Categories]) -> tuple[np.ndarray, tuple[str, ...], list[bool]]:
+    """Conditions (n, c) with categories one-hot, the names of those columns, and which of them are one-hot."""
+    parts, names, one_hot = [], [], []
+    for column, kind in zip(codes.T, conditions, strict=True):
+        discrete = isinstance(kind, Categories)
+        parts.append(kind.one_hot(column.astype(int)) if discrete else column[:, None])
+        names += [f"{kind.name}={label}" for label in kind.labels] if discrete else [kind]
+        one_hot += [discrete] * parts[-1].shape[1]
+    return np.concatenate(parts, 1), tuple(names), one_hot
+
+
+def _affine(
+    path: str, names: Sequence[str], values: np.ndarray, train: np.ndarray, discrete: Sequence[bool]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation (d,) of the training rows; 0 and 1 for the discrete columns, whose codes stay as they are."""
+    loc, scale = np.zeros(len(names)), np.ones(len(names))
+    numbers = [j for j in range(len(names)) if not discrete[j]]
+    if numbers:
+        loc[numbers], scale[numbers] = _standard(path, [names[j] for j in numbers], values[:, numbers], train)
+    return loc, scale
+
+
+def _standard(path: str, names: Sequence[str], values: np.ndarray, train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation (d,) of the training rows."""
     for name, column in zip(names, values.T, strict=True):
         if column.min() == column.max():

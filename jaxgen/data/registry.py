@@ -41,6 +41,7 @@ def load(
     seed: int = 0,
     columns: Columns = None,
     cond_columns: Columns = None,
+    discrete: Columns = None,
     dim: int = 2,
 ) -> Dataset:
     """A dataset by name (one of `NAMES`) or the path of a .npy, .npz, .csv or .parquet table.
@@ -49,6 +50,7 @@ def load(
              80/10/10 at random and keep at most this many of each share, all of it unless told.
     seed:    fixes draws, splits and the dequantisation; the splits are independent of each other's sizes and of `draw`.
     columns, cond_columns: for files, which columns are the event and which the condition (see `load_file`).
+    discrete: for files, which of those columns hold categories: codes in the event, one-hot in the condition.
     dim:     for `gaussian_mixture`, the number of coordinates.
 
     Raises DataError (a ValueError) for an unknown name, a file that cannot be used, or an option that does not apply.
@@ -62,10 +64,12 @@ def load(
     if dim != 2 and name != "gaussian_mixture":
         raise DataError(f"dim={dim!r}: only gaussian_mixture has a choice of dimension, not {name!r}")
     if name not in NAMES and Path(name).suffix.lower() in SUFFIXES:
-        return load_file(name, seed=seed, columns=columns, cond_columns=cond_columns, sizes=sizes)
+        return load_file(name, seed=seed, columns=columns, cond_columns=cond_columns, discrete=discrete, sizes=sizes)
     _known(name)
-    if columns is not None or cond_columns is not None:
-        raise DataError(f"columns={columns!r}, cond_columns={cond_columns!r}: only files have columns to choose, not {name!r}")
+    if columns is not None or cond_columns is not None or discrete is not None:
+        raise DataError(
+            f"columns={columns!r}, cond_columns={cond_columns!r}, discrete={discrete!r}: only files have columns to choose, not {name!r}"
+        )
     if name == "digits":
         return _digits(seed, sizes)
     source = _source(name, dim)

@@ -26,6 +26,12 @@ class Table(NamedTuple):
     read: Callable[[Sequence[int]], np.ndarray]
     cond: "Table | None" = None
     """Condition columns that the file itself keeps apart, as an .npz with `cond` does."""
+    cells: Callable[[int], Sequence[Any]] | None = None
+    """One column as its cells are, text or numbers, for a column of categories; None: the numbers that `read` gives."""
+
+    def column(self, index: int) -> Sequence[Any]:
+        """The cells of one column, whatever they hold."""
+        return self.cells(index) if self.cells is not None else self.read([index])[:, 0].tolist()
 
 
 def read_npy(path: str) -> Table:
@@ -63,6 +69,13 @@ def read_csv(path: str) -> Table:
     names = tuple(cell.strip() for cell in first) if header else _numbered(len(first))
     _unique(path, names)
 
+    def lines_of() -> list[list[str]]:
+        lines = _guard(path, lambda: list(_rows(path)))[header:]
+        for number, cells in enumerate(lines, start=1):
+            if len(cells) != len(names):
+                raise DataError(f"{path}: row {number} has {len(cells)} cells, expected {len(names)}")
+        return lines
+
     def read(columns: Sequence[int]) -> np.ndarray:
         if list(columns) == list(range(len(names))) and len(head) > header:
             # Six times faster, but it would not say where a file is wrong, nor see rows of unequal length among chosen columns.
@@ -70,10 +83,7 @@ def read_csv(path: str) -> Table:
                 if header:
                     next(cells for cells in csv.reader(file) if cells)
                 return np.loadtxt(iter(file), delimiter=",", quotechar='"', comments=None, ndmin=2)
-        lines = _guard(path, lambda: list(_rows(path)))[header:]
-        for number, cells in enumerate(lines, start=1):
-            if len(cells) != len(names):
-                raise DataError(f"{path}: row {number} has {len(cells)} cells, expected {len(names)}")
+        lines = lines_of()
         try:
             return np.array([[cells[j] for j in columns] for cells in lines], dtype=object).astype(np.float64).reshape(-1, len(columns))
         except ValueError:
@@ -83,7 +93,7 @@ def read_csv(path: str) -> Table:
             hint = "; a header is a first line without any number" if row == 0 and not header else ""
             raise DataError(f"{where}: {cell!r} is not a number{hint}" if cell.strip() else f"{where}: the cell is empty") from None
 
-    return Table(names, read)
+    return Table(names, read, cells=lambda index: [cells[index] for cells in lines_of()])
 
 
 def read_parquet(path: str) -> Table:
@@ -109,7 +119,11 @@ def read_parquet(path: str) -> Table:
                 raise DataError(f"{path}: row {row}, column {name!r}: the cell is empty")
         return np.stack([table[name].to_numpy().astype(np.float64) for name in chosen], axis=1)
 
-    return Table(tuple(schema.names), read)
+    def cells(index: int) -> list[Any]:
+        name = schema.names[index]
+        return _guard(path, lambda: pq.ParquetFile(path).read(columns=[name]))[name].to_pylist()
+
+    return Table(tuple(schema.names), read, cells=cells)
 
 
 READERS: dict[str, Callable[[str], Table]] = {".npy": read_npy, ".npz": read_npz, ".csv": read_csv, ".parquet": read_parquet}

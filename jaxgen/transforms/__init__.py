@@ -7,6 +7,7 @@ from jaxgen.transforms.affine import affine, diagonal_affine, flip, on_condition
 from jaxgen.transforms.autoregressive import autoregressive, inverse_autoregressive
 from jaxgen.transforms.block_autoregressive import block_autoregressive
 from jaxgen.transforms.bounded import onto_interval, onto_positive, onto_simplex
+from jaxgen.transforms.columns import autoregressive_columns
 from jaxgen.transforms.coupling import coupling
 from jaxgen.transforms.decoder import autoencoder, gaussian_decoder, generator
 from jaxgen.transforms.elementwise import elementwise
@@ -18,6 +19,7 @@ from jaxgen.transforms.samplers import ancestral, ddim, euler_maruyama, heun
 from jaxgen.transforms.scalars import (
     Scalar,
     binned,
+    categorical,
     circular_spline,
     deep_sigmoidal,
     mixture_logit,
@@ -52,8 +54,10 @@ __all__ = [
     "augmentation",
     "autoencoder",
     "autoregressive",
+    "autoregressive_columns",
     "binned",
     "block_autoregressive",
+    "categorical",
     "chain",
     "circular_spline",
     "coupling",

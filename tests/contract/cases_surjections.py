@@ -2,9 +2,9 @@
 
 import distrax
 import numpy as np
-from case import Case, D, mlp, on_normal
+from case import WIDTH, Case, D, mlp, on_normal
 
-from jaxgen import bases
+from jaxgen import bases, nets
 from jaxgen import transforms as T
 from jaxgen.model import Model
 
@@ -44,7 +44,20 @@ def in_order(rng, num, d=D):
 # Signs of a negative event have no preimage, so a positive map comes first.
 POSITIVE = T.on("event", T.sum_over_preimages(bases.normal((D,)), T.affine(0.0, 2.0), T.absolute()))
 
+TABLE = (0, 3, 0, 2)
+
+
+def table():
+    net = lambda out, features: nets.column_made(out, features, width=WIDTH, depth=2)
+    return Model(bases.logistic((4,)), T.autoregressive_columns(TABLE, T.scale_and_shift(), net))
+
+
+def rows(rng, num):
+    return np.stack([rng.integers(0, k, num) if k else rng.standard_normal(num) for k in TABLE], 1).astype(float)
+
+
 CASES = {
+    "autoregressive_columns": Case(table, surjective=True, data=rows),
     "uniform_dequantisation": Case(behind(T.uniform_dequantisation()), surjective=True, data=integers),
     "variational_dequantisation": Case(behind(T.variational_dequantisation(FLOW)), surjective=True, data=integers),
     "rounding": Case(with_uniform("place", T.on("event", FLOW), T.rounding()), surjective=True),

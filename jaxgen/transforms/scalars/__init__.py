@@ -1,6 +1,7 @@
 """Scalar bijectors with their parameters as an argument: what couplings and autoregressive transforms apply to each coordinate."""
 
 from jaxgen.transforms.scalars.binned import binned
+from jaxgen.transforms.scalars.categorical import categorical
 from jaxgen.transforms.scalars.circular import circular_spline, of_angles
 from jaxgen.transforms.scalars.mixture import mixture_logit
 from jaxgen.transforms.scalars.scalar import Scalar, scale_and_shift
@@ -11,6 +12,7 @@ from jaxgen.transforms.scalars.tails import power_tails, student_tails
 __all__ = [
     "Scalar",
     "binned",
+    "categorical",
     "circular_spline",
     "deep_sigmoidal",
     "mixture_logit",

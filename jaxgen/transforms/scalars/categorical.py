@@ -1,0 +1,50 @@
+"""A category from one number of noise: each category is a cell of the noise, whose volume is its probability."""
+
+import jax
+import jax.numpy as jnp
+
+from jaxgen.transforms.scalars.scalar import Scalar, lookup
+
+
+def categorical(num_categories: int, noise: str = "uniform", min_mass: float = 1e-5) -> Scalar:
+    """`theta` are logits of `num_categories` categories, coded 0.0, 1.0, ... in the event; the code of `z` is the cell it falls into.
+
+    `forward` is many-to-one and exact nevertheless: `inverse` returns the middle of the cell (in probability) with a log_det such that
+    `log base(z) + log_det = log p_k`, the log-volume of the cell (the change of variables of a surjection,
+    arXiv 2007.02731, eq. 5). -inf for a number that is not a code. `noise` is "uniform" on [0, 1) (log_det = log p_k) or "logistic", the logit
+    of a uniform, to stand beside `mixture_logit` on one logistic base. `min_mass` is shared equally by all categories, which keeps every cell
+    wider than a rounding error and every code's density finite.
+    """
+    if not isinstance(num_categories, int) or num_categories < 2:
+        raise ValueError(f"categorical: num_categories={num_categories!r}; accepted: an integer of at least 2.")
+    if noise not in ("uniform", "logistic"):
+        raise ValueError(f'categorical: noise={noise!r}; accepted: "uniform", "logistic".')
+    k_all = num_categories
+
+    def cells(theta: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """Probabilities, and the mass up to and from each category on: summed from both ends, so that neither tail cancels."""
+        p = (1 - min_mass) * jax.nn.softmax(theta) + min_mass / k_all
+        return p, jnp.cumsum(p), jnp.cumsum(p[::-1])[::-1]
+
+    def log_det(p: jax.Array, below: jax.Array, above: jax.Array) -> jax.Array:
+        # The logistic density at z is u (1 - u).
+        return jnp.log(p) if noise == "uniform" else jnp.log(p) - jnp.log(below) - jnp.log(above)
+
+    def forward(theta: jax.Array, z: jax.Array) -> tuple[jax.Array, jax.Array]:
+        p, up_to, from_on = cells(theta)
+        edges = up_to[:-1] if noise == "uniform" else jnp.log(up_to[:-1]) - jnp.log(from_on[1:])
+        k = jnp.sum(z >= edges)
+        # Whichever noise of the cell was drawn, base.log_prob(z) - log_det has to be log p_k.
+        own = -jax.nn.log_sigmoid(z) - jax.nn.log_sigmoid(-z) if noise == "logistic" else jnp.zeros((), z.dtype)
+        return k.astype(z.dtype), -(jnp.log(lookup(p, k)) + own)
+
+    def inverse(theta: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        p, up_to, from_on = cells(theta)
+        is_code = (x >= 0) & (x < k_all) & (x == jnp.floor(x))
+        k = jnp.where(is_code, x, 0).astype(int)
+        mass = lookup(p, k)
+        below, above = lookup(up_to, k) - mass / 2, lookup(from_on, k) - mass / 2
+        z = below if noise == "uniform" else jnp.log(below) - jnp.log(above)
+        return z, jnp.where(is_code, log_det(mass, below, above), -jnp.inf)
+
+    return Scalar(num_categories, forward, inverse)
