@@ -79,7 +79,9 @@ def weigh(x: Any, log_weight: np.ndarray) -> Importance:
         raise ValueError(f"log_weight has shape {log_weight.shape}; expected (n,) with n >= 2.")
     bad = np.isnan(log_weight) | (log_weight == np.inf)
     if bad.any():
-        raise FloatingPointError(f"the log weights of {int(bad.sum())} of {len(log_weight)} draws are NaN or +inf; outside its support give -inf.")
+        raise FloatingPointError(
+            f"the log weights of {int(bad.sum())} of {len(log_weight)} draws are NaN or +inf; outside its support give -inf."
+        )
     n, top = len(log_weight), log_weight.max()
     if top == -np.inf:
         return Importance(x, log_weight, np.zeros(n), 0.0, -np.inf, np.nan, -np.inf, np.nan, np.nan)

@@ -59,7 +59,9 @@ def _drawer(model: Model, path_gradient: bool) -> Callable[..., tuple[Any, jax.A
     """`(params, key, num, conds) -> (x, log_q)`: draws of the model and their log density, whose gradient is the one asked for."""
     maps, density = over_batch(model.transform), model.transform.density
     if density not in (Density.EXACT, Density.UNBIASED):
-        raise PairingError(f"reverse_kl needs an exact or unbiased density, and this transform's is {density}; use elbo, adversarial or energy.")
+        raise PairingError(
+            f"reverse_kl needs an exact or unbiased density, and this transform's is {density}; use elbo, adversarial or energy."
+        )
     inverse, with_log_det = maps.inverse, maps.forward_and_log_det
 
     def by_inverse(params: Any, key: jax.Array, num: int, cond: Any) -> tuple[Any, jax.Array]:
