@@ -81,7 +81,7 @@ def to_distrax(transform: Transform, params: Any, cond: Any = None, *, event_ndi
 
     Raises ValueError unless the transform is EXACT with `inverse` and `forward_and_log_det`.
 
-    >>> import distrax, jax, jaxgen
+    >>> import jax, jaxgen
     >>> bijector = jaxgen.transforms.to_distrax(jaxgen.transforms.affine(1.0, 2.0), ())
     >>> y, log_det = bijector.forward_and_log_det(jax.numpy.zeros((5, 3)))
     >>> y.shape, log_det.shape
