@@ -52,11 +52,11 @@ def from_distrax(bijector: Any, params: Any = None) -> Transform:
 
     def forward_and_log_det(params: Any, z: jax.Array, cond: Any = None) -> tuple[jax.Array, jax.Array]:
         x, log_det = build(params).forward_and_log_det(z)
-        return x, jnp.sum(log_det)
+        return jnp.asarray(x), jnp.sum(log_det)
 
     def raw_inverse(params: Any, x: jax.Array) -> tuple[jax.Array, jax.Array]:
         z, log_det = build(params).inverse_and_log_det(x)
-        return z, jnp.sum(log_det)
+        return jnp.asarray(z), jnp.sum(log_det)
 
     def inverse(params: Any, x: jax.Array, cond: Any = None, key: Any = None) -> Preimage:
         z, log_det = jax.lax.stop_gradient(raw_inverse(params, x))
@@ -81,7 +81,7 @@ def to_distrax(transform: Transform, params: Any, cond: Any = None, *, event_ndi
 
     Raises ValueError unless the transform is EXACT with `inverse` and `forward_and_log_det`.
 
-    >>> import distrax, jax, jaxgen
+    >>> import jax, jaxgen
     >>> bijector = jaxgen.transforms.to_distrax(jaxgen.transforms.affine(1.0, 2.0), ())
     >>> y, log_det = bijector.forward_and_log_det(jax.numpy.zeros((5, 3)))
     >>> y.shape, log_det.shape
@@ -131,12 +131,12 @@ class _ModelDistribution(distrax.Distribution):
     def batch_shape(self) -> tuple[int, ...]:
         return self._batch
 
-    def _sample_n(self, key: Any, n: int) -> jax.Array:
+    def _sample_n(self, key: Any, n: Any) -> jax.Array:
         leading = (n, *self._batch)
         x = sample(key, self._static.value[0], self._params, math.prod(leading), self._conditions(leading))
         return x.reshape(*leading, *x.shape[1:])
 
-    def _sample_n_and_log_prob(self, key: Any, n: int) -> tuple[jax.Array, jax.Array]:
+    def _sample_n_and_log_prob(self, key: Any, n: Any) -> tuple[jax.Array, jax.Array]:
         leading = (n, *self._batch)
         x, lp = sample_and_log_prob(key, self._static.value[0], self._params, math.prod(leading), self._conditions(leading))
         return x.reshape(*leading, *x.shape[1:]), lp.value.reshape(leading)

