@@ -119,7 +119,7 @@ class _Problem:
     known: dict[Any, Any] = field(default_factory=dict)
 
     def at(self, rung: _Rung) -> Model:
-        return _refined(self.model, rung.double, rung.level, rung.exact)
+        return refined_model(self.model, rung.double, rung.level, rung.exact)
 
     def cast(self, tree: Any, double: bool) -> Any:
         kind = np.float64 if double else np.float32
@@ -131,7 +131,7 @@ class _Problem:
         if asked not in self.known:
             with jax.enable_x64(rung.double):
                 model, (params, x, cond) = self.at(rung), self.cast((self.params, self.x, self.cond), rung.double)
-                x = _round_trip(model, params, x, cond, self.key) if moved else x
+                x = round_trip(model, params, x, cond, self.key) if moved else x
                 rows = 1 if model.transform.density is Density.EXACT else _REPLICATES
                 x, cond = jax.tree.map(lambda a: jnp.tile(a, (rows, *(1,) * (a.ndim - 1))) if rows > 1 else a, (x, cond))
                 key = self.key if rows == 1 else jax.random.fold_in(self.key, chunk)
@@ -215,7 +215,7 @@ def _rounding_of_float64(rounding: np.ndarray, value: np.ndarray) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=256)
-def _refined(model: Model, double: bool, level: int, exact: bool) -> Model:
+def refined_model(model: Model, double: bool, level: int, exact: bool) -> Model:
     """The model at a rung, always the same object, so that its functions are compiled once."""
     transform, base = model.transform, model.base
     if transform.refine is not None and (level or exact):
@@ -232,7 +232,8 @@ def _is_floating(leaf: Any) -> bool:
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _round_trip(model: Model, params: Any, x: Any, cond: Any, key: Any) -> Any:
+def round_trip(model: Model, params: Any, x: Any, cond: Any, key: Any) -> Any:
+    """`forward(inverse(x))` of a batch `(n, *event)`; `x` itself but for rounding and what an iterative inverse leaves."""
     batch = over_batch(model.transform)
     assert batch.inverse is not None
     pre = batch.inverse(params, x, cond, None if key is None else jax.random.split(key, x.shape[0]))
