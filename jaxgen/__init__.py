@@ -15,8 +15,8 @@ from jaxgen.zoo import load, save
 __version__ = "0.1.0"
 
 __all__ = [
-    "Batch", "Budget", "Certificate", "Clock", "Density", "Entry", "Fitted", "ImplicitDensityError", "LogProb", "Model", "Objective", "PairingError", "Preimage",
-    "TrainingDiverged", "Transform", "bases", "chain", "data", "encode", "evaluation", "fit", "init", "interpolate", "invert", "load",
-    "log_prob", "nets", "numerics", "objectives", "on", "paths", "sample", "sample_and_log_prob", "sampling_params", "save", "training",
-    "transforms", "zoo",
+    "Batch", "Budget", "Certificate", "Clock", "Density", "Entry", "Fitted", "ImplicitDensityError", "LogProb", "Model", "Objective",
+    "PairingError", "Preimage", "TrainingDiverged", "Transform", "bases", "chain", "data", "encode", "evaluation", "fit", "init",
+    "interpolate", "invert", "load", "log_prob", "nets", "numerics", "objectives", "on", "paths", "sample", "sample_and_log_prob",
+    "sampling_params", "save", "training", "transforms", "zoo",
 ]  # fmt: skip

@@ -5,11 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.stats
-from jaxgen.evaluation.oracles import oracle
 
 import jaxgen
 from jaxgen import bases, log_prob
 from jaxgen import transforms as T
+from jaxgen.evaluation.oracles import oracle
 from jaxgen.model import Model
 from jaxgen.transform import Density, Preimage, Transform
 

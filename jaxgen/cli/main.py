@@ -19,7 +19,10 @@ USER_MISTAKES = (
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Run one command. Exit status 0; 1 where an entry of `compare` or a law of `verify` failed; 2 for a mistake in the arguments; 130 after an interrupt."""
+    """Run one command.
+
+    Exit status 0; 1 where an entry of `compare` or a law of `verify` failed; 2 for a mistake in the arguments; 130 after an interrupt.
+    """
     import tyro
 
     set_up_jax()
