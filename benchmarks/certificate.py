@@ -12,7 +12,7 @@ from typing import Any
 from common import alone, options, report, row
 
 ATOLS = (1e-1, 1e-3, 1e-5)
-# An estimate's tolerance is of another size: here one that sixteen draws meet, and one that they do not.
+# An estimate's tolerance is of another size: here one that the first draws meet, and one that they do not.
 ESTIMATED_ATOLS = (3.0, 0.1)
 COVERAGE, WIDTH = 0.95, 5.0
 

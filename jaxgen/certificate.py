@@ -21,7 +21,8 @@ NEAR_SINGULAR = 1e5
 MAX_LEVEL = 2
 MAX_REPLICATES = 4096
 MAX_JACOBIAN = 64
-_REPLICATES = 16
+# Fewer make intervals of skewed estimates, such as those of bounds, too short.
+_REPLICATES = 32
 _FLOAT64_OVER_FLOAT32 = 2.0**-29
 # Two-sided 98 %: what is lost of it by stopping as soon as the estimate looks good enough leaves more than 95 %.
 _QUANTILE = 0.99
@@ -70,7 +71,7 @@ class Certificate(NamedTuple):
 
 
 class _Rung(NamedTuple):
-    """How a value is computed: in float64 or not, how far solvers are refined, with the exact trace or not, over how many sixteens of draws."""
+    """How a value is computed: in float64 or not, how far solvers are refined, with the exact trace or not, over how many chunks of estimates."""
 
     double: bool
     level: int = 0

@@ -78,7 +78,7 @@ def _on_events(key: jax.Array, model: Model, params: Any, x: np.ndarray, dim: in
     """Normalisation, round trip and coverage. Events are shared, so that each function is compiled once."""
     kind = model.transform.density
     if kind is not Density.EXACT:
-        events = x[:64]
+        events = x[:256]
         found = log_prob(model, params, events, key=key, certify=0.5)
         # The truth of an estimate: its mean over many more draws of another key, or the exact trace.
         truth = log_prob(model, params, events, key=jax.random.fold_in(key, 1), certify=1e-3).value
@@ -94,19 +94,24 @@ def _on_events(key: jax.Array, model: Model, params: Any, x: np.ndarray, dim: in
     found = log_prob(model, params, points.astype(np.float32), key=key, certify=ATOL)
     solved = model.transform.refine is not None
     truth = laws.in_float64(model, params, points, key=key, level=2 if solved else 0).value
+    # What a map close to singular loses in float64 is its condition number's, and reported with the value; elsewhere the law is strict.
+    plain = (
+        points[~found.certificate.near_singular] if found.certificate is not None and not found.certificate.near_singular.all() else points
+    )
     sound = laws.grid_normalisation(np.asarray(truth), area) if on_grid else laws.weight_normalisation(key, model, params, x)
     return {
         "normalisation": sound,
-        "round trip": laws.round_trip_law(key, model, params, points),
+        "round trip": laws.round_trip_law(key, model, params, plain),
         "coverage": laws.coverage(found, np.asarray(truth)),
     }
 
 
 def _stepped(model: Model, params: Any, x: np.ndarray) -> bool:
-    """Whether the density is constant in cells: a smooth grid's quadrature does not fit it."""
-    near = x[:64].repeat(2, 0) + np.tile([[0.0], [1e-5]], (64, 1))
-    values = np.asarray(log_prob(model, params, near.astype(np.float32), key=jax.random.key(0)).value).reshape(64, 2)
-    return bool(np.mean(values[:, 0] == values[:, 1]) > 0.9)
+    """Whether the density is constant in cells of the last coordinate: a smooth grid's quadrature does not fit it."""
+    near = x[:64].repeat(2, 0)
+    near[1::2, -1] += 1e-5
+    values = np.asarray(log_prob(model, params, near.astype(np.float32), key=jax.random.key(0)).value).reshape(-1, 2)
+    return bool(np.mean(values[:, 0] == values[:, 1]) > 0.3)
 
 
 def _order(key: jax.Array, name: str, reading: str, model: Model, params: Any, dim: int) -> laws.Finding | None:
@@ -149,10 +154,13 @@ def _cell(f: dict[str, Any] | None) -> str:
 
 
 def _print(console: Console, rows: list[dict[str, Any]]) -> None:
-    table = Table("model", "reading", "density", *COLUMNS, "passed", title="laws in float64: errors, orders, shares covered")
+    table = Table(title="laws in float64: errors, orders, shares covered", padding=(0, 0))
+    for heading in ("model", "density", *COLUMNS, "passed"):
+        table.add_column(heading, no_wrap=heading in ("model", "density"))
     shown: dict[Any, Callable[[str], str]] = {False: lambda s: f"[red]{s}[/red]"}
     for row in rows:
         cells = [shown.get(row[k] and row[k]["passed"], str)(_cell(row[k])) for k in COLUMNS]
         passed = {True: "yes", False: "[red]no[/red]", None: "-"}[row["passed"]]
-        table.add_row(row["model"], row["reading"], row["density"], *cells, passed)
+        reading = "" if row["reading"] == "default" else f", {row['reading']}"
+        table.add_row(row["model"] + reading, row["density"], *cells, passed)
     console.print(table)

@@ -106,10 +106,12 @@ def round_trip_law(key: jax.Array, model: Model, params: Any, x: np.ndarray) -> 
     return _at_most(float(np.max(np.abs(np.asarray(back) - x) / (1 + np.abs(x)))), tolerance(model))
 
 
-def coverage(found: LogProb, truth: np.ndarray, limit: float = 0.95) -> Finding:
-    """The share of events whose certified interval holds `truth` `(n,)`."""
+def coverage(found: LogProb, truth: np.ndarray, wanted: float = 0.95) -> Finding:
+    """The share of events whose certified interval holds `truth` `(n,)`, held to three standard errors of a share below `wanted`."""
     assert found.certificate is not None
-    share = float(np.mean((np.abs(np.asarray(found.value) - truth) <= found.certificate.bound) | (np.asarray(found.value) == truth)))
+    value = np.asarray(found.value)
+    share = float(np.mean((np.abs(value - truth) <= found.certificate.bound) | (value == truth)))
+    limit = wanted - 3 * float(np.sqrt(wanted * (1 - wanted) / len(value)))
     return Finding(share, limit, share >= limit)
 
 

@@ -48,9 +48,10 @@ def test_an_inverse_that_is_none_is_found(key):
 
 
 def test_coverage_counts_the_truths_within():
-    found = log_prob(GAUSSIAN, (), np.zeros((4, 2), np.float32), certify=1e-3)
-    truth = np.asarray(found.value) + found.certificate.bound * np.array([0.5, -0.5, 2.0, 0.0])
-    assert laws.coverage(found, truth) == (0.75, 0.95, False)
+    found = log_prob(GAUSSIAN, (), np.zeros((400, 2), np.float32), certify=1e-3)
+    share, limit, passed = laws.coverage(found, found.value + found.certificate.bound * np.tile([0.5, -0.5, 2.0, 0.0], 100))
+    assert share == 0.75 and not passed and abs(limit - (0.95 - 3 * 0.0109)) < 1e-4
+    assert laws.coverage(found, found.value + found.certificate.bound * 0.9).passed
 
 
 def test_the_order_of_a_fixed_grid_is_measured(key):
