@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.special
+from jax.core import Tracer
 
 from jaxgen.model import LogProb, Model, log_prob
 from jaxgen.transform import Density, over_batch, stages
@@ -32,7 +33,7 @@ class Budget(NamedTuple):
     """Where an error can come from, each `(n,)` in nats.
 
     solver:     the value against that of a solve with steps doubled twice or a thousandth of the tolerance, in float64.
-    estimator:  the half width of a Student t interval over independent estimates; 0 where the density is exact.
+    estimator:  the half width of a Student t interval over independent estimates, widened by their skewness; 0 where the density is exact.
     round_trip: the change of log p(x) when x is replaced by forward(inverse(x)), in float64 and with the tighter solve: what remains of an
                 iterative inverse's own error.
     precision:  the value against the same computation in float64; of a float64 value, that difference scaled by the ratio of the epsilons.
@@ -86,7 +87,7 @@ def certify(model: Model, params: Any, x: Any, cond: Any, key: Any, num_draws: i
     """
     if not atol > 0:
         raise ValueError(f"certify={atol!r}; accepted: a positive tolerance in nats, such as 1e-3.")
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((params, x, cond, key))):
+    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves((params, x, cond, key))):
         raise ValueError("log_prob: certify=... chooses its work by the values it sees, so it cannot run inside jax.jit, grad or vmap.")
     x = x if isinstance(x, jax.Array) else np.asarray(x)
     given = {jnp.result_type(leaf) for leaf in jax.tree.leaves(params)} | {x.dtype}
@@ -173,7 +174,10 @@ def _estimate(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         return draws[0], none, none
     with np.errstate(invalid="ignore"):
         value, stderr = draws.mean(0), draws.std(0, ddof=1) / np.sqrt(num)
-        half = scipy.special.stdtrit(num - 1, _QUANTILE) * stderr
+        skew = np.mean((draws - value) ** 3, 0) / np.where(stderr > 0, np.mean((draws - value) ** 2, 0), 1.0) ** 1.5
+        quantile = scipy.special.stdtrit(num - 1, _QUANTILE)
+        # The first-order effect of skewness on a t interval (Hall 1992, The Bootstrap and Edgeworth Expansion, section 2.6), on both sides.
+        half = (quantile + (2 * quantile**2 + 1) / 6 * np.abs(skew) / np.sqrt(num)) * stderr
     same = np.all(draws == draws[0], 0)
     return value, np.where(same, 0.0, stderr), np.where(same, 0.0, np.where(np.isnan(half), np.inf, half))
 
