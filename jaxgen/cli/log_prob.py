@@ -20,6 +20,7 @@ def log_prob(
     columns: tuple[str, ...] | None = None,
     cond: Path | None = None,
     num_draws: int = 100,
+    certify: float | None = None,
     reading: str | None = None,
     seed: int = 0,
 ) -> int:
@@ -28,10 +29,11 @@ def log_prob(
     Args:
         run: a run folder that `jaxgen train` wrote.
         data: a .npy, .npz, .csv or .parquet file of events, in the units of the training data.
-        out: a .npy or .csv file for the columns log_prob and stderr; otherwise only a summary is printed.
+        out: a .npy or .csv file for the columns log_prob and stderr, and bound where certified; otherwise only a summary is printed.
         columns: the columns of the event, by name; all of them by default.
         cond: for a conditional model, a file with one condition for each row.
         num_draws: draws for each event where the density is a bound or an estimate.
+        certify: a tolerance in nats: bound the error of each value and do more work until it is below that, or say where it is not.
         reading: which reading of the parameters, such as ode; the default one otherwise.
         seed: of the draws.
     """
@@ -44,11 +46,14 @@ def log_prob(
     conditions = conditions_for(entry, cond)
     if conditions is not None and len(conditions) != len(x):
         raise ValueError(f"--cond {cond}: has {len(conditions)} rows and {data} has {len(x)}; give one condition for each event.")
-    lp = density(entry.model, fitted.params, x, conditions, key=jax.random.key(seed), num_draws=num_draws)
+    lp = density(entry.model, fitted.params, x, conditions, key=jax.random.key(seed), num_draws=num_draws, certify=certify)
     value, stderr = np.asarray(lp.value), np.asarray(lp.stderr)
+    bound = [] if lp.certificate is None else [lp.certificate.bound]
     if out is not None:
-        write_table(out, np.stack([value, stderr], 1), ["log_prob", "stderr"])
+        write_table(out, np.stack([value, stderr, *bound], 1), ["log_prob", "stderr", "bound"][: 2 + len(bound)])
     where = "" if out is None else f"; one row each in {out}"
     note = f" ({entry.model.transform.note})" if entry.model.transform.note else ""
     print(f"{len(x)} events: mean log p {value.mean():.4f} nats, {lp.density}{note}{where}")
+    if lp.certificate is not None:
+        print(lp.certificate.summary())
     return 0

@@ -19,7 +19,10 @@ USER_MISTAKES = (
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Run one command. Exit status 0; 1 where an entry of `compare` failed; 2 for a mistake in the arguments; 130 after an interrupt."""
+    """Run one command.
+
+    Exit status 0; 1 where an entry of `compare` or a law of `verify` failed; 2 for a mistake in the arguments; 130 after an interrupt.
+    """
     import tyro
 
     set_up_jax()
@@ -53,7 +56,7 @@ def set_up_jax() -> None:
 
 
 def _commands() -> dict[str, Callable[..., Callable[[], int]]]:
-    from jaxgen.cli import compare, evaluate, list_, log_prob, sample, train
+    from jaxgen.cli import compare, evaluate, list_, log_prob, sample, train, verify
 
     def later(function: Callable[..., int]) -> Any:
         import functools
@@ -67,5 +70,5 @@ def _commands() -> dict[str, Callable[..., Callable[[], int]]]:
         return collect
 
     functions = {"compare": compare.compare, "list": list_.list_entries, "train": train.train, "sample": sample.sample}
-    functions |= {"evaluate": evaluate.evaluate, "log-prob": log_prob.log_prob}
+    functions |= {"evaluate": evaluate.evaluate, "log-prob": log_prob.log_prob, "verify": verify.verify}
     return {name: later(function) for name, function in functions.items()}

@@ -136,7 +136,7 @@ def _linear_ode_case(dim: int) -> Callable[..., Any]:
         params = {"matrix": _f32(0.8 * rng.standard_normal((dim, dim)) / np.sqrt(dim)), "drift": _f32(rng.standard_normal(dim))}
         augmented = np.zeros((dim + 1, dim + 1))
         augmented[:dim, :dim], augmented[:dim, dim] = params["matrix"], params["drift"]
-        flow = scipy.linalg.expm(augmented)
+        flow = np.asarray(scipy.linalg.expm(augmented))
         scale, shift = flow[:dim, :dim], flow[:dim, dim]
         x = shift + 1.3 * rng.standard_normal((num, dim)) @ scale.T
 
@@ -166,7 +166,7 @@ def _mixture_flow_case(rng: np.random.Generator, num: int) -> Any:
     def truth(x: np.ndarray) -> np.ndarray:
         weight, sd = scipy.special.log_softmax(params["logit"].astype(np.float64)), log_sd.astype(np.float64)
         each = _log_normal((x[:, None] - mean.astype(np.float64)) / np.exp(sd)[:, None]) - 2 * sd
-        return scipy.special.logsumexp(weight + each, 1)
+        return np.asarray(scipy.special.logsumexp(weight + each, 1))
 
     return params, x, truth
 

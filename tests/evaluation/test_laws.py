@@ -1,0 +1,74 @@
+"""The laws that `jaxgen verify` measures find what is wrong: each on a model that obeys it and on one that does not."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.stats
+
+from jaxgen import bases, log_prob, numerics
+from jaxgen import transforms as T
+from jaxgen.evaluation import laws
+from jaxgen.model import Model
+from jaxgen.transform import Preimage
+
+GAUSSIAN = Model(bases.normal((2,)), T.affine([1.0, -2.0], [2.0, 0.5]))
+
+
+def wrong_sign():
+    f = GAUSSIAN.transform
+    inverse = lambda params, x, cond=None, key=None: Preimage(f.inverse(params, x).z, -f.inverse(params, x).log_det + 1.0)
+    return GAUSSIAN._replace(transform=f._replace(inverse=inverse))
+
+
+def test_a_wrong_log_determinant_is_found(key):
+    good, bad = (laws.determinant_law(key, model, ()) for model in (GAUSSIAN, wrong_sign()))
+    assert good.passed and good.value < 1e-12
+    assert not bad.passed and abs(bad.value - 1.0) < 1e-6
+    assert laws.determinant_law(key, Model(bases.normal((2,)), T.generator(None)._replace(forward=lambda p, z, c=None: z)), ()) is None
+
+
+def test_a_density_that_does_not_integrate_to_one_is_found(key):
+    x = laws.samples_of(key, GAUSSIAN, (), 2_000)
+    points, area = laws.grid_over(x, 48)
+    values = scipy.stats.norm.logpdf(points, [1, -2], [2, 0.5]).sum(1)
+    assert laws.grid_normalisation(values, area).passed
+    off = laws.grid_normalisation(values + 0.1, area)
+    assert not off.passed and abs(off.value - np.expm1(0.1)) < 1e-3
+    assert laws.weight_normalisation(key, GAUSSIAN, (), x).passed
+    assert laws.weight_normalisation(key, wrong_sign(), (), x).passed is False
+
+
+def test_an_inverse_that_is_none_is_found(key):
+    f = GAUSSIAN.transform
+    off = GAUSSIAN._replace(transform=f._replace(inverse=lambda p, x, c=None, k=None: Preimage(f.inverse(p, x).z + 1e-6, 0.0)))
+    x = np.array([[1.0, 2.0], [0.0, 0.0]])
+    good, bad = (laws.round_trip_law(key, model, (), x) for model in (GAUSSIAN, off))
+    assert good.passed and good.value < 1e-15
+    assert not bad.passed and 1e-7 < bad.value < 1e-5
+
+
+def test_coverage_counts_the_truths_within():
+    found = log_prob(GAUSSIAN, (), np.zeros((400, 2), np.float32), certify=1e-3)
+    share, limit, passed = laws.coverage(found, found.value + found.certificate.bound * np.tile([0.5, -0.5, 2.0, 0.0], 100))
+    assert share == 0.75 and not passed and abs(limit - (0.95 - 3 * 0.0109)) < 1e-4
+    assert laws.coverage(found, found.value + found.certificate.bound * 0.9).passed
+
+
+def test_the_order_of_a_fixed_grid_is_measured(key):
+    flow = T.ode_flow(lambda *a: (), lambda params, x, t, cond: jnp.sin(3 * x) + t, solver=numerics.fixed(4))
+    model = Model(bases.normal((2,)), flow)
+    for method, order in (("euler", 1), ("midpoint", 2), ("rk4", 4)):
+        assert abs(laws.solver_order(key, model, (), 32, method) - order) < 0.35
+    assert laws.solver_order(key, GAUSSIAN, ()) is None
+
+
+def test_the_strong_order_of_a_chain_sums_increments_in_pairs(key):
+    """Euler-Maruyama for dx = -x dt + dw, whose noise is additive: order one, and the same path at every number of steps."""
+
+    def build(n):
+        def forward(params, z, cond=None):
+            return jax.lax.scan(lambda x, w: (x - x / n + w / np.sqrt(n), None), z["x0"], z["increments"])[0]
+
+        return Model(bases.diffusion_noise((1,), n), T.generator(None)._replace(forward=forward))
+
+    assert abs(laws.sampler_order(key, build, ()) - 1) < 0.35
