@@ -16,16 +16,16 @@ from typing import Any
 FIELDS = ("case", "metric", "unit", "ours", "peer", "theirs", "ratio")
 
 
-def options(description: str | None, argv: list[str] | None = None, only: Sequence[str] = ()) -> argparse.Namespace:
+def options(description: str | None, argv: list[str] | None = None, **choices: Sequence[str]) -> argparse.Namespace:
     """`--quick` and `--out FILE.json`, and for `alone` the hidden `--measure`, as `quick`, `out` (Path or None), `measure` (dict or None).
 
-    With `only`, the names of a script's cases, also `--only CASE ...`.
+    A further keyword is an option that takes some of its values, such as `only`: the names of a script's cases.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="less work and fewer repeats, to see that it runs")
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="write the rows there as a JSON list")
-    if only:
-        parser.add_argument("--only", nargs="+", choices=only, metavar="CASE", help=f"some of: {', '.join(only)}")
+    for name, values in choices.items():
+        parser.add_argument(f"--{name}", nargs="+", choices=values, metavar=name.upper(), help=f"some of: {', '.join(values)}")
     parser.add_argument("--measure", type=json.loads, help=argparse.SUPPRESS)
     return parser.parse_args(argv)
 

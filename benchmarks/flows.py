@@ -33,12 +33,12 @@ PEAK = "matmul 2048 x 2048"
 
 
 def main() -> None:
-    args = options(__doc__, only=[*CASES, *FITS, *GROWTH])
+    args = options(__doc__, only=[*CASES, *FITS, *GROWTH], peers=PEERS)
     if args.measure is not None:
         measure(**args.measure)
         return
     rows: list[dict[str, Any]] = []
-    peers = {name: version for name in PEERS if (version := installed(name))}
+    peers = {name: version for name in args.peers or PEERS if (version := installed(name))}
     for name in args.only or (*CASES, *FITS, *GROWTH):
         print(name, flush=True)
         if name in CASES:
