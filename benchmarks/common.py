@@ -9,18 +9,23 @@ import platform
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 FIELDS = ("case", "metric", "unit", "ours", "peer", "theirs", "ratio")
 
 
-def options(description: str | None, argv: list[str] | None = None) -> argparse.Namespace:
-    """`--quick` and `--out FILE.json`, and for `alone` the hidden `--measure`, as `quick`, `out` (Path or None), `measure` (dict or None)."""
+def options(description: str | None, argv: list[str] | None = None, **choices: Sequence[str]) -> argparse.Namespace:
+    """`--quick` and `--out FILE.json`, and for `alone` the hidden `--measure`, as `quick`, `out` (Path or None), `measure` (dict or None).
+
+    A further keyword is an option that takes some of its values, such as `only`: the names of a script's cases.
+    """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="less work and fewer repeats, to see that it runs")
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="write the rows there as a JSON list")
+    for name, values in choices.items():
+        parser.add_argument(f"--{name}", nargs="+", choices=values, metavar=name.upper(), help=f"some of: {', '.join(values)}")
     parser.add_argument("--measure", type=json.loads, help=argparse.SUPPRESS)
     return parser.parse_args(argv)
 
@@ -55,21 +60,61 @@ def interleaved(measures: Mapping[str, Callable[[], Mapping[str, float]]], repea
     return {name: {k: statistics.median(r[k] for r in rounds) for k in rounds[0]} for name, rounds in seen.items()}
 
 
-def alone(script: str, what: Mapping[str, Any], devices: int = 1) -> dict[str, float]:
+def alone(script: str, what: Mapping[str, Any], devices: int = 1, cache: str | None = None) -> dict[str, float]:
     """The figures that `script --measure WHAT` prints as its last line, in a fresh process on the CPU with `devices` host devices.
 
-    The persistent compilation cache is off there, so compiling costs what it costs the first time.
+    The persistent compilation cache is off there, so compiling costs what it costs the first time; with `cache` it is that folder.
     """
-    environment = {
-        **os.environ,
+    result = subprocess.run(_command(script, what), env=_environment(devices, cache), stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+class Worker:
+    """`script --measure WHAT` as a process that stays, and answers one question at a time: what it compiled is compiled once."""
+
+    MARK = "answer: "
+
+    def __init__(self, script: str, what: Mapping[str, Any], devices: int = 1) -> None:
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self.process = subprocess.Popen(_command(script, what), env=_environment(devices), **pipes)
+
+    def ask(self, question: Mapping[str, Any]) -> Any:
+        """The answer to one question; RuntimeError where the process ended instead."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        print(json.dumps(dict(question)), file=self.process.stdin, flush=True)
+        for line in self.process.stdout:
+            if line.startswith(self.MARK):
+                return json.loads(line.removeprefix(self.MARK))
+        raise RuntimeError(f"{self.process.args} ended before it answered {question}.")
+
+    def close(self) -> None:
+        self.process.communicate()
+
+    @classmethod
+    def answer(cls, function: Callable[[dict[str, Any]], Any]) -> None:
+        """The other end: answer until no question comes."""
+        for line in sys.stdin:
+            print(cls.MARK + json.dumps(function(json.loads(line))), flush=True)
+
+
+def _command(script: str, what: Mapping[str, Any]) -> list[str]:
+    return [sys.executable, script, "--measure", json.dumps(dict(what))]
+
+
+def _environment(devices: int, cache: str | None = None) -> dict[str, str]:
+    own = {
         "JAX_PLATFORMS": "cpu",
         "JAX_NUM_CPU_DEVICES": str(devices),
-        "JAX_ENABLE_COMPILATION_CACHE": "false",
+        "JAX_ENABLE_COMPILATION_CACHE": "false" if cache is None else "true",
         "PYTHONPATH": os.pathsep.join(filter(None, [str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH")])),
     }
-    command = [sys.executable, script, "--measure", json.dumps(dict(what))]
-    result = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    return json.loads(result.stdout.splitlines()[-1])
+    if cache is not None:
+        own |= {
+            "JAX_COMPILATION_CACHE_DIR": cache,
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+            "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0",
+        }
+    return {**os.environ, **own}
 
 
 def report(rows: list[dict[str, Any]], out: Path | None) -> None:

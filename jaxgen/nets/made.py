@@ -9,6 +9,7 @@ import numpy as np
 
 from jaxgen.nets.mlp import ACTIVATIONS, _check_activation
 from jaxgen.nets.net import Net, from_linen
+from jaxgen.nets.substitution import substitute
 
 
 class _MaskedDense(nn.Module):
@@ -33,10 +34,9 @@ class _MADE(nn.Module):
     def __call__(self, x: jax.Array, cond: jax.Array | None = None) -> jax.Array:
         d = x.shape[0]
         h = x if cond is None else jnp.concatenate([x, cond.astype(x.dtype).ravel()])
-        # A unit of degree m sees inputs 1..m; conditions have degree 0. Without a condition a unit of degree 0 would be a constant.
+        # A unit of degree m sees inputs 1..m; conditions have degree 0.
         degrees = np.concatenate([np.arange(1, d + 1), np.zeros(h.shape[0] - d, int)])
-        lowest = 1 if cond is None and d > 1 else 0
-        hidden = np.arange(self.width) % max(1, d - lowest) + lowest
+        hidden = _hidden_degrees(self.width, d, cond)
         for _ in range(self.depth):
             h = ACTIVATIONS[self.activation](_MaskedDense(hidden[None, :] >= degrees[:, None])(h))
             degrees = hidden
@@ -47,4 +47,16 @@ class _MADE(nn.Module):
 def made(outputs_per_input: int, *, width: int = 64, depth: int = 2, activation: str = "silu") -> Net:
     """`apply(params, x (d,), cond (c,) or None) -> (d, outputs_per_input)`; row i depends on `x[:i]` and `cond` only. Starts at zero."""
     _check_activation(activation)
-    return from_linen(_MADE(outputs_per_input, width, depth, activation))
+    net = from_linen(_MADE(outputs_per_input, width, depth, activation))
+
+    def by_substitution(params: Any, f: Any, z: jax.Array, cond: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
+        layers = [(p["kernel"], p["bias"]) for p in (params[f"_MaskedDense_{i}"] for i in range(depth + 1))]
+        return substitute(layers, ACTIVATIONS[activation], _hidden_degrees(width, z.shape[0], cond), f, z, cond)
+
+    return net._replace(substitute=by_substitution)
+
+
+def _hidden_degrees(width: int, d: int, cond: jax.Array | None) -> np.ndarray:
+    # Without a condition a unit of degree 0 would be a constant.
+    lowest = 1 if cond is None and d > 1 else 0
+    return np.arange(width) % max(1, d - lowest) + lowest

@@ -12,10 +12,14 @@ class Net(NamedTuple):
 
     init:  `(key, *inputs) -> params`, from example inputs of one event; None inputs are absent conditions.
     apply: `(params, *inputs) -> output`, one event.
+    substitute: of a network whose output row i sees inputs before i only, forward substitution:
+           `(params, f, z (d,), cond=None) -> (x (d,), aux (d,))` with `x[i], aux[i] = f(apply(params, x, cond)[i], z[i])`, in order of i.
+           Optional: `autoregressive` evaluates the whole network d times where it is missing.
     """
 
     init: Callable[..., Any]
     apply: Callable[..., Any]
+    substitute: Callable[..., Any] | None = None
 
 
 def from_linen(module: nn.Module) -> Net:

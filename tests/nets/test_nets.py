@@ -28,6 +28,29 @@ def test_masked_outputs_depend_on_earlier_inputs_only_and_on_all_of_them(d, cond
         assert np.all(seen > 0)
 
 
+@pytest.mark.parametrize(("d", "cond_dim"), [(1, None), (5, 2), (14, None)])
+def test_forward_substitution_solves_the_network_in_order_with_its_derivative(d, cond_dim, x64):
+    """`x = f(apply(x), z)` row by row; with J = d f(apply(x), z) / dx, which is strictly lower triangular, dx/dz = (I - J)^-1 df/dz."""
+    with x64():
+        net, rng = nets.made(2, width=9, depth=2), np.random.default_rng(0)
+        z = jnp.asarray(rng.standard_normal(d))
+        cond = None if cond_dim is None else jnp.asarray(rng.standard_normal(cond_dim))
+        shapes = jax.eval_shape(lambda: net.init(jax.random.key(0), z, cond))
+        params = jax.tree.map(lambda s: jnp.asarray(rng.standard_normal(s.shape)), shapes)
+
+        def rows(x, z):
+            return jax.vmap(lambda theta, z: (theta[0] + jnp.exp(jnp.tanh(theta[1])) * z, theta[1]))(net.apply(params, x, cond), z)
+
+        def solved(z):
+            return net.substitute(params, lambda theta, z: (theta[0] + jnp.exp(jnp.tanh(theta[1])) * z, theta[1]), z, cond)
+
+        (x, aux), jacobian = jax.jit(lambda z: (solved(z), jax.jacfwd(solved)(z)[0]))(z)
+        expected, by_x, by_z = jax.jit(lambda x, z: (rows(x, z), *(jax.jacrev(rows, i)(x, z)[0] for i in (0, 1))))(x, z)
+        np.testing.assert_allclose(x, expected[0], rtol=1e-11, atol=1e-11)
+        np.testing.assert_allclose(aux, expected[1], rtol=1e-11, atol=1e-11)
+        np.testing.assert_allclose(jacobian, np.linalg.solve(np.eye(d) - by_x, by_z), rtol=1e-9, atol=1e-9)
+
+
 def test_zero_last_layers_start_at_the_zero_function(key):
     x, t, c = jnp.ones(3), jnp.asarray(0.4), jnp.ones(2)
     masked, plain, timed = nets.made(4, width=8), nets.mlp(5, width=8, zero_last=True), nets.time_mlp(3, width=8)

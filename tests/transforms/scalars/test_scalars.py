@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import scipy.special
 import scipy.stats
+from jax.test_util import check_grads
 
 from jaxgen import transforms
 
@@ -77,6 +78,16 @@ def test_the_spline_meets_its_knots_with_its_slopes(x64):
         np.testing.assert_allclose(found[0], knots(theta[5:10])[1:-1], rtol=1e-9)
         unit = np.log(np.expm1(1 - 1e-3))
         np.testing.assert_allclose(np.exp(found[1]), 1e-3 + np.log1p(np.exp(theta[10:] + unit)), rtol=1e-9)
+
+
+@pytest.mark.parametrize("way", ["inverse", "forward"])
+def test_the_splines_own_rule_agrees_with_finite_differences(way, x64):
+    """Both results by every number in `theta` and by the point, in every bin and outside; each mode."""
+    with x64():
+        theta = jnp.asarray(np.random.default_rng(2).standard_normal(14))
+        inside = knots(np.asarray(theta[:5] if way == "inverse" else theta[5:10]))
+        points = jnp.asarray(np.concatenate([inside[:-1] + 0.3 * np.diff(inside), [-2.5, 3.0]]))
+        check_grads(jax.jit(jax.vmap(getattr(SCALARS["spline"], way), (None, 0))), (theta, points), order=1, atol=1e-6, rtol=1e-6)
 
 
 def test_the_spline_starts_as_the_identity():
