@@ -1,0 +1,1 @@
+"""Tasks of published benchmarks: simulators, references and the protocol of the comparison."""
