@@ -26,6 +26,7 @@ def lipschitz_mlp(out: int, *, width: int = 64, depth: int = 2, lipschitz: float
     return from_linen(_LipschitzMLP(out, width, depth, lipschitz ** (1 / (depth + 1))))
 
 
+@jax.jit
 def spectral_bound(kernel: jax.Array) -> jax.Array:
     """An upper bound of the largest singular value of `kernel` `(n, m)`, above it by a factor of at most `min(n, m)^(1/512)`.
 

@@ -1,5 +1,7 @@
 """`repeat`: n layers of one shape under `lax.scan`, so that compile time does not grow with depth."""
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -8,35 +10,46 @@ import jax.numpy as jnp
 from jaxgen.transform import Preimage, Transform, data_init, nfe, refined_through
 
 
-def repeat(f: Transform, num: int) -> Transform:
-    """`f` applied `num` times with separate params, stacked along a leading axis. `f` must keep the shape and dtype of its event."""
+def repeat(f: Transform, num: int, *, remat: bool = False, unroll: int = 1) -> Transform:
+    """`f` applied `num` times with separate params, stacked along a leading axis. `f` must keep the shape and dtype of its event.
+
+    remat: in reverse mode keep the state after every sqrt(num) layers only and recompute the rest, twice over: the memory of a training step
+    then grows with sqrt(num) instead of num, at about one further evaluation or two (arXiv 1604.06174).
+    unroll: how many layers are written out in one step of the loop; more compile longer and may run faster (`num` writes all out).
+    Raises ValueError for a `num` or `unroll` below 1.
+    """
     if num < 1:
         raise ValueError(f"repeat: num={num!r}; accepted: an integer of at least 1.")
+    if unroll < 1:
+        raise ValueError(f"repeat: unroll={unroll!r}; accepted: an integer of at least 1.")
+
+    def through(step: Callable[..., Any], carry: Any, layers: Any, reverse: bool = False) -> Any:
+        return _in_groups(step, carry, layers, num, reverse, unroll) if remat else _scan(step, carry, layers, reverse, unroll)
 
     def init(key: jax.Array, z: Any, cond: Any = None) -> Any:
         return jax.vmap(lambda k: f.init(k, z, cond))(jax.random.split(key, num))
 
     def forward(params: Any, z: Any, cond: Any = None) -> Any:
-        return jax.lax.scan(lambda z, p: (f.forward(p, z, cond), None), z, params)[0]
+        return through(lambda z, p: f.forward(p, z, cond), z, params)
 
     def inverse(params: Any, x: Any, cond: Any = None, key: Any = None) -> Preimage:
         def step(carry: Any, layer: Any) -> Any:
             assert f.inverse is not None
             p, k = layer
             pre = f.inverse(p, carry.z, cond, k)
-            return Preimage(pre.z, carry.log_det + pre.log_det, carry.log_q + pre.log_q), None
+            return Preimage(pre.z, carry.log_det + pre.log_det, carry.log_q + pre.log_q)
 
         zero = jnp.zeros((), jnp.result_type(*jax.tree.leaves(x)))
         keys = None if key is None else jax.random.split(key, num)
-        return jax.lax.scan(step, Preimage(x, zero, zero), (params, keys), reverse=True)[0]
+        return through(step, Preimage(x, zero, zero), (params, keys), reverse=True)
 
     def forward_and_log_det(params: Any, z: Any, cond: Any = None) -> tuple[Any, jax.Array]:
         def step(carry: Any, p: Any) -> Any:
             assert f.forward_and_log_det is not None
             x, log_det = f.forward_and_log_det(p, carry[0], cond)
-            return (x, carry[1] + log_det), None
+            return x, carry[1] + log_det
 
-        return jax.lax.scan(step, (z, jnp.zeros((), jnp.result_type(*jax.tree.leaves(z)))), params)[0]
+        return through(step, (z, jnp.zeros((), jnp.result_type(*jax.tree.leaves(z)))), params)
 
     def stages(params: Any, z: Any, cond: Any = None) -> Any:
         def step(z: Any, p: Any) -> Any:
@@ -71,3 +84,25 @@ def repeat(f: Transform, num: int) -> Transform:
         note=f.note,
         refine=refined_through(lambda g: repeat(g, num), f),
     )
+
+
+def _scan(step: Callable[..., Any], carry: Any, layers: Any, reverse: bool, unroll: int) -> Any:
+    return jax.lax.scan(lambda c, layer: (step(c, layer), None), carry, layers, reverse=reverse, unroll=unroll)[0]
+
+
+def _in_groups(step: Callable[..., Any], carry: Any, layers: Any, num: int, reverse: bool, unroll: int) -> Any:
+    """The scan in groups of about sqrt(num) layers, each recomputed on the way back; what is left over is a shorter group at the end."""
+    size = math.isqrt(num)
+    whole = num - num % size
+
+    @jax.checkpoint
+    def group(carry: Any, layers: Any) -> Any:
+        # A layer's own inner values are recomputed too, or a group's backward pass would hold those of all its layers.
+        return _scan(jax.checkpoint(step), carry, layers, reverse, unroll)
+
+    groups = jax.tree.map(lambda a: a[:whole].reshape(whole // size, size, *a.shape[1:]), layers)
+    rest = jax.tree.map(lambda a: a[whole:], layers)
+    if reverse and whole < num:
+        carry = group(carry, rest)
+    carry = _scan(group, carry, groups, reverse, 1)
+    return carry if reverse or whole == num else group(carry, rest)

@@ -65,7 +65,7 @@ def _checked(lipschitz: float, log_det: str, num_terms: int, survival: float | N
         raise ValueError(f"residual: lipschitz={lipschitz!r}; accepted: 0 < lipschitz < 1.")
     if num_terms < 1:
         raise ValueError(f"residual: num_terms={num_terms!r}; accepted: an integer of at least 1.")
-    survival = lipschitz**1.5 if survival is None else survival
-    if not lipschitz**2 < survival < 1:
+    chosen: float = lipschitz**1.5 if survival is None else survival
+    if not lipschitz**2 < chosen < 1:
         raise ValueError(f"residual: survival={survival!r}; accepted: lipschitz^2 = {lipschitz**2:.3g} < survival < 1, or None.")
-    return survival
+    return chosen

@@ -36,7 +36,7 @@ def residual(
 def sylvester(
     dim: int, cond_dim: int | None, *, width: int = 32, num_bends: int = 4, cond_width: int = 32, learning_rate: float = 3e-3
 ) -> Recipe:
-    """Sylvester flow (arXiv 1803.05649): `width` layers in the direction from data to noise, moved by a network where there is a condition."""
+    """Sylvester flow (arXiv 1803.05649): `width` layers from data to noise, moved by a network where there is a condition; an LU layer scales."""
     net = None if cond_dim is None else lambda out: mlp(out, width=cond_width, depth=1, zero_last=True)
-    model = Model(normal((dim,)), repeat(chain(lu(), invert(sylvester_layer(num_bends, net=net))), width))
+    model = Model(normal((dim,)), chain(repeat(invert(sylvester_layer(num_bends, net=net)), width), lu()))
     return Recipe({"default": model}, maximum_likelihood(model), "maximum likelihood", adam(learning_rate))
