@@ -82,7 +82,7 @@ def repeat(f: Transform, num: int, *, remat: bool = False, unroll: int = 1) -> T
         f.density,
         {"stages": stages, "nfe": count} | ({"data_init": layers_data_init} if "data_init" in f.parts else {}),
         note=f.note,
-        refine=refined_through(lambda g: repeat(g, num), f),
+        refine=refined_through(lambda g: repeat(g, num, remat=remat, unroll=unroll), f),
     )
 
 
