@@ -48,6 +48,10 @@ def residual(net: Net, *, lipschitz: float = 0.9, log_det: str = "exact", num_te
         x = forward(params, z, cond)
         return x, -with_exact_log_det((params, cond), x)[1]
 
+    def refine(level: int, to_exact: bool = False) -> Transform:
+        how = "exact" if to_exact else log_det
+        return residual(net, lipschitz=lipschitz, log_det=how, num_terms=num_terms, survival=survival)
+
     return Transform(
         lambda key, z, cond=None: net.init(key, z, cond),
         forward,
@@ -55,6 +59,7 @@ def residual(net: Net, *, lipschitz: float = 0.9, log_det: str = "exact", num_te
         forward_and_log_det if exact else None,
         Density.EXACT if exact else Density.UNBIASED,
         {"nfe": lambda params, z, cond=None: contraction_steps(lambda x: g((params, cond), x), z, lipschitz)},
+        refine=None if exact else refine,
     )
 
 

@@ -64,3 +64,14 @@ def test_an_estimate_needs_a_key_and_arguments_are_named():
     ):
         with pytest.raises(ValueError, match=message):
             transforms.residual(NET, **options)
+
+
+def test_a_certificate_replaces_the_series_by_the_determinant():
+    """`refine` gives the exact log-det on the same params, so that a certified value is not at the mercy of the draws."""
+    net = nets.lipschitz_mlp(2, width=8, depth=1, lipschitz=0.9)
+    estimated = transforms.residual(net, log_det="roulette")
+    params, x = filled(np.random.default_rng(1), net, 2, 1.0), jnp.asarray([0.3, -0.7])
+    exact = estimated.refine(0, exact=True)
+    assert exact.density is Density.EXACT
+    jacobian = jax.jacfwd(lambda x: exact.inverse(params, x).z)(x)
+    np.testing.assert_allclose(exact.inverse(params, x).log_det, np.linalg.slogdet(jacobian)[1], rtol=1e-5)
