@@ -7,6 +7,7 @@ from typing import Any
 import distrax
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxgen.model import Model, log_prob, sample, sample_and_log_prob
 from jaxgen.transform import Density, Preimage, Transform, over_batch
@@ -145,7 +146,7 @@ class _ModelDistribution(distrax.Distribution):
         value, event = jnp.asarray(value), self.event_shape
         if value.shape[value.ndim - len(event) :] != event:
             raise ValueError(f"log_prob: value has shape {value.shape}; expected (..., {', '.join(map(str, event))}).")
-        leading = jnp.broadcast_shapes(value.shape[: value.ndim - len(event)], self._batch)
+        leading = np.broadcast_shapes(value.shape[: value.ndim - len(event)], self._batch)
         rows = jnp.broadcast_to(value, (*leading, *event)).reshape(-1, *event)
         return log_prob(self._static.value[0], self._params, rows, self._conditions(leading)).value.reshape(leading)
 
