@@ -58,6 +58,7 @@ def rows(rng, num):
 
 CASES = {
     "autoregressive_columns": Case(table, surjective=True, data=rows),
+    "diagonal_affine": Case(behind(T.diagonal_affine())),
     "uniform_dequantisation": Case(behind(T.uniform_dequantisation()), surjective=True, data=integers),
     "variational_dequantisation": Case(behind(T.variational_dequantisation(FLOW)), surjective=True, data=integers),
     "rounding": Case(with_uniform("place", T.on("event", FLOW), T.rounding()), surjective=True),
