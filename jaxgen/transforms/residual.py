@@ -48,8 +48,8 @@ def residual(net: Net, *, lipschitz: float = 0.9, log_det: str = "exact", num_te
         x = forward(params, z, cond)
         return x, -with_exact_log_det((params, cond), x)[1]
 
-    def refine(level: int, to_exact: bool = False) -> Transform:
-        how = "exact" if to_exact else log_det
+    def refine(level: int, exact: bool = False) -> Transform:
+        how = "exact" if exact else log_det
         return residual(net, lipschitz=lipschitz, log_det=how, num_terms=num_terms, survival=survival)
 
     return Transform(
