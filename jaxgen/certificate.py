@@ -22,8 +22,8 @@ NEAR_SINGULAR = 1e5
 MAX_LEVEL = 2
 MAX_REPLICATES = 4096
 MAX_JACOBIAN = 64
-# Fewer make intervals of skewed estimates, such as those of bounds, too short.
-_REPLICATES = 32
+# Independent estimates at once. The log of a weight has a long tail to the left that few draws of a bound do not see.
+_REPLICATES = {Density.UNBIASED: 32, Density.LOWER_BOUND: 256}
 _FLOAT64_OVER_FLOAT32 = 2.0**-29
 # Two-sided 98 %: what is lost of it by stopping as soon as the estimate looks good enough leaves more than 95 %.
 _QUANTILE = 0.99
@@ -134,7 +134,7 @@ class _Problem:
             with jax.enable_x64(rung.double):
                 model, (params, x, cond) = self.at(rung), self.cast((self.params, self.x, self.cond), rung.double)
                 x = round_trip(model, params, x, cond, self.key) if moved else x
-                rows = 1 if model.transform.density is Density.EXACT else _REPLICATES
+                rows = _REPLICATES.get(model.transform.density, 1)
                 x, cond = jax.tree.map(lambda a: jnp.tile(a, (rows, *(1,) * (a.ndim - 1))) if rows > 1 else a, (x, cond))
                 key = self.key if rows == 1 else jax.random.fold_in(self.key, chunk)
                 found = log_prob(model, params, x, cond, key=key, num_draws=self.num_draws, batch_size=self.batch_size).value
@@ -187,8 +187,9 @@ def _tighten(problem: _Problem, rung: _Rung, budget: Budget, failing: np.ndarray
     refine = problem.model.transform.refine
     finer = rung._replace(double=True, level=rung.level + 1) if refine is not None and rung.level < MAX_LEVEL else None
     double = rung._replace(double=True) if not rung.double else None
-    more = rung._replace(chunks=4 * rung.chunks) if rung.chunks * _REPLICATES < MAX_REPLICATES else None
-    if refine is not None and not rung.exact and 4 * rung.chunks * _REPLICATES * problem.num_draws > np.prod(np.shape(problem.x)[1:]):
+    wanted = 4 * rung.chunks * _REPLICATES.get(problem.model.transform.density, 1)
+    more = rung._replace(chunks=4 * rung.chunks) if wanted <= MAX_REPLICATES else None
+    if refine is not None and not rung.exact and wanted * problem.num_draws > np.prod(np.shape(problem.x)[1:]):
         # As many draws would cost more products than the trace itself.
         exact = rung._replace(exact=True, chunks=1)
         more = exact if problem.at(exact).transform.density is Density.EXACT else more
