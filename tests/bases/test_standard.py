@@ -20,6 +20,20 @@ def test_log_density_is_the_sum_over_the_event(name):
 
 
 @over_kinds
+def test_a_base_made_in_float32_keeps_the_digits_of_a_float64_value(name, x64):
+    """A constant such as log(2 pi) / 2 must not be rounded to float32 on its way into a float64 density, and the reverse neither."""
+    base = getattr(bases, name)((3,))
+    z = np.array([0.1, 0.7, 0.4])
+    with x64():
+        np.testing.assert_allclose(base.log_prob(jnp.asarray(z)), KINDS[name].logpdf(z).sum(), rtol=1e-14, atol=1e-14)
+        assert base.log_prob(jnp.asarray(z, jnp.float32)).dtype == jnp.float32
+    joint = bases.latent_and_noise((1,), (2,))
+    with x64():
+        noise = {"latent": jnp.asarray(z[:1]), "noise": jnp.asarray(z[1:])}
+        np.testing.assert_allclose(joint.log_prob(noise), scipy.stats.norm.logpdf(z).sum(), rtol=1e-14)
+
+
+@over_kinds
 def test_draws_follow_the_distribution(name, key):
     z = np.asarray(getattr(bases, name)((2,)).sample(seed=key, sample_shape=(4_000,)))
     assert z.shape == (4_000, 2)
