@@ -1,5 +1,6 @@
 """Block neural autoregressive flow: one masked network, monotone in each coordinate, is the whole map (arXiv 1904.04676)."""
 
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -63,7 +64,8 @@ def block_autoregressive(width: int = 8, depth: int = 2) -> Transform:
         h, log_slope = x[:, None], jnp.zeros((x.shape[0], 1), x.dtype)
         for i, (layer, shift) in enumerate(zip(params["layers"], shifts(params, cond), strict=True)):
             shift = shift + jnp.einsum("ikjm,jm->ik", jnp.where(before, layer["free"], 0), h)
-            h, log_slope = jax.vmap(lambda *one, i=i: _layer(*one, i < depth))(_log_positive(layer["diagonal"]), shift, h, log_slope)
+            step = functools.partial(_layer, hidden=i < depth)
+            h, log_slope = jax.vmap(step)(_log_positive(layer["diagonal"]), shift, h, log_slope)
         skip = params["skip"]
         return Preimage(h[:, 0] + jnp.exp(skip) * x, jnp.sum(jnp.logaddexp(log_slope[:, 0], skip)))
 

@@ -25,7 +25,7 @@ def flow():
 def initialised(model, x, cond=None):
     objective = objectives.data_initialised(objectives.maximum_likelihood(model), model)
     params = model.transform.init(jax.random.key(0), x[0], None if cond is None else cond[0])
-    return params, objective.init(jax.random.key(1), params, Batch(x, cond))
+    return params, jax.jit(lambda p: objective.init(jax.random.key(1), p, Batch(x, cond)))(params)
 
 
 @pytest.mark.parametrize("cond", [None, COND], ids=["plain", "conditional"])
