@@ -1,5 +1,6 @@
 """Forward substitution through a masked network: sampling an autoregressive model costs one evaluation of each unit, not d of the network."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -35,7 +36,8 @@ def substitute(
     units = _padded([np.flatnonzero(degrees == i) for i in range(num * size)])
     inputs, outputs = (_padded(np.split(np.arange(d * n), d), num * size) for n in (1, rest[-1][0].shape[1] // d))
     groups = [inputs, *[units] * len(rest), outputs]
-    blocks = [_blocks(*layer, *groups[i : i + 2], num) for i, layer in enumerate([(kernel[:d], bias), *rest])]
+    ends = itertools.pairwise(groups)
+    blocks = [_blocks(w, b, rows, cols, num) for (w, b), (rows, cols) in zip([(kernel[:d], bias), *rest], ends, strict=True)]
     # A last block that is not full ends in copies of the last coordinate, whose results are dropped.
     z_blocks = jnp.pad(z, (0, num * size - d), mode="edge").reshape(num, size)
 
