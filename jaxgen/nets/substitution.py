@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-# Coordinates unrolled in one step of the scan. On 2 cores, D16, 5 layers of 2 x 64 units: 4 is as fast as 8 and compiles in two thirds of
-# its time; 1 spends it on writing buffers, 16 on compiling (`benchmarks/flows.py --only "maf D16"`).
+# Coordinates unrolled in one step of the scan. On 2 busy cores (D16, 5 layers of 2 x 64 units) 4 was as fast as 8 and compiled in two thirds
+# of its time; 2 and 16 took about twice as long a sample. `benchmarks/flows.py --only "maf D16"` measures it.
 BLOCK = 4
 
 
