@@ -1,5 +1,6 @@
 """Forward substitution through a masked network: sampling an autoregressive model costs one evaluation of each unit, not d of the network."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -7,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-# Coordinates unrolled in one step of the scan. On 2 cores, D16, 5 layers of 2 x 64 units: 4 is as fast as 8 and compiles in two thirds of
-# its time; 1 spends it on writing buffers, 16 on compiling (`benchmarks/flows.py --only "maf D16"`).
+# Coordinates unrolled in one step of the scan. On 2 busy cores (D16, 5 layers of 2 x 64 units) 4 was as fast as 8 and compiled in two thirds
+# of its time; 2 and 16 took about twice as long a sample. `benchmarks/flows.py --only "maf D16"` measures it.
 BLOCK = 4
 
 
@@ -35,7 +36,8 @@ def substitute(
     units = _padded([np.flatnonzero(degrees == i) for i in range(num * size)])
     inputs, outputs = (_padded(np.split(np.arange(d * n), d), num * size) for n in (1, rest[-1][0].shape[1] // d))
     groups = [inputs, *[units] * len(rest), outputs]
-    blocks = [_blocks(*layer, *groups[i : i + 2], num) for i, layer in enumerate([(kernel[:d], bias), *rest])]
+    ends = itertools.pairwise(groups)
+    blocks = [_blocks(w, b, rows, cols, num) for (w, b), (rows, cols) in zip([(kernel[:d], bias), *rest], ends, strict=True)]
     # A last block that is not full ends in copies of the last coordinate, whose results are dropped.
     z_blocks = jnp.pad(z, (0, num * size - d), mode="edge").reshape(num, size)
 
