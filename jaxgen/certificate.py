@@ -234,7 +234,7 @@ def refined_model(model: Model, double: bool, level: int, exact: bool) -> Model:
 
 
 def _is_floating(leaf: Any) -> bool:
-    return hasattr(leaf, "dtype") and jnp.issubdtype(leaf.dtype, jnp.floating)
+    return isinstance(leaf, (jax.Array, np.ndarray)) and jnp.issubdtype(leaf.dtype, jnp.floating)
 
 
 @functools.partial(jax.jit, static_argnums=0)
