@@ -52,6 +52,20 @@ def test_c2st_of_two_gaussians_is_the_accuracy_of_their_best_classifier(npe, shi
     assert npe.c2st(samples + 3 * shift, reference) == pytest.approx(norm.cdf(shift / 2), abs=0.03)
 
 
+@pytest.mark.parametrize("x", [(-0.6, 0.2), (0.15, 0.1), (-0.8, 0.4)], ids=str)
+def test_posterior_of_two_moons_is_normalised(npe, x):
+    """On a grid over the prior's square; the second place has crescents that meet at the fold, the third some that the square cuts."""
+    side = (np.arange(1_600) + 0.5) / 800 - 1
+    theta = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
+    density = np.exp(npe.TASKS["two_moons"].log_posterior(theta, np.array(x)))
+    assert density.mean() * 4 == pytest.approx(1, abs=1e-2)
+
+
+def test_best_accuracy_is_that_of_two_gaussians_best_classifier(npe):
+    draws = np.random.default_rng(0).standard_normal(200_000)
+    assert npe.best_accuracy(norm.logpdf(draws), norm.logpdf(draws, 1.0)) == pytest.approx(norm.cdf(0.5), abs=2e-3)
+
+
 def test_c2st_wants_equally_many(npe):
     with pytest.raises(ValueError, match="equally many"):
         npe.c2st(np.zeros((3, 1)), np.zeros((4, 1)))
