@@ -29,7 +29,7 @@ def test_the_interval_covers_the_known_truth(name, key):
     found = log_prob(problem.model, problem.params, problem.x, key=key, certify=1e-3)
     error, bound = np.abs(found.value - problem.truth), found.certificate.bound
     drawn = found.density is Density.LOWER_BOUND
-    assert np.mean(error <= bound) >= (0.9 if drawn else 0.99)
+    assert np.mean(error <= bound) >= (0.9 if drawn else 0.95)
     # 98 % of a Student t is 6.9 median errors wide.
     assert 2 * np.median(bound) <= (9 if drawn else 5) * np.median(error)
     np.testing.assert_array_equal(found.certificate.holds, bound <= 1e-3)

@@ -18,15 +18,14 @@ class _Independent:
 
     def __init__(self, make: Callable[[jax.Array, jax.Array], Any], shape: Sequence[int], loc: float = 0.0, scale: float = 1.0):
         self.make, self.shape, self.loc, self.scale = make, tuple(shape), loc, scale
-        self.dtype = jnp.zeros(()).dtype
 
     def _of(self, dtype: Any) -> Any:
         made = self.make(jnp.full(self.shape, self.loc, dtype), jnp.full(self.shape, self.scale, dtype))
         return distrax.Independent(made, reinterpreted_batch_ndims=len(self.shape))
 
     def sample(self, *, seed: Any, sample_shape: Any = ()) -> jax.Array:
-        """Draws in the dtype that was JAX's default when the base was made."""
-        return self._of(self.dtype).sample(seed=seed, sample_shape=sample_shape)
+        """Draws in JAX's default dtype."""
+        return self._of(jnp.zeros(()).dtype).sample(seed=seed, sample_shape=sample_shape)
 
     def log_prob(self, value: Any) -> jax.Array:
         """Log density in nats, in the value's own dtype."""
