@@ -37,6 +37,9 @@ Context = Callable[[], contextlib.AbstractContextManager[None]]
 
 def pytest_configure(config: pytest.Config) -> None:
     """Under xdist, distribute by group: tests that share compiled functions go to one worker."""
+    if hasattr(config, "workerinput"):
+        # A worker parses the command line again, in which the choice of the line below does not stand; without it no group is named.
+        config.option.loadgroup = True
     if getattr(config.option, "dist", "no") == "load":
         config.option.dist = "loadgroup"
 

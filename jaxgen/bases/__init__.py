@@ -8,10 +8,11 @@ from jaxgen.bases.gaussian import diagonal_gaussian, full_gaussian, gaussian_mix
 from jaxgen.bases.interop import as_numpyro, logdensity
 from jaxgen.bases.pretrained import model
 from jaxgen.bases.resampled import Resampled, resampled
-from jaxgen.bases.standard import diffusion_noise, latent_and_noise, logistic, normal, uniform
+from jaxgen.bases.standard import diffusion_noise, joint, latent_and_noise, logistic, normal, uniform
 from jaxgen.bases.student import student_t
 
 __all__ = [
+    "Resampled",
     "as_distribution",
     "as_numpyro",
     "diagonal_gaussian",
@@ -19,6 +20,7 @@ __all__ = [
     "from_distrax",
     "full_gaussian",
     "gaussian_mixture",
+    "joint",
     "latent_and_noise",
     "logdensity",
     "logistic",
@@ -27,6 +29,5 @@ __all__ = [
     "resampled",
     "student_t",
     "to_distrax",
-    "Resampled",
     "uniform",
 ]

@@ -1,7 +1,7 @@
 """Standard base distributions over arrays and dicts of arrays, built from distrax."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import distrax
@@ -64,11 +64,18 @@ def logistic(shape: Sequence[int]) -> Base:
     return _Independent(distrax.Logistic, shape)
 
 
+def joint(bases: Mapping[str, Base]) -> Base:
+    """Independent bases side by side: noise that is a dict with one leaf for each of `bases`. ValueError for an empty one."""
+    if not bases:
+        raise ValueError("joint: bases is empty; accepted: at least one base by name.")
+    return _Joint(dict(bases))
+
+
 def latent_and_noise(latent: Sequence[int], event: Sequence[int]) -> Base:
     """The noise of a variational autoencoder: `{"latent", "noise"}`, both standard Gaussian."""
-    return _Joint({"latent": normal(latent), "noise": normal(event)})
+    return joint({"latent": normal(latent), "noise": normal(event)})
 
 
 def diffusion_noise(event: Sequence[int], num_steps: int) -> Base:
     """The noise of a stochastic sampler: `{"x0": event, "increments": (num_steps, *event)}`, all standard Gaussian."""
-    return _Joint({"x0": normal(event), "increments": normal((num_steps, *event))})
+    return joint({"x0": normal(event), "increments": normal((num_steps, *event))})

@@ -149,7 +149,8 @@ def _nll(
     points = x if also is None else np.concatenate([x, np.asarray(also, x.dtype)])
     lp = log_prob(model, params, points, c, key=jax.random.fold_in(key, 2), num_draws=num_draws)
     value, stderr = np.asarray(lp.value), np.asarray(lp.stderr)
-    figures = summarise_nll(LogProb(value[: len(x)], stderr[: len(x)], kind), real, model.transform.note)
+    at_data: Any = LogProb(value[: len(x)], stderr[: len(x)], kind)  # pyright: ignore[reportArgumentType]
+    figures = summarise_nll(at_data, real, model.transform.note)
     return figures, None if also is None else value[len(x) :]
 
 

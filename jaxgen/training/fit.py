@@ -92,8 +92,8 @@ def fit(
     # One compiled program: run piece by piece, initialisation would cost as much as a short fit.
     state = jax.jit(lambda k, b: init_state(k, entry, b, num_steps))(key_init, jax.tree.map(lambda a: a[:batch_size], batch))
     earlier = start if isinstance(start, Fitted) else None
-    if earlier is not None:
-        state = go_on_from(state, earlier.state, num_steps)
+    if isinstance(start, Fitted):
+        state = go_on_from(state, start.state, num_steps)
     elif start is not None:
         state = start_from(state, entry, start, num_steps)
     chunk = make_chunk(entry, state, batch, key_run, num_steps, batch_size, ema, steps_per_chunk, devices)

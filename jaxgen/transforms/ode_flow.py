@@ -95,7 +95,7 @@ def ode_flow(
         return trajectory(params, z, cond, jnp.linspace(0.0, 1.0, NUM_STAGES + 1, dtype=z.dtype)[1:])[0]
 
     def refine(level: int, exact: bool = False) -> Transform:
-        how = {"trace": "exact"} if exact else {"trace": trace, "num_probes": num_probes}
+        how: Any = {"trace": "exact"} if exact else {"trace": trace, "num_probes": num_probes}
         return ode_flow(init, velocity, solver=refined(solver, level), **how, scale=scale, parts=parts)
 
     with_log_det = forward_and_log_det if exact else None

@@ -1,6 +1,5 @@
 """Cases of the contract: surjections, each behind a coupling so that a condition enters, and the diagonal affine."""
 
-import distrax
 import numpy as np
 from case import WIDTH, Case, D, mlp, on_normal
 
@@ -16,11 +15,11 @@ def behind(surjection):
 
 
 def with_uniform(leaf, *transforms):
-    return lambda: Model(distrax.Joint({"event": bases.normal((D,)), leaf: bases.uniform((D,))}), T.chain(*transforms))
+    return lambda: Model(bases.joint({"event": bases.normal((D,)), leaf: bases.uniform((D,))}), T.chain(*transforms))
 
 
 def with_extra():
-    base = distrax.Joint({"event": bases.normal((D,)), "extra": bases.normal((2,))})
+    base = bases.joint({"event": bases.normal((D,)), "extra": bases.normal((2,))})
     return Model(base, T.augmentation(2, FLOW))
 
 

@@ -183,7 +183,7 @@ def test_dequantised_values_never_round_up_to_the_next_integer():
 def test_rounding_in_the_inference_direction_is_a_histogram():
     """Integers from a shifted uniform grid are not needed: any event leaf whose values are integers, and a place inside."""
     coin = distrax.Independent(distrax.Categorical(probs=jnp.asarray([[0.2, 0.3, 0.5]])), 1)
-    base = distrax.Joint({"event": coin, "place": bases.uniform((1,))})
+    base = bases.joint({"event": coin, "place": bases.uniform((1,))})
     transform = T.rounding()
     x = jnp.asarray([0.1, 1.7, 2.5])[:, None]
 
@@ -195,7 +195,7 @@ def test_rounding_in_the_inference_direction_is_a_histogram():
 
 
 def test_signs_have_the_probability_of_their_cell_and_the_mass_is_one():
-    base = distrax.Joint({"event": bases.uniform((1,), 0.0, 2.0), "side": bases.uniform((1,))})
+    base = bases.joint({"event": bases.uniform((1,), 0.0, 2.0), "side": bases.uniform((1,))})
     net = nets.mlp(1, width=4, depth=1)
     model = Model(base, T.signs(lambda d: net))
     params = jax.tree.map(lambda a: a + 0.5, init(KEY, model))
@@ -209,7 +209,7 @@ def test_signs_have_the_probability_of_their_cell_and_the_mass_is_one():
 
 
 def test_shuffled_densities_are_invariant_and_integrate_to_one():
-    base = distrax.Joint({"event": bases.normal((2,)), "order": bases.uniform((2,))})
+    base = bases.joint({"event": bases.normal((2,)), "order": bases.uniform((2,))})
     model = Model(base, T.chain(T.on("event", T.ascending()), T.shuffling()))
     side = np.linspace(-8, 12, 401, dtype=np.float32)
     # Two different grids, so that no point is a tie.
