@@ -90,5 +90,5 @@ def test_a_preconditioned_zero_network_is_the_best_linear_denoiser(x64):
 
 
 def test_an_unknown_target_is_named():
-    with pytest.raises(ValueError, match="target='noise'; accepted: eps, denoiser, velocity"):
+    with pytest.raises(ValueError, match="target='noise'; accepted: eps, denoiser, velocity, score, v, or a Target"):
         paths.prediction(paths.linear(), lambda *a: a, "noise")
