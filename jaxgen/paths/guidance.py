@@ -50,11 +50,11 @@ def conditioned_on(
 ) -> Prediction:
     """The posterior given `measurement = matrix x + noise z'`: the denoiser after a Kalman update, matrix `(m, d)`, measurement `(m,)`.
 
-    The denoised data are taken as Gaussian around x_hat with covariance V, so the update is `x_hat + V A^T (A V A^T + noise^2 I)^-1
-    (y - A x_hat)`. covariance "jacobian": V = (sigma^2 / alpha) d x_hat / d x_t, the true covariance (Tweedie's second order; arXiv
-    2310.06721), exact for Gaussian data, for m backward passes. "isotropic": the bracket's V is `r^2 I` with `r^2 = sigma^2 sigma_data^2 /
-    (alpha^2 sigma_data^2 + sigma^2)`, one backward pass (pseudoinverse guidance, Song et al., ICLR 2023). Raises ValueError for shapes that disagree, a noise
-    that is not positive or another covariance.
+    The data are taken as Gaussian around x_hat with covariance V, so the update is `x_hat + V A^T (A V A^T + noise^2 I)^-1 (y - A x_hat)`.
+    covariance "jacobian": V = (sigma^2 / alpha) d x_hat / d x_t, the true covariance (Tweedie's second order; arXiv 2310.06721), exact for
+    Gaussian data, for m backward passes. "isotropic": the bracket's V is `r^2 I` with `r^2 = sigma^2 sigma_data^2 / (alpha^2 sigma_data^2 +
+    sigma^2)`, one backward pass (pseudoinverse guidance, Song et al., ICLR 2023). Raises ValueError for shapes that disagree, a noise that
+    is not positive or another covariance.
     """
     a, y = np.asarray(matrix, np.float64), np.asarray(measurement, np.float64)
     if a.ndim != 2 or y.shape != a.shape[:1]:
