@@ -1,5 +1,6 @@
 """Objectives: how parameters are found. Each factory takes a model, checks what it needs of it, and returns an `Objective`."""
 
+from jaxgen.objectives import weights
 from jaxgen.objectives.adversarial import adversarial
 from jaxgen.objectives.denoising import denoising, lognormal_times, stratified_times
 from jaxgen.objectives.discrepancy import energy
@@ -19,4 +20,5 @@ __all__ = [
     "maximum_likelihood",
     "reconstruction",
     "stratified_times",
+    "weights",
 ]

@@ -1,10 +1,11 @@
 """The registry of transforms: every factory of `jaxgen.transforms` in small, one module of cases for each room of that folder."""
 
 import cases_core
+import cases_samplers
 import pytest
 from case import Case
 
-ROOMS = (cases_core,)
+ROOMS = (cases_core, cases_samplers)
 CASES: dict[str, Case] = {name: case for room in ROOMS for name, case in room.CASES.items()}
 
 
