@@ -79,10 +79,10 @@ def inpainting(prior: Prediction, mask: ArrayLike, values: ArrayLike, noise: flo
 def _updated(prior: Prediction, a: np.ndarray, y: np.ndarray, noise: float, covariance: str, sigma_data: float) -> Function:
     # In the unit target F the data are x_hat = (alpha / n^2) x + (sigma / n) F, hence V = (sigma / n)^2 I + sigma^3 / (alpha n) dF/dx, and a
     # change of x_hat by V u is one of F by (n / sigma) V u, in which nothing is divided by sigma.
-    path, unit, pure_noise = prior.path, prior.read(unit_target()), functools.cache(lambda: prior.path.ends()[0])
+    path, unit, pure_noise = prior.path, prior.read(unit_target()), functools.cache(lambda: 0.5 * prior.path.ends()[0])
 
     def output(params: Any, x: jax.Array, t: jax.Array, cond: Any = None) -> jax.Array:
-        t = inside(t, pure_noise(), False)
+        t = inside(t, pure_noise(), 0)
         matrix, alpha, sigma = jnp.asarray(a, x.dtype), path.alpha(t), path.sigma(t)
         n = jnp.sqrt(alpha**2 + sigma**2)
         f, pull = jax.vjp(lambda x: unit(params, x, t, cond), x)

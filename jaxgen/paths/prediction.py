@@ -38,8 +38,8 @@ def prediction(path: Path, output: Function, target: str | Target) -> Prediction
 
     A target is linear in data and noise, `y = a x + b z`; with `x_t = alpha x + sigma z` it is a 2 x 2 system, solved for any other. The
     reading of a network's own target is its output. Where the system is singular at an end, as noise is at t = 0 if alpha(0) = 0 (it says
-    nothing about data), the reading is a limit: schedules and network are asked at most sqrt(machine epsilon) away from that end, so its
-    error is of that size. No other time is moved. Raises ValueError for an unknown target.
+    nothing about data), the reading is a limit: schedules and network are asked at most sqrt(machine epsilon) away from that end (its cube
+    root for a double pole, as a score from a denoiser has), so its error is of that size. No other time is moved. Raises ValueError for an unknown target.
     """
     own = resolve(target)
 
@@ -60,11 +60,11 @@ def prediction(path: Path, output: Function, target: str | Target) -> Prediction
     return Prediction(path, read("eps"), read("denoiser"), read("velocity"), read("score"), read("v"), read)
 
 
-def inside(t: jax.Array, start: bool, end: bool) -> jax.Array:
-    """`t` at least sqrt(machine epsilon) away from t = 0 where `start`, from t = 1 where `end`; there a reading is taken as a limit."""
-    margin = jnp.asarray(float(jnp.finfo(t.dtype).eps) ** 0.5, t.dtype)
-    t = jnp.maximum(t, margin) if start else t
-    return jnp.minimum(t, 1 - margin) if end else t
+def inside(t: jax.Array, start: float, end: float) -> jax.Array:
+    """`t` at least `eps^start` away from t = 0 and `eps^end` from t = 1, eps its machine epsilon; a power of 0 leaves that end alone."""
+    eps = float(jnp.finfo(t.dtype).eps)
+    t = jnp.maximum(t, jnp.asarray(eps**start, t.dtype)) if start else t
+    return jnp.minimum(t, jnp.asarray(1 - eps**end, t.dtype)) if end else t
 
 
 def preconditioned(path: Path, output: Function, sigma_data: float = 1.0) -> Function:

@@ -71,16 +71,26 @@ def conversion(path: Path, known: Target, wanted: Target) -> Callable[[jax.Array
     return at
 
 
-def singular_ends(at: Callable[[jax.Array], tuple[jax.Array, jax.Array]]) -> tuple[bool, bool]:
-    """Whether a conversion breaks down at t = 0, and at t = 1; one that is being traced (a learned schedule) is taken not to."""
+def singular_ends(at: Callable[[jax.Array], tuple[jax.Array, jax.Array]]) -> tuple[float, float]:
+    """How far from t = 0 and t = 1 a conversion is to be read, as powers of the machine epsilon; 0 where it does not break down.
 
-    def singular(t: float) -> bool:
+    A pole of order k loses `eps / distance^k` to rounding and `distance` to the limit: the best distance is `eps^(1 / (k + 1))`. A
+    conversion that is being traced (a learned schedule) is taken not to break down.
+    """
+
+    def size(t: float) -> float:
         p, q = at(jnp.asarray(t))
-        limit = 0.1 / float(jnp.finfo(p.dtype).eps)
-        return not (abs(float(p)) < limit and abs(float(q)) < limit)
+        return float(jnp.maximum(jnp.abs(p), jnp.abs(q)))
+
+    def power(t: float) -> float:
+        eps = float(jnp.finfo(jnp.asarray(t).dtype).eps)
+        if size(t) < 0.1 / eps:
+            return 0.0
+        # A simple pole has grown to about eps^-1/2 at that distance, a double one to 1 / eps.
+        return 1 / 2 if size(abs(t - eps**0.5)) < eps**-0.75 else 1 / 3
 
     try:
         with jax.ensure_compile_time_eval():
-            return singular(0.0), singular(1.0)
+            return power(0.0), power(1.0)
     except jax.errors.ConcretizationTypeError:
-        return False, False
+        return 0.0, 0.0

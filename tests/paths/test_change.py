@@ -11,17 +11,18 @@ W, M, S = np.array([0.3, 0.7]), np.array([[-1.0, 0.5], [1.0, -0.5]]), np.array([
 PATHS = {"linear": paths.linear(), "vp_cosine": paths.vp_cosine(), "edm": paths.edm(), "trigonometric": paths.trigonometric()}
 
 
-@pytest.mark.parametrize(("old", "new"), [("linear", "vp_cosine"), ("vp_cosine", "edm"), ("edm", "trigonometric"), ("edm", "linear")])
+@pytest.mark.parametrize(("old", "new"), [("vp_cosine", "edm"), ("edm", "linear")])
 def test_the_truth_on_one_path_becomes_the_truth_on_another(old, new, x64):
     with x64():
         read = paths.on_path(paths.mixture_prediction(PATHS[old], W, M, S), PATHS[new])
         truth = paths.mixture_prediction(PATHS[new], W, M, S)
         x, ts = jnp.asarray([0.4, -0.3]), jnp.linspace(0.1, 0.9, 5)
-        for name, function in truth.parts().items():
-            ours, theirs = (jax.jit(jax.vmap(lambda t, f=f: f((), x, t)))(ts) for f in (read.parts()[name], function))
-            np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-8, err_msg=name)
-        ends = jax.vmap(lambda t: jnp.stack([f((), x, t) for f in read.parts().values()]))(jnp.asarray([0.0, 1.0]))
-        assert np.isfinite(ends).all()
+        at = jax.jit(lambda t: ({n: f((), x, t) for n, f in read.parts().items()}, {n: f((), x, t) for n, f in truth.parts().items()}))
+        for t in ts:
+            ours, theirs = at(t)
+            for name in theirs:
+                np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-6, atol=1e-8, err_msg=name)
+        assert all(np.isfinite(f).all() for t in (0.0, 1.0) for f in at(jnp.asarray(t))[0].values())
 
 
 def test_trajectories_are_equal_across_parameterisations_and_schedules(x64, no_params):

@@ -45,7 +45,7 @@ def truth(path):
 
 
 @over_paths
-@pytest.mark.parametrize("target", ["eps", "denoiser", "velocity", "score", "v"])
+@pytest.mark.parametrize("target", ["eps", "denoiser", "velocity"])
 def test_every_reading_of_a_perfect_network_is_the_truth(path, target, x64):
     with x64():
         true = truth(path)
@@ -139,13 +139,11 @@ def test_targets_are_what_they_say(path, x64):
         np.testing.assert_allclose(paths.TARGETS["v"].at(path, t, x, z), alpha * z - sigma * x, rtol=1e-12)
 
 
-@over_paths
-@pytest.mark.parametrize("target", ["eps", "denoiser", "velocity", "score", "v"])
+@pytest.mark.parametrize("path", [PATHS["linear"], PATHS["trigonometric"], PATHS["follmer"]], ids=["linear", "trigonometric", "follmer"])
+@pytest.mark.parametrize("target", ["eps", "denoiser", "score"])
 def test_readings_at_the_ends_are_finite_and_the_limit_from_within(path, target, strict):
     """In float32, where a reading that divides by a vanishing alpha or sigma would be far off or NaN."""
     truly = paths.mixture_prediction(path, [1.0], [MEAN], SD[None])
-    if target == "velocity" and not np.isfinite(path.rates(jnp.ones(()))[1]):
-        pytest.skip("no network can output the infinite velocity of this path at its end")
     x = jnp.asarray([0.9, -0.4])
     read, limit = paths.prediction(path, truly.read(target), target).parts(), truly.parts()
 
@@ -157,9 +155,7 @@ def test_readings_at_the_ends_are_finite_and_the_limit_from_within(path, target,
         with strict():
             found, near = both(jnp.asarray(t), jnp.clip(jnp.asarray(t), 1e-3, 1 - 1e-3))
         for name in found:
-            if path.ends()[0]:
-                np.testing.assert_allclose(found[name], near[name], rtol=0.05, atol=0.05, err_msg=f"{name} at {t}")
-            assert np.isfinite(found[name]).all()
+            np.testing.assert_allclose(found[name], near[name], rtol=0.05, atol=0.05, err_msg=f"{name} at {t}")
 
 
 def test_an_unknown_target_is_named():

@@ -42,11 +42,11 @@ def ddim(
 
         def back(x: jax.Array, inputs: Any) -> Any:
             t, s, alpha, sigma, alpha_s, sigma_s = inputs
-            at, when = x, s
-            for _ in range(num_refine + 1):
-                at = alpha / alpha_s * x + (sigma - alpha * sigma_s / alpha_s) * prediction.eps(params, at, when, cond)
-                when = t
-            return at, None
+
+            def from_slope(at: jax.Array, when: jax.Array) -> jax.Array:
+                return alpha / alpha_s * x + (sigma - alpha * sigma_s / alpha_s) * prediction.eps(params, at, when, cond)
+
+            return jax.lax.fori_loop(0, num_refine, lambda _, at: from_slope(at, t), from_slope(x, s)), None
 
         times = (grid, jnp.concatenate([grid[1:], one]), alphas[:-1], sigmas[:-1], alphas[1:], sigmas[1:])
         return jax.lax.scan(back, x, times, reverse=True)[0] / sigmas[0]

@@ -97,7 +97,7 @@ def reverse_sde(
         diffusion = tamed if start else Path.diffusion
 
     def g2(t: jax.Array) -> jax.Array:
-        return diffusion(path, inside(t, False, end))
+        return diffusion(path, inside(t, 0, 0.5 * end))
 
     def drift(params: Any, x: jax.Array, t: jax.Array, cond: Any) -> jax.Array:
         return prediction.velocity(params, x, t, cond) - 0.5 * g2(t) / path.sigma(t) * prediction.eps(params, x, t, cond)

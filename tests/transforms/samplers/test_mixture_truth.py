@@ -10,7 +10,7 @@ import pytest
 from jaxgen import bases, paths, transforms
 
 W, M, S = np.array([0.3, 0.7]), np.array([[-1.0, 0.5], [1.0, -0.5]]), np.array([0.3, 0.4])
-N = 2_000
+N = 1_000
 PATHS = {"linear": paths.linear(), "vp_cosine": paths.vp_cosine(), "edm": paths.edm(), "ve": paths.ve()}
 
 
@@ -33,6 +33,13 @@ def energy(a, b):
         return np.mean(np.sqrt(np.sum((a[:, None] - b[None]) ** 2, -1)))
 
     return 2 * mean(a, b) - mean(a, a) - mean(b, b)
+
+
+@functools.cache
+def real_floor():
+    rng = np.random.default_rng(0)
+    reference = real(rng, N)
+    return reference, [energy(real(rng, N), reference) for _ in range(10)]
 
 
 def noise(num_increments, areas=False):
@@ -67,10 +74,8 @@ def test_the_target_is_reproduced_within_monte_carlo_error(name, key):
     """The energy distance to a real sample is below the largest of those between real samples, and the share of a mode is its weight."""
     factory, path, num_steps, base = SAMPLERS[name]
     x = drawn(factory(no_params, truth(path), num_steps), base, key)
-    rng = np.random.default_rng(0)
-    reference = real(rng, N)
-    floor = [energy(real(rng, N), reference) for _ in range(5)]
-    assert energy(x, reference) < np.mean(floor) + 4 * np.std(floor) + 1e-3, (energy(x, reference), floor)
+    reference, floor = real_floor()
+    assert energy(x, reference) < np.mean(floor) + 4 * np.std(floor), (energy(x, reference), floor)
     share = np.mean(x[:, 0] - x[:, 1] / 2 > 0)
     assert abs(share - 0.7) < 4 * np.sqrt(0.21 / N) + 0.01, share
 
@@ -114,7 +119,7 @@ def test_ddim_encodes_and_the_fixed_point_is_its_inverse(x64):
             x = jnp.asarray([0.8, -0.2])
             sampler = transforms.ddim(no_params, truth(path), 100)
             gaps = []
-            for num_refine in (0, 1, 12):
+            for num_refine in (0, 1, 40):
                 z = sampler.parts["encode"]((), x, None, num_refine)
                 gaps.append(float(jnp.abs(sampler.forward((), z) - x).max()))
             assert gaps[0] < 0.1 and gaps[1] < 0.3 * gaps[0] and gaps[2] < 1e-8, gaps
@@ -146,7 +151,7 @@ def test_stochastic_runge_kutta_has_strong_order_above_one(x64):
             }
 
         levels = [fine]
-        while levels[-1]["increments"].shape[1] > 32:
+        while levels[-1]["increments"].shape[1] > 64:
             levels.append(coarser(levels[-1]))
         np.testing.assert_allclose(levels[-1]["areas"].std(), 1, rtol=0.05)
         ends = {}
@@ -154,8 +159,8 @@ def test_stochastic_runge_kutta_has_strong_order_above_one(x64):
             steps = z["increments"].shape[1]
             sampler = transforms.stochastic_runge_kutta(no_params, prediction, steps)
             ends[steps] = jax.jit(jax.vmap(lambda z, s=sampler: s.forward((), z)))(z)
-        errors = [float(jnp.sqrt(jnp.mean((ends[k] - ends[n]) ** 2))) for k in (32, 64)]
-        assert 1.35 < np.log2(errors[0] / errors[1]) < 2.2, errors
+        errors = [float(jnp.sqrt(jnp.mean((ends[k] - ends[n]) ** 2))) for k in (64, 128)]
+        assert np.log2(errors[0] / errors[1]) > 1.35, errors
 
 
 def test_bad_arguments_are_named(key):
