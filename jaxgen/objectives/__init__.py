@@ -8,6 +8,7 @@ from jaxgen.objectives.elbo import elbo
 from jaxgen.objectives.flow_matching import flow_matching
 from jaxgen.objectives.maximum_likelihood import maximum_likelihood
 from jaxgen.objectives.reconstruction import gaussian_of_codes, reconstruction
+from jaxgen.objectives.score_matching import score_matching
 
 __all__ = [
     "adversarial",
@@ -19,6 +20,7 @@ __all__ = [
     "lognormal_times",
     "maximum_likelihood",
     "reconstruction",
+    "score_matching",
     "stratified_times",
     "weights",
 ]
