@@ -1,5 +1,6 @@
 """Objectives: how parameters are found. Each factory takes a model, checks what it needs of it, and returns an `Objective`."""
 
+from jaxgen.objectives import weights
 from jaxgen.objectives.adversarial import adversarial
 from jaxgen.objectives.data_initialised import data_initialised
 from jaxgen.objectives.denoising import denoising, lognormal_times, stratified_times
@@ -9,6 +10,7 @@ from jaxgen.objectives.flow_matching import flow_matching
 from jaxgen.objectives.maximum_likelihood import maximum_likelihood
 from jaxgen.objectives.reconstruction import gaussian_of_codes, reconstruction
 from jaxgen.objectives.reverse_kl import reverse_kl
+from jaxgen.objectives.score_matching import score_matching
 
 __all__ = [
     "adversarial",
@@ -22,5 +24,7 @@ __all__ = [
     "maximum_likelihood",
     "reconstruction",
     "reverse_kl",
+    "score_matching",
     "stratified_times",
+    "weights",
 ]
