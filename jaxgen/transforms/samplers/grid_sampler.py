@@ -40,16 +40,22 @@ def ddim(
         one, zero = jnp.ones(1, x.dtype), jnp.zeros(1, x.dtype)
         alphas, sigmas = jnp.concatenate([path.alpha(grid), one]), jnp.concatenate([path.sigma(grid), zero])
 
-        def back(x: jax.Array, inputs: Any) -> Any:
+        def back(x: jax.Array, inputs: Any, from_noise: bool = False) -> Any:
             t, s, alpha, sigma, alpha_s, sigma_s = inputs
 
             def from_slope(at: jax.Array, when: jax.Array) -> jax.Array:
+                if from_noise:
+                    return sigma / sigma_s * (x - alpha_s * prediction.denoiser(params, at, when, cond))
                 return alpha / alpha_s * x + (sigma - alpha * sigma_s / alpha_s) * prediction.eps(params, at, when, cond)
 
             return jax.lax.fori_loop(0, num_refine, lambda _, at: from_slope(at, t), from_slope(x, s)), None
 
         times = (grid, jnp.concatenate([grid[1:], one]), alphas[:-1], sigmas[:-1], alphas[1:], sigmas[1:])
-        return jax.lax.scan(back, x, times, reverse=True)[0] / sigmas[0]
+        if num_steps == 1 or not path.ends()[0]:
+            return jax.lax.scan(back, x, times, reverse=True)[0] / sigmas[0]
+        # Where alpha is 0, z_hat is the point itself wherever it lies and says nothing of where the step came from; the denoiser does.
+        first, rest = (jax.tree.map(lambda a, k=k: a[k], times) for k in (0, slice(1, None)))
+        return back(jax.lax.scan(back, x, rest, reverse=True)[0], first, True)[0] / sigmas[0]
 
     made = on_grid(init, prediction, step, num_steps, 1, density_solver, trace)
     return made._replace(parts={**made.parts, "encode": encode})
