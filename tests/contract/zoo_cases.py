@@ -29,6 +29,9 @@ def small(name, event_shape=(2,), cond_shape=None):
 READINGS = [(name, reading) for name in zoo.NAMES for reading in small(name).readings]
 
 
+KINKED = ("nsf", "nsf_ar", "ar_discrete", "tabular", "realnvp", "maf", "iaf")
+
+
 def over_readings(law=lambda name, reading, model: True):
     found = [(n, r) for n, r in READINGS if law(n, r, small(n).readings[r])]
     marks = [pytest.param(n, r, id=f"{n}-{r}", marks=pytest.mark.xdist_group(f"zoo-{n}")) for n, r in found]
@@ -124,7 +127,8 @@ def outputs(name, reading):
     model = small(name).readings[reading]
     params = params_of(name)
     counter = Counter(model)
-    side = 120
+    # Splines and bins have kinks, which a coarse grid does not see; an ODE's or a network's density is smooth.
+    side = 120 if name in KINKED else 72
     num, counted, key = side**2, counter.model, jax.random.key(1)
     has_density = model.transform.density is not Density.IMPLICIT
     x = np.asarray(sample(key, counted, params, num))
