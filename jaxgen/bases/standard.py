@@ -69,6 +69,10 @@ def latent_and_noise(latent: Sequence[int], event: Sequence[int]) -> Base:
     return _Joint({"latent": normal(latent), "noise": normal(event)})
 
 
-def diffusion_noise(event: Sequence[int], num_steps: int) -> Base:
-    """The noise of a stochastic sampler: `{"x0": event, "increments": (num_steps, *event)}`, all standard Gaussian."""
-    return _Joint({"x0": normal(event), "increments": normal((num_steps, *event))})
+def diffusion_noise(event: Sequence[int], num_steps: int, *, areas: bool = False) -> Base:
+    """The noise of a stochastic sampler: `{"x0": event, "increments": (num_steps, *event)}`, all standard Gaussian.
+
+    areas: with a leaf "areas", shaped as the increments: what of each step's time integral the increment leaves open (space-time Levy areas).
+    """
+    steps = normal((num_steps, *event))
+    return _Joint({"x0": normal(event), "increments": steps} | ({"areas": steps} if areas else {}))

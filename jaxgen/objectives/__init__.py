@@ -1,5 +1,6 @@
 """Objectives: how parameters are found. Each factory takes a model, checks what it needs of it, and returns an `Objective`."""
 
+from jaxgen.objectives import weights
 from jaxgen.objectives.adversarial import adversarial
 from jaxgen.objectives.data_initialised import data_initialised
 from jaxgen.objectives.denoising import denoising, lognormal_times, stratified_times
@@ -23,4 +24,5 @@ __all__ = [
     "reconstruction",
     "reverse_kl",
     "stratified_times",
+    "weights",
 ]

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from jaxgen.model import Model
 from jaxgen.objective import Batch, Clock, Objective, no_aux, require
-from jaxgen.paths import Path
+from jaxgen.paths import TARGETS, Path
 
 Times = Callable[[jax.Array, int, Any], jax.Array]
 
@@ -48,22 +48,17 @@ def denoising(
 ) -> Objective:
     """Minimise `E weight(t) |part(x_t, t) - target|^2` per coordinate with `x_t = alpha x + sigma z` (arXiv 2006.11239, eq. 14).
 
-    part: "eps" (target z), "denoiser" (x), "score" (-z / sigma) or "velocity" (alpha' x + sigma' z); the transform must have it.
+    part: "eps" (target z), "denoiser" (x), "score" (-z / sigma), "velocity" (alpha' x + sigma' z) or "v" (alpha z - sigma x);
+    the transform must have it.
     weight: `(path, t) -> scalar`, one by default. times: `(key, num, dtype) -> (num,)` in [0, 1].
     """
-    targets: dict[str, Callable[..., jax.Array]] = {
-        "eps": lambda t, x, z: z,
-        "denoiser": lambda t, x, z: x,
-        "score": lambda t, x, z: -z / path.sigma(t),
-        "velocity": lambda t, x, z: path.rates(t)[0] * x + path.rates(t)[1] * z,
-    }
-    if part not in targets:
-        raise ValueError(f"part={part!r}; accepted: {', '.join(targets)}.")
+    if part not in TARGETS:
+        raise ValueError(f"part={part!r}; accepted: {', '.join(TARGETS)}.")
     require("denoising", model, frozenset({part}))
     predict = model.transform.parts[part]
 
     def one(params: Any, x: jax.Array, cond: Any, z: jax.Array, t: jax.Array) -> jax.Array:
-        error = jnp.mean((predict(params, path.at(t, x, z), t, cond) - targets[part](t, x, z)) ** 2)
+        error = jnp.mean((predict(params, path.at(t, x, z), t, cond) - TARGETS[part].at(path, t, x, z)) ** 2)
         return error if weight is None else weight(path, t) * error
 
     def loss(params: Any, aux: Any, key: jax.Array, batch: Batch, clock: Clock) -> tuple[jax.Array, dict[str, jax.Array]]:

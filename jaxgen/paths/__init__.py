@@ -3,7 +3,38 @@
 x_t = alpha(t) x + sigma(t) z,    x data, z standard Gaussian noise, t in [0, 1].
 """
 
-from jaxgen.paths.path import Path, edm, linear, vp_cosine, vp_linear
+from jaxgen.paths.change import on_path
+from jaxgen.paths.guidance import conditioned_on, guided, inpainting
+from jaxgen.paths.interpolant import Interpolant, brownian_variance, interpolant, interpolant_mixture, sine_variance
+from jaxgen.paths.mixture import mixture_log_prob, mixture_prediction
+from jaxgen.paths.path import Path, edm, follmer, linear, trigonometric, ve, vp_cosine, vp_linear
 from jaxgen.paths.prediction import Prediction, preconditioned, prediction
+from jaxgen.paths.target import TARGETS, Target, unit_target
 
-__all__ = ["Path", "Prediction", "edm", "linear", "preconditioned", "prediction", "vp_cosine", "vp_linear"]
+__all__ = [
+    "TARGETS",
+    "Interpolant",
+    "Path",
+    "Prediction",
+    "Target",
+    "brownian_variance",
+    "conditioned_on",
+    "edm",
+    "follmer",
+    "guided",
+    "inpainting",
+    "interpolant",
+    "interpolant_mixture",
+    "linear",
+    "mixture_log_prob",
+    "mixture_prediction",
+    "on_path",
+    "preconditioned",
+    "prediction",
+    "sine_variance",
+    "trigonometric",
+    "unit_target",
+    "ve",
+    "vp_cosine",
+    "vp_linear",
+]

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxgen.numerics import monotone_root
+
 Schedule = Callable[[jax.Array], jax.Array]
 
 
@@ -29,6 +31,28 @@ class Path(NamedTuple):
         alpha, sigma = self.alpha(t), self.sigma(t)
         d_alpha, d_sigma = self.rates(t)
         return 2 * sigma * (sigma * d_alpha / alpha - d_sigma)
+
+    def log_snr(self, t: jax.Array) -> jax.Array:
+        """`log(alpha / sigma)`, half the log signal-to-noise ratio; finite where alpha or sigma is 0, as each is held above the dtype's tiny."""
+        tiny = jnp.finfo(t.dtype).tiny
+        return jnp.log(jnp.maximum(self.alpha(t), tiny)) - jnp.log(jnp.maximum(self.sigma(t), tiny))
+
+    def time_of(self, log_snr: jax.Array) -> jax.Array:
+        """The t in [0, 1] at which `log_snr(t)` is the scalar given; the nearer end where no t has it."""
+        zero = jnp.zeros_like(log_snr)
+        return monotone_root(lambda _, t: self.log_snr(t), (), log_snr, zero, zero + 1)
+
+    def ends(self) -> tuple[bool, bool]:
+        """Whether alpha is exactly 0 at t = 0, and sigma at t = 1: the path then reaches pure noise, or the data themselves.
+
+        A path whose schedules are being traced (a learned one) is taken to reach neither.
+        """
+        try:
+            with jax.ensure_compile_time_eval():
+                start, end = jnp.zeros(()), jnp.ones(())
+                return abs(float(self.alpha(start))) < 1e-12, abs(float(self.sigma(end))) < 1e-12
+        except jax.errors.ConcretizationTypeError:
+            return False, False
 
 
 def linear() -> Path:
@@ -62,3 +86,22 @@ def edm(sigma_min: float = 0.002, sigma_max: float = 80.0, rho: float = 7.0) -> 
     """Variance exploding, `alpha = 1`, sigma on the rho-grid of arXiv 2206.00364, eq. 5: equal steps in t are that paper's steps."""
     high, low = sigma_max ** (1 / rho), sigma_min ** (1 / rho)
     return Path(jnp.ones_like, lambda t: (high + t * (low - high)) ** rho)
+
+
+def ve(sigma_min: float = 0.01, sigma_max: float = 50.0) -> Path:
+    """Variance exploding, `alpha = 1`, sigma geometric from `sigma_max` to `sigma_min` (arXiv 2011.13456, eq. 30)."""
+    return Path(jnp.ones_like, lambda t: sigma_max * (sigma_min / sigma_max) ** t)
+
+
+def trigonometric() -> Path:
+    """`alpha = sin(pi t / 2)`, `sigma = cos(pi t / 2)`, both exactly 0 at their end (arXiv 2209.15571, eq. 5)."""
+    # As a sine of the time left, sigma is 0 at t = 1 and not the rounding of pi / 2.
+    return Path(lambda t: jnp.sin(0.5 * jnp.pi * t), lambda t: jnp.sin(0.5 * jnp.pi * (1 - t)))
+
+
+def follmer() -> Path:
+    """`alpha = t`, `sigma = sqrt(1 - t^2)` (arXiv 2403.13724): variance preserving, and reverse diffusion by a Follmer process.
+
+    sigma's rate is infinite at t = 1; readings there are limits (see `paths.prediction`).
+    """
+    return Path(lambda t: t, lambda t: jnp.sqrt((1 - t) * (1 + t)))

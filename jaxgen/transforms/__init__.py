@@ -15,7 +15,19 @@ from jaxgen.transforms.linear import low_rank, lu, orthogonal, planar, radial, s
 from jaxgen.transforms.ode_flow import ode_flow, probability_flow
 from jaxgen.transforms.repeat import repeat
 from jaxgen.transforms.residual import residual
-from jaxgen.transforms.samplers import ancestral, ddim, euler_maruyama, heun
+from jaxgen.transforms.samplers import (
+    ancestral,
+    ddim,
+    dpm_solver,
+    dpm_solver_sde,
+    edm_stochastic,
+    euler,
+    euler_maruyama,
+    heun,
+    langevin,
+    predictor_corrector,
+    stochastic_runge_kutta,
+)
 from jaxgen.transforms.scalars import (
     Scalar,
     binned,
@@ -64,7 +76,11 @@ __all__ = [
     "ddim",
     "deep_sigmoidal",
     "diagonal_affine",
+    "dpm_solver",
+    "dpm_solver_sde",
+    "edm_stochastic",
     "elementwise",
+    "euler",
     "euler_maruyama",
     "flip",
     "from_distrax",
@@ -73,6 +89,7 @@ __all__ = [
     "heun",
     "inverse_autoregressive",
     "invert",
+    "langevin",
     "low_rank",
     "lu",
     "max_pooling",
@@ -87,6 +104,7 @@ __all__ = [
     "orthogonal",
     "planar",
     "power_tails",
+    "predictor_corrector",
     "probability_flow",
     "radial",
     "rational_quadratic",
@@ -98,6 +116,7 @@ __all__ = [
     "signs",
     "slicing",
     "sorting",
+    "stochastic_runge_kutta",
     "student_tails",
     "sum_over_preimages",
     "sylvester",

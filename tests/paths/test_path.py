@@ -7,7 +7,15 @@ import pytest
 
 from jaxgen import paths
 
-PATHS = {"linear": paths.linear(), "vp_linear": paths.vp_linear(), "vp_cosine": paths.vp_cosine(), "edm": paths.edm()}
+PATHS = {
+    "linear": paths.linear(),
+    "vp_linear": paths.vp_linear(),
+    "vp_cosine": paths.vp_cosine(),
+    "edm": paths.edm(),
+    "ve": paths.ve(),
+    "trigonometric": paths.trigonometric(),
+    "follmer": paths.follmer(),
+}
 over_paths = pytest.mark.parametrize("path", [pytest.param(path, id=name) for name, path in PATHS.items()])
 TIMES = np.linspace(0.02, 0.98, 13)
 
@@ -47,7 +55,7 @@ def test_diffusion_is_the_growth_of_variance_that_shrinking_does_not_explain(pat
         np.testing.assert_allclose(path.diffusion(t), variance / h, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["vp_linear", "vp_cosine"])
+@pytest.mark.parametrize("name", ["vp_linear", "vp_cosine", "trigonometric", "follmer"])
 def test_variance_is_preserved(name, x64):
     with x64():
         t = jnp.linspace(0.0, 1.0, 11)
@@ -76,3 +84,30 @@ def test_edm_steps_are_those_of_the_paper(x64):
 def test_linear_is_the_straight_line():
     t = jnp.linspace(0.0, 1.0, 5)
     np.testing.assert_allclose(jax.vmap(lambda t: jnp.stack(paths.linear().rates(t)))(t), np.tile([1.0, -1.0], (5, 1)))
+
+
+@over_paths
+def test_time_of_undoes_log_snr_and_stops_at_the_ends(path, x64):
+    with x64():
+        t = jnp.asarray(TIMES)
+        np.testing.assert_allclose(path.log_snr(t), np.log(path.alpha(t) / path.sigma(t)), rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(jax.vmap(path.time_of)(path.log_snr(t)), TIMES, rtol=1e-9)
+        outside = jax.vmap(path.time_of)(jnp.asarray([-1e4, 1e4]))
+        np.testing.assert_allclose(outside, [0.0, 1.0], atol=1e-9)
+
+
+@over_paths
+def test_the_ends_that_are_reached_are_known(path):
+    reached = any(path is PATHS[name] for name in ("linear", "trigonometric", "follmer"))
+    assert path.ends() == (reached, reached)
+    assert jnp.isfinite(path.log_snr(jnp.asarray([0.0, 1.0]))).all()
+
+
+def test_a_traced_schedule_is_taken_to_reach_neither_end():
+    assert jax.jit(lambda a: jnp.asarray(paths.Path(lambda t: a * t, lambda t: 1 - a * t).ends()))(1.0).tolist() == [False, False]
+
+
+def test_ve_is_geometric(x64):
+    with x64():
+        sigma = paths.ve(0.01, 50.0).sigma(jnp.linspace(0.0, 1.0, 9))
+        np.testing.assert_allclose(sigma, np.geomspace(50.0, 0.01, 9), rtol=1e-10)

@@ -7,7 +7,14 @@ import pytest
 
 from jaxgen import paths
 
-PATHS = {"linear": paths.linear(), "vp_linear": paths.vp_linear(), "vp_cosine": paths.vp_cosine(), "edm": paths.edm()}
+PATHS = {
+    "linear": paths.linear(),
+    "vp_linear": paths.vp_linear(),
+    "vp_cosine": paths.vp_cosine(),
+    "edm": paths.edm(),
+    "trigonometric": paths.trigonometric(),
+    "follmer": paths.follmer(),
+}
 over_paths = pytest.mark.parametrize("path", [pytest.param(path, id=name) for name, path in PATHS.items()])
 MEAN, SD = np.array([0.7, -1.0]), np.array([0.5, 1.3])
 
@@ -31,7 +38,10 @@ def truth(path):
     def score(params, x, t, cond=None):
         return -(x - path.alpha(t) * MEAN) / variance(t)
 
-    return {"denoiser": denoiser, "eps": eps, "velocity": velocity, "score": score}
+    def v(params, x, t, cond=None):
+        return path.alpha(t) * eps(params, x, t) - path.sigma(t) * denoiser(params, x, t)
+
+    return {"denoiser": denoiser, "eps": eps, "velocity": velocity, "score": score, "v": v}
 
 
 @over_paths
@@ -42,7 +52,7 @@ def test_every_reading_of_a_perfect_network_is_the_truth(path, target, x64):
         read = paths.prediction(path, true[target], target).parts()
         x, t = jnp.asarray([1.5, -0.4]), jnp.linspace(0.03, 0.97, 7)
         for name, function in true.items():
-            ours, theirs = (jax.vmap(lambda t, f=f: f((), x, t))(t) for f in (read[name], function))
+            ours, theirs = (jax.jit(jax.vmap(lambda t, f=f: f((), x, t)))(t) for f in (read[name], function))
             np.testing.assert_allclose(ours, theirs, rtol=1e-7, atol=1e-9, err_msg=name)
 
 
@@ -89,6 +99,65 @@ def test_a_preconditioned_zero_network_is_the_best_linear_denoiser(x64):
         np.testing.assert_allclose(seen((), x, t), 1.69 / norm**2 * x + sigma * 1.3 / norm * x / norm, rtol=1e-12)
 
 
+def network(params, x, t, cond=None):
+    return jnp.sin(3 * x[::-1] + t) + 0.2 * x
+
+
+@over_paths
+def test_rosetta_any_target_read_as_any_other_and_back_is_the_network(path, x64):
+    """Through every ordered pair, away from the ends, for a network that is not the truth of anything."""
+    with x64():
+        x, ts = jnp.asarray([1.5, -0.4]), jnp.linspace(0.02, 0.98, 9)
+        targets = {**paths.TARGETS, "unit": paths.unit_target(0.7)}
+
+        @jax.jit
+        def found(ts):
+            out = {}
+            for a, first in targets.items():
+                for b, second in targets.items():
+                    there = paths.prediction(path, network, first).read(second)
+                    back = paths.prediction(path, there, second).read(first)
+                    out[f"{a}, {b}"] = jax.vmap(lambda t, back=back: back((), x, t))(ts)
+            return out
+
+        wanted = jax.vmap(lambda t: network((), x, t))(ts)
+        for pair, value in found(ts).items():
+            np.testing.assert_allclose(value, wanted, rtol=1e-7, atol=1e-8, err_msg=pair)
+
+
+@over_paths
+def test_targets_are_what_they_say(path, x64):
+    with x64():
+        t, x, z = jnp.asarray(0.4), jnp.asarray([0.3, -2.0]), jnp.asarray([1.0, 0.5])
+        alpha, sigma = path.alpha(t), path.sigma(t)
+        x_t, norm = alpha * x + sigma * z, jnp.sqrt(alpha**2 * 0.49 + sigma**2)
+        # EDM's F: x = c_skip x_t + c_out F (arXiv 2206.00364, eq. 7), and variance one for data of that deviation.
+        f = paths.unit_target(0.7).at(path, t, x, z)
+        np.testing.assert_allclose(x, alpha * 0.49 / norm**2 * x_t + sigma * 0.7 / norm * f, rtol=1e-12)
+        a, b = paths.unit_target(0.7).a(path, t), paths.unit_target(0.7).b(path, t)
+        np.testing.assert_allclose((0.7 * a) ** 2 + b**2, 1, rtol=1e-12)
+        np.testing.assert_allclose(paths.TARGETS["v"].at(path, t, x, z), alpha * z - sigma * x, rtol=1e-12)
+
+
+@pytest.mark.parametrize("path", [PATHS["linear"], PATHS["trigonometric"], PATHS["follmer"]], ids=["linear", "trigonometric", "follmer"])
+@pytest.mark.parametrize("target", ["eps", "denoiser", "score"])
+def test_readings_at_the_ends_are_finite_and_the_limit_from_within(path, target, strict):
+    """In float32, where a reading that divides by a vanishing alpha or sigma would be far off or NaN."""
+    truly = paths.mixture_prediction(path, [1.0], [MEAN], SD[None])
+    x = jnp.asarray([0.9, -0.4])
+    read, limit = paths.prediction(path, truly.read(target), target).parts(), truly.parts()
+
+    @jax.jit
+    def both(t, inner):
+        return {n: f((), x, t) for n, f in read.items()}, {n: f((), x, inner) for n, f in limit.items()}
+
+    for t in (0.0, 1.0):
+        with strict():
+            found, near = both(jnp.asarray(t), jnp.clip(jnp.asarray(t), 1e-3, 1 - 1e-3))
+        for name in found:
+            np.testing.assert_allclose(found[name], near[name], rtol=0.05, atol=0.05, err_msg=f"{name} at {t}")
+
+
 def test_an_unknown_target_is_named():
-    with pytest.raises(ValueError, match="target='noise'; accepted: eps, denoiser, velocity"):
+    with pytest.raises(ValueError, match="target='noise'; accepted: eps, denoiser, velocity, score, v, or a Target"):
         paths.prediction(paths.linear(), lambda *a: a, "noise")

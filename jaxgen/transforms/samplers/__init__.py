@@ -1,6 +1,19 @@
 """Samplers of a diffusion as transforms: their noise path is in the base, so a sampler is a function of it."""
 
-from jaxgen.transforms.samplers.grid_sampler import ddim, heun
-from jaxgen.transforms.samplers.sde_sampler import ancestral, euler_maruyama
+from jaxgen.transforms.samplers.grid_sampler import ddim, dpm_solver, euler, heun
+from jaxgen.transforms.samplers.noise_sampler import edm_stochastic, langevin, predictor_corrector, stochastic_runge_kutta
+from jaxgen.transforms.samplers.sde_sampler import ancestral, dpm_solver_sde, euler_maruyama
 
-__all__ = ["ancestral", "ddim", "euler_maruyama", "heun"]
+__all__ = [
+    "ancestral",
+    "ddim",
+    "dpm_solver",
+    "dpm_solver_sde",
+    "edm_stochastic",
+    "euler",
+    "euler_maruyama",
+    "heun",
+    "langevin",
+    "predictor_corrector",
+    "stochastic_runge_kutta",
+]

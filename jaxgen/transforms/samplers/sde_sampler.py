@@ -1,4 +1,4 @@
-"""Stochastic samplers of a diffusion as transforms: their noise path is in the base, their inverse is the noising chain."""
+"""Stochastic samplers with a bound on the density: ancestral, Euler-Maruyama on the reverse SDE, and DPM-Solver++ of second order."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,104 +7,99 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen.paths import Path, Prediction
-from jaxgen.transform import Density, Preimage, Transform
+from jaxgen.paths.prediction import inside
+from jaxgen.transform import Transform
+from jaxgen.transforms.samplers.gaussian_chain import gaussian_chain, noising, posterior_sd
 
-Kernel = Callable[..., tuple[jax.Array, jax.Array]]
+Diffusion = Callable[[Path, jax.Array], jax.Array]
 
 
-def ancestral(init: Callable[..., Any], prediction: Prediction, num_steps: int) -> Transform:
+def ancestral(init: Callable[..., Any], prediction: Prediction, num_steps: int, *, eta: float = 1.0) -> Transform:
     """Ancestral sampling (arXiv 2006.11239, algorithm 2) on `num_steps` equal steps of any path.
 
-    Each step is the noising chain's posterior `q(x_s | x_t, x_hat)` (eq. 6). The last keeps the noising step's own variance: there the
-    posterior's is almost zero and would make the bound infinite.
+    Each step is the noising chain's posterior `q(x_s | x_t, x_hat)` (eq. 6); with 0 < eta < 1 its deviation is eta times as large, as in
+    DDIM (arXiv 2010.02502, eq. 16). The last keeps the noising step's own deviation: there the posterior's is almost zero and would make
+    the bound infinite.
+    """
+    if not 0 < eta <= 1:
+        raise ValueError(f"eta={eta!r}; accepted: above 0 and at most 1.")
+    path = prediction.path
+
+    def kernel(params: Any, x: jax.Array, t: jax.Array, s: jax.Array, cond: Any, memory: Any) -> tuple[jax.Array, jax.Array, Any]:
+        sd, keep = posterior_sd(path, t, s, eta)
+        return path.alpha(s) * prediction.denoiser(params, x, t, cond) + keep * prediction.eps(params, x, t, cond), sd, memory
+
+    return gaussian_chain(init, prediction, kernel, num_steps)
+
+
+def euler_maruyama(init: Callable[..., Any], prediction: Prediction, num_steps: int, *, diffusion: Diffusion | None = None) -> Transform:
+    """Euler-Maruyama on the reverse SDE (arXiv 2011.13456, eq. 6): drift `velocity + g^2 score / 2`, diffusion `g`.
+
+    diffusion: `(path, t) -> g^2`; any g has the same marginals (arXiv 2303.08797, corollary 2.18), and the noising SDE's own, the default,
+    the tightest bound. See `reverse_sde` for paths that start from pure noise.
+    """
+    drift, g2 = reverse_sde(prediction, diffusion)
+
+    def kernel(params: Any, x: jax.Array, t: jax.Array, s: jax.Array, cond: Any, memory: Any) -> tuple[jax.Array, jax.Array, Any]:
+        return x + drift(params, x, t, cond) * (s - t), jnp.sqrt(g2(t) * (s - t)), memory
+
+    return gaussian_chain(init, prediction, kernel, num_steps)
+
+
+def dpm_solver_sde(init: Callable[..., Any], prediction: Prediction, num_steps: int) -> Transform:
+    """SDE-DPM-Solver++(2M) (arXiv 2211.01095, eq. 19): ancestral steps with x_hat extrapolated from two states to the middle of the step.
+
+    The last step does not extrapolate and keeps its deviation, as `ancestral`'s does. Each step is Gaussian given the two states before it,
+    so the bound is that of a chain of second order.
     """
     path = prediction.path
 
-    def kernel(params: Any, x: jax.Array, t: jax.Array, s: jax.Array, cond: Any) -> tuple[jax.Array, jax.Array]:
-        ratio, noise = _noising(path, t, s)
-        posterior = path.sigma(s) * noise / path.sigma(t)
-        sd = jnp.where(s >= 1, noise / ratio, posterior)
-        keep = jnp.sqrt(jnp.maximum(path.sigma(s) ** 2 - posterior**2, 0))
-        return path.alpha(s) * prediction.denoiser(params, x, t, cond) + keep * prediction.eps(params, x, t, cond), sd
+    def kernel(params: Any, x: jax.Array, t: jax.Array, s: jax.Array, cond: Any, memory: Any) -> tuple[jax.Array, jax.Array, Any]:
+        x_hat = prediction.denoiser(params, x, t, cond)
+        ahead, memory = extrapolated(path, x_hat, t, s, memory)
+        # Log-SNR may be infinite at t = 1 (algorithm 2 of the paper also takes the last step at first order).
+        ahead = jnp.where(s >= 1, x_hat, ahead)
+        ratio, noise = noising(path, t, s)
+        shrink = ratio * (path.sigma(s) / path.sigma(t)) ** 2
+        mean = shrink * x + path.alpha(s) * (noise / path.sigma(t)) ** 2 * ahead
+        return mean, posterior_sd(path, t, s)[0], memory
 
-    return _gaussian_chain(init, prediction, kernel, num_steps)
-
-
-def euler_maruyama(init: Callable[..., Any], prediction: Prediction, num_steps: int) -> Transform:
-    """Euler-Maruyama on the reverse SDE (arXiv 2011.13456, eq. 6): drift `velocity + g^2 score / 2`, diffusion `g`."""
-    path = prediction.path
-
-    def kernel(params: Any, x: jax.Array, t: jax.Array, s: jax.Array, cond: Any) -> tuple[jax.Array, jax.Array]:
-        g2, dt = path.diffusion(t), s - t
-        alpha, sigma = path.alpha(t), path.sigma(t)
-        d_alpha, _ = path.rates(t)
-        # velocity + g^2 score / 2 = (alpha' / alpha) x + g^2 score, with one evaluation of the network.
-        drift = d_alpha / alpha * x - g2 / sigma * prediction.eps(params, x, t, cond)
-        return x + drift * dt, jnp.sqrt(g2 * dt)
-
-    return _gaussian_chain(init, prediction, kernel, num_steps)
+    return gaussian_chain(init, prediction, kernel, num_steps, no_memory)
 
 
-def _noising(path: Path, t: jax.Array, s: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Scale and standard deviation of `q(x_t | x_s)` for t noisier than s."""
-    ratio = path.alpha(t) / path.alpha(s)
-    return ratio, jnp.sqrt(path.sigma(t) ** 2 - (ratio * path.sigma(s)) ** 2)
+def no_memory(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """What a two-step method remembers before its first step: no x_hat, an infinitely long step."""
+    return jnp.zeros_like(x), jnp.asarray(jnp.inf, x.dtype)
 
 
-def _gaussian_chain(init: Callable[..., Any], prediction: Prediction, kernel: Kernel, num_steps: int) -> Transform:
-    """`x_{k+1} = mean(x_k) + sd_k * increment_k` from `x_0 = sigma(0) z`; `kernel(params, x, t, s, cond) -> (mean, sd)`.
+def extrapolated(path: Path, x_hat: jax.Array, t: jax.Array, s: jax.Array, memory: Any) -> tuple[jax.Array, Any]:
+    """x_hat in the middle of the step in log-SNR, `x_hat + (x_hat - before) / (2 r)` with r = step before / step, and the next memory."""
+    before, step_before = memory
+    step = path.log_snr(s) - path.log_snr(t)
+    return x_hat + 0.5 * step / step_before * (x_hat - before), (x_hat, step)
 
-    The inverse draws the noising chain from data to noise (`log_q`) and reads the increments off, `log_det = -sum d log sd_k`: the
-    variational bound (arXiv 2006.11239, eq. 5), with one draw of the chain.
+
+def reverse_sde(
+    prediction: Prediction, diffusion: Diffusion | None = None
+) -> tuple[Callable[..., jax.Array], Callable[[jax.Array], jax.Array]]:
+    """`drift(params, x, t, cond) = velocity - g^2 eps / (2 sigma)` and `g^2(t)` of the SDE from noise to data.
+
+    g^2 is `path.diffusion(t)` by default. Where alpha(0) = 0 that is infinite at t = 0, and the default is alpha times it, which is not.
     """
-    if num_steps < 1:
-        raise ValueError(f"num_steps={num_steps!r}; accepted: an integer of at least 1.")
     path = prediction.path
+    start, end = path.ends()
 
-    def grid(dtype: Any) -> tuple[jax.Array, jax.Array]:
-        ts = jnp.linspace(0.0, 1.0, num_steps + 1, dtype=dtype)
-        return ts[:-1], ts[1:]
+    def tamed(path: Path, t: jax.Array) -> jax.Array:
+        d_alpha, d_sigma = path.rates(t)
+        return 2 * path.sigma(t) * (path.sigma(t) * d_alpha - path.alpha(t) * d_sigma)
 
-    def run(params: Any, z: Any, cond: Any) -> tuple[jax.Array, jax.Array]:
-        def step(x: jax.Array, inputs: Any) -> Any:
-            t, s, increment = inputs
-            mean, sd = kernel(params, x, t, s, cond)
-            x = mean + sd * increment
-            return x, x
+    if diffusion is None:
+        diffusion = tamed if start else Path.diffusion
 
-        ts, ss = grid(z["x0"].dtype)
-        return jax.lax.scan(step, path.sigma(ts[0]) * z["x0"], (ts, ss, z["increments"]))
+    def g2(t: jax.Array) -> jax.Array:
+        return diffusion(path, inside(t, 0, 0.5 * end))
 
-    def inverse(params: Any, x: jax.Array, cond: Any = None, key: Any = None) -> Preimage:
-        if key is None:
-            raise ValueError("sampler.inverse: key=None; the noising chain is drawn, give a key such as jax.random.key(0).")
-        d = x.shape[0]
+    def drift(params: Any, x: jax.Array, t: jax.Array, cond: Any) -> jax.Array:
+        return prediction.velocity(params, x, t, cond) - 0.5 * g2(t) / path.sigma(t) * prediction.eps(params, x, t, cond)
 
-        def step(carry: Any, inputs: Any) -> Any:
-            x_s, log_det, log_q = carry
-            t, s, noise = inputs
-            ratio, noise_sd = _noising(path, t, s)
-            x_t = ratio * x_s + noise_sd * noise
-            log_q = log_q + jnp.sum(-0.5 * noise**2) - d * (0.5 * jnp.log(2 * jnp.pi).astype(x.dtype) + jnp.log(noise_sd))
-            mean, sd = kernel(params, x_t, t, s, cond)
-            return (x_t, log_det - d * jnp.log(sd), log_q), (x_s - mean) / sd
-
-        ts, ss = grid(x.dtype)
-        zero = jnp.zeros((), x.dtype)
-        noises = jax.random.normal(key, (num_steps, *x.shape), x.dtype)
-        (x0, log_det, log_q), increments = jax.lax.scan(step, (x, zero, zero), (ts, ss, noises), reverse=True)
-        scale = path.sigma(ts[0])
-        return Preimage({"x0": x0 / scale, "increments": increments}, log_det - d * jnp.log(scale), log_q)
-
-    return Transform(
-        lambda key, z, cond=None: init(key, z["x0"], cond),
-        lambda params, z, cond=None: run(params, z, cond)[0],
-        inverse,
-        None,
-        Density.LOWER_BOUND,
-        {
-            **prediction.parts(),
-            "stages": lambda params, z, cond=None: run(params, z, cond)[1],
-            "nfe": lambda params, z, cond=None: num_steps,
-        },
-    )
+    return drift, g2

@@ -8,7 +8,7 @@ import pytest
 from jaxgen import paths, transforms
 
 
-@pytest.mark.parametrize(("name", "order", "per_step"), [("ddim", 1, 1), ("heun", 2, 2)])
+@pytest.mark.parametrize(("name", "order", "per_step"), [("ddim", 1, 1), ("euler", 1, 1), ("heun", 2, 2), ("dpm_solver", 2, 1)])
 @pytest.mark.parametrize("path", [paths.vp_cosine(last=0.2), paths.edm(0.2, 10.0)], ids=["vp_cosine", "edm"])
 def test_order_of_convergence_and_cost(name, order, per_step, path, gaussian_diffusion, no_params, x64):
     """Against the closed form of the ODE at the last noise level, followed by the denoiser."""

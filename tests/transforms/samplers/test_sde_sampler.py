@@ -10,7 +10,11 @@ from jaxgen import bases, paths, transforms
 from jaxgen.model import Model, log_prob
 from jaxgen.transform import Density
 
-FACTORIES = {"ancestral": transforms.ancestral, "euler_maruyama": transforms.euler_maruyama}
+FACTORIES = {
+    "ancestral": transforms.ancestral,
+    "euler_maruyama": transforms.euler_maruyama,
+    "dpm_solver_sde": transforms.dpm_solver_sde,
+}
 over_factories = pytest.mark.parametrize("name", list(FACTORIES))
 MILD = paths.vp_linear(0.1, 4.0, last=0.05)
 

@@ -1,0 +1,27 @@
+"""Cases of the contract: the samplers of a diffusion."""
+
+from case import MILD, STEPS, Case, chain_of_states, few_steps, noisy, predicted
+
+from jaxgen import bases, paths
+from jaxgen import transforms as T
+from jaxgen.model import Model
+
+
+def without_density(factory, num_increments, areas=False):
+    return Model(bases.diffusion_noise((2,), num_increments, areas=areas), factory(*predicted(MILD, d=2), STEPS))
+
+
+def half_ddim(init, prediction, num_steps):
+    return T.ddim(init, prediction, num_steps, eta=0.5)
+
+
+CASES = {
+    "euler-linear": Case(lambda: few_steps(T.euler, paths.linear()), tol=1e-4, square=False),
+    "dpm_solver": Case(lambda: few_steps(T.dpm_solver, MILD), tol=1e-4, square=False),
+    "dpm_solver_sde": Case(lambda: noisy(T.dpm_solver_sde), whole=chain_of_states(T.dpm_solver_sde(*predicted(MILD, d=2), STEPS))),
+    "ddim-half": Case(lambda: noisy(half_ddim), whole=chain_of_states(half_ddim(*predicted(MILD, d=2), STEPS))),
+    "edm_stochastic": Case(lambda: without_density(T.edm_stochastic, STEPS - 1), square=False),
+    "predictor_corrector": Case(lambda: without_density(T.predictor_corrector, 2 * (STEPS - 1)), square=False),
+    "langevin": Case(lambda: without_density(T.langevin, 10 * (STEPS - 1)), square=False),
+    "stochastic_runge_kutta": Case(lambda: without_density(T.stochastic_runge_kutta, STEPS, areas=True), square=False),
+}
