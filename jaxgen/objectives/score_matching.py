@@ -1,6 +1,5 @@
-"""Score matching that needs no target: implicit (Hyvarinen 2005) and sliced (arXiv 1905.07088), at every noise level of a path."""
+"""Score matching without a denoising target: the score is fitted through its own divergence (Hyvarinen 2005, arXiv 1905.07088)."""
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -10,54 +9,39 @@ from jaxgen.model import Model
 from jaxgen.numerics import divergence, hutchinson
 from jaxgen.objective import Batch, Clock, Objective, no_aux, require
 from jaxgen.objectives.denoising import Times, stratified_times
+from jaxgen.objectives.weights import Weight
 from jaxgen.paths import Path
-
-METHODS = ("implicit", "sliced")
 
 
 def score_matching(
-    model: Model,
-    path: Path,
-    method: str = "implicit",
-    *,
-    num_probes: int = 1,
-    weight: Callable[[Path, jax.Array], jax.Array] | None = None,
-    times: Times = stratified_times,
+    model: Model, path: Path, kind: str = "implicit", *, weight: Weight | None = None, times: Times = stratified_times
 ) -> Objective:
-    """Minimise `E weight(t) (|s|^2 + 2 div s)` per coordinate, s the score at `x_t = alpha x + sigma z`.
+    """Minimise `E weight(t) [div score(x_t, t) + |score(x_t, t)|^2 / 2]` per coordinate, with `x_t = alpha x + sigma z`.
 
-    It is `E weight |s - grad log p_t|^2` up to a constant, by parts (Hyvarinen 2005, theorem 1), as `denoising(model, path, "score")` is up
-    to another: the gradients of the two agree in expectation. It stays finite where sigma is 0, at the data themselves.
-
-    method: "implicit", d Jacobian-vector products an event; "sliced", the divergence estimated by `num_probes` random signs (1905.07088,
-        eq. 8, with the variance of |s|^2 removed), a product each.
-    weight: `(path, t) -> scalar`, one by default. times: `(key, num, dtype) -> (num,)` in [0, 1].
-
-    Needs the part `score`. Raises ValueError for an unknown method or a count below one. Metrics: `objective`, as above, may be negative.
+    That is `E weight |score - grad log p_t|^2 / 2` but for a constant (Hyvarinen 2005, eq. 4). kind "implicit": the exact divergence, d
+    derivatives; "sliced": one along a Rademacher direction (arXiv 1905.07088, eq. 8, with reduced variance). weight: `(path, t) -> scalar`,
+    sigma^2 by default. `objectives.denoising(model, path, "score")` has the same minimum with less variance where t is not near 1; this one
+    stays finite there. Raises ValueError for another kind; the transform must have the part `score`.
     """
-    if method not in METHODS:
-        raise ValueError(f"method={method!r}; accepted: {', '.join(METHODS)}.")
-    if not isinstance(num_probes, int) or num_probes < 1:
-        raise ValueError(f"num_probes={num_probes!r}; accepted: an integer of at least 1.")
+    if kind not in ("implicit", "sliced"):
+        raise ValueError(f'kind={kind!r}; accepted: "implicit", "sliced".')
     require("score_matching", model, frozenset({"score"}))
     score = model.transform.parts["score"]
 
-    def one(params: Any, x: jax.Array, cond: Any, z: jax.Array, t: jax.Array, probes: jax.Array) -> jax.Array:
-        def at(x: jax.Array) -> jax.Array:
+    def one(params: Any, x: jax.Array, cond: Any, z: jax.Array, t: jax.Array, key: jax.Array) -> jax.Array:
+        def at_t(x: jax.Array) -> jax.Array:
             return score(params, x, t, cond)
 
         x_t = path.at(t, x, z)
-        s, div = divergence(at, x_t) if method == "implicit" else hutchinson(at, x_t, probes)
-        value = (jnp.sum(s**2) + 2 * div) / x.shape[0]
-        return value if weight is None else weight(path, t) * value
+        s, spread = divergence(at_t, x_t) if kind == "implicit" else hutchinson(at_t, x_t, jax.random.rademacher(key, x.shape, x.dtype))
+        return (path.sigma(t) ** 2 if weight is None else weight(path, t)) * (spread + 0.5 * jnp.sum(s**2)) / x.size
 
     def loss(params: Any, aux: Any, key: jax.Array, batch: Batch, clock: Clock) -> tuple[jax.Array, dict[str, jax.Array]]:
-        key_z, key_t = jax.random.split(key)
-        n, d = batch.x.shape
-        z = jax.random.normal(key_z, batch.x.shape, batch.x.dtype)
-        probes = jax.random.rademacher(jax.random.fold_in(key_t, 1), (n, num_probes, d), batch.x.dtype)
-        t = times(key_t, n, batch.x.dtype)
-        value = jnp.mean(jax.vmap(lambda *a: one(params, *a))(batch.x, batch.cond, z, t, probes))
-        return value, {"objective": value}
+        key_z, key_t, key_probe = jax.random.split(key, 3)
+        n = batch.x.shape[0]
+        z = jax.random.normal(key_z, batch.x.shape, batch.x.dtype) if batch.z is None else batch.z
+        t, keys = times(key_t, n, batch.x.dtype), jax.random.split(key_probe, n)
+        value = jnp.mean(jax.vmap(lambda x, c, z, t, k: one(params, x, c, z, t, k))(batch.x, batch.cond, z, t, keys))
+        return value, {"score_matching": value}
 
     return Objective(no_aux, loss, frozenset({"score"}))

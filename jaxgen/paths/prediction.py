@@ -38,8 +38,9 @@ def prediction(path: Path, output: Function, target: str | Target) -> Prediction
 
     A target is linear in data and noise, `y = a x + b z`; with `x_t = alpha x + sigma z` it is a 2 x 2 system, solved for any other. The
     reading of a network's own target is its output. Where the system is singular at an end, as noise is at t = 0 if alpha(0) = 0 (it says
-    nothing about data), the reading is a limit: schedules and network are asked at most sqrt(machine epsilon) away from that end (its cube
-    root for a double pole, as a score from a denoiser has), so its error is of that size. No other time is moved. Raises ValueError for an unknown target.
+    nothing about data), the reading is a limit: schedules and network are asked at most sqrt(machine epsilon) away from that end, or its
+    cube root for a double pole (a score from a denoiser has one), so its error is of that size. No other time is moved. Raises ValueError
+    for an unknown target.
     """
     own = resolve(target)
 

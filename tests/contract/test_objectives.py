@@ -125,8 +125,6 @@ def test_every_entry_takes_a_step_given_a_condition(name):
         (lambda: objectives.flow_matching(losses("flow_matching")["model"], noise=-1.0), r"noise=-1\.0"),
         (lambda: objectives.interpolant_matching(None, None, ("eps",)), r"parts=\('eps',\).*velocity, direct, score"),
         (lambda: objectives.interpolant_matching(None, paths.interpolant(), ("score",)), "this interpolant has none.*variance="),
-        (lambda: objectives.score_matching(None, None, "exact"), "method='exact'.*implicit, sliced"),
-        (lambda: objectives.score_matching(None, None, "sliced", num_probes=0), "num_probes=0"),
         (lambda: objectives.variational_bound(losses("eps")["model"], paths.linear()), "path: alpha is 0.*vp_linear"),
         (lambda: objectives.variational_bound(losses("eps")["model"], paths.vp_linear(), num_time_bins=1), "num_time_bins=1"),
         (lambda: objectives.reverse_kl(flow(), jnp.sum, warmup=2.0), r"warmup=2\.0"),

@@ -26,7 +26,7 @@ def ddim(
 
     eta > 0 is `ancestral(eta=eta)`, whose base is `diffusion_noise(event, num_steps)` and whose density is a bound. The part `encode`
     `(params, x, cond=None, num_refine=0) -> z` runs the steps backwards, z_hat taken at the cleaner end of each (section 5.4), then
-    `num_refine` times at the point found: the fixed point is the exact inverse of this sampler.
+    `num_refine` times at the point found, which approaches the inverse of this sampler.
     """
     if eta:
         return ancestral(init, prediction, num_steps, eta=eta)
