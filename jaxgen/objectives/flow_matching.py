@@ -75,22 +75,25 @@ def _matching(
 
     def prepare(key: jax.Array, batch: Batch) -> Batch:
         x = np.asarray(batch.x)
-        return batch._replace(z=coupling.pair(key, x, np.asarray(on_host(key, x.shape[0]), x.dtype), batch.cond))
+        # A number that no split inside the base's draw comes to: fold_in and split give the same keys.
+        key_pair = jax.random.fold_in(key, 2**20)
+        return batch._replace(z=coupling.pair(key_pair, x, np.asarray(on_host(key, x.shape[0]), x.dtype), batch.cond))
 
-    def source(key: jax.Array, batch: Batch) -> jax.Array:
+    def source(key: jax.Array, key_pair: jax.Array, batch: Batch) -> jax.Array:
         z = draw(key, batch.x.shape[0]).astype(batch.x.dtype)
-        return z if coupling.on_host else coupling.pair(jax.random.fold_in(key, 1), batch.x, z, batch.cond)
+        return z if coupling.on_host else coupling.pair(key_pair, batch.x, z, batch.cond)
 
     def loss(params: Any, aux: Any, key: jax.Array, batch: Batch, clock: Clock) -> tuple[jax.Array, dict[str, jax.Array]]:
-        key_z, key_t = jax.random.split(key)
-        z = source(key_z, batch) if batch.z is None else batch.z
+        key_z, key_t, key_pair, key_eps = jax.random.split(key, 4)
+        z = source(key_z, key_pair, batch) if batch.z is None else batch.z
         t = times(key_t, batch.x.shape[0], batch.x.dtype)
-        eps = jax.random.normal(jax.random.fold_in(key_t, 1), batch.x.shape, batch.x.dtype)
+        eps = jax.random.normal(key_eps, batch.x.shape, batch.x.dtype)
 
         def one(x: jax.Array, cond: Any, z: jax.Array, t: jax.Array, eps: jax.Array) -> dict[str, jax.Array]:
             return {part: _error(between, part, functools.partial(f, params), x, cond, z, t, eps, noise) for part, f in predict.items()}
 
-        errors = jax.tree.map(jnp.mean, jax.vmap(one)(batch.x, batch.cond, z, t, eps))
+        each = jax.vmap(one)(batch.x, batch.cond, z, t, eps)
+        errors = {part: jnp.mean(each[part]) for part in parts}
         return sum(errors.values(), jnp.zeros((), batch.x.dtype)), {"error": errors[parts[0]]} if len(parts) == 1 else errors
 
     return Objective(no_aux, loss, frozenset(parts), prepare=prepare if coupling.on_host else None)

@@ -28,9 +28,7 @@ def ot_cfm(dim: int, cond_dim: int | None, *, width: int = 108, depth: int = 3, 
 
 
 @register(FAMILY, compared=False)
-def sb_cfm(
-    dim: int, cond_dim: int | None, *, width: int = 108, depth: int = 3, sigma: float = 0.5, learning_rate: float = 3e-3
-) -> Recipe:
+def sb_cfm(dim: int, cond_dim: int | None, *, width: int = 108, depth: int = 3, sigma: float = 0.5, learning_rate: float = 3e-3) -> Recipe:
     """Schrodinger bridge flow matching: entropic pairs and a Brownian bridge of scale `sigma` between them (arXiv 2302.00482, section 3.2.4)."""
     model = Model(normal((dim,)), velocity_flow(time_mlp(dim, width=width, depth=depth), dim))
     bridge = paths.interpolant(variance=paths.brownian_variance(sigma**2))
