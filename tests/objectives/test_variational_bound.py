@@ -56,7 +56,11 @@ def test_at_the_truth_the_bound_is_the_closed_form_and_no_other_is_lower():
     np.testing.assert_allclose(value, metrics["bits_per_dim"], rtol=1e-6)
     parts = metrics["prior"] + metrics["diffusion"] + metrics["reconstruction"]
     np.testing.assert_allclose(value, parts, rtol=1e-5)
-    assert min(run(objective, (), p, 8)[0].mean() for p in (-0.2, 0.2)) > value.mean() + 0.05
+    # A constant error of the prediction costs its square times half the range of lambda; what is linear in it cancels between the signs.
+    shifted = [run(objective, (), p)[0].mean() for p in (-0.4, 0.4)]
+    start, end = (2 * float(PATH.log_snr(t)) for t in jnp.asarray([0.0, 1.0]))
+    assert min(shifted) > value.mean() + 0.3
+    np.testing.assert_allclose(np.mean(shifted) - value.mean(), 0.4**2 * (end - start) / 2 / np.log(2), rtol=0.02)
 
 
 def test_learned_times_keep_the_mean_and_lessen_the_variance():
