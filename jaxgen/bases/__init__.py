@@ -3,6 +3,7 @@
 A learnable base is a transform in front of a fixed one: `transforms.diagonal_affine` or `triangular_affine` before `normal`.
 """
 
+from jaxgen.bases.data_set import data_set
 from jaxgen.bases.distrax_adapters import as_distribution, from_distrax, to_distrax
 from jaxgen.bases.gaussian import diagonal_gaussian, full_gaussian, gaussian_mixture
 from jaxgen.bases.interop import as_numpyro, logdensity
@@ -15,6 +16,7 @@ __all__ = [
     "Resampled",
     "as_distribution",
     "as_numpyro",
+    "data_set",
     "diagonal_gaussian",
     "diffusion_noise",
     "from_distrax",

@@ -15,6 +15,7 @@ ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "tanh": jnp.tanh,
     "relu": nn.relu,
     "leaky_relu": nn.leaky_relu,
+    "selu": nn.selu,
 }
 
 

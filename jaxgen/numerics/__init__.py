@@ -6,8 +6,10 @@ from jaxgen.numerics.fixed_point import contraction_root, contraction_steps
 from jaxgen.numerics.log_det_series import roulette_log_det
 from jaxgen.numerics.ode import Solver, adaptive, fixed, refined, solve
 from jaxgen.numerics.root import monotone_root
+from jaxgen.numerics.sinkhorn import Plan, sinkhorn
 
 __all__ = [
+    "Plan",
     "Solver",
     "adaptive",
     "contraction_root",
@@ -20,5 +22,6 @@ __all__ = [
     "refined",
     "roulette_log_det",
     "safe_norm",
+    "sinkhorn",
     "solve",
 ]

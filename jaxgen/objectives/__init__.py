@@ -1,30 +1,37 @@
 """Objectives: how parameters are found. Each factory takes a model, checks what it needs of it, and returns an `Objective`."""
 
-from jaxgen.objectives import weights
+from jaxgen.objectives import couplings, weights
 from jaxgen.objectives.adversarial import adversarial
 from jaxgen.objectives.data_initialised import data_initialised
 from jaxgen.objectives.denoising import denoising, lognormal_times, stratified_times
 from jaxgen.objectives.discrepancy import energy
 from jaxgen.objectives.elbo import elbo
-from jaxgen.objectives.flow_matching import flow_matching
+from jaxgen.objectives.flow_matching import flow_matching, interpolant_matching
 from jaxgen.objectives.maximum_likelihood import maximum_likelihood
 from jaxgen.objectives.reconstruction import gaussian_of_codes, reconstruction
 from jaxgen.objectives.reverse_kl import reverse_kl
 from jaxgen.objectives.score_matching import score_matching
+from jaxgen.objectives.times import antithetic_times, uniform_times
+from jaxgen.objectives.variational_bound import variational_bound
 
 __all__ = [
     "adversarial",
+    "antithetic_times",
+    "couplings",
     "data_initialised",
     "denoising",
     "elbo",
     "energy",
     "flow_matching",
     "gaussian_of_codes",
+    "interpolant_matching",
     "lognormal_times",
     "maximum_likelihood",
     "reconstruction",
     "reverse_kl",
     "score_matching",
     "stratified_times",
+    "uniform_times",
+    "variational_bound",
     "weights",
 ]

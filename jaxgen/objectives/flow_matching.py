@@ -1,42 +1,127 @@
-"""Flow matching: regress the velocity of an ODE on that of a path between paired noise and data (arXiv 2210.02747, 2302.00482)."""
+"""Flow matching: regress the velocity of an ODE on that of a path between paired noise and data (arXiv 2210.02747, 2302.00482, 2303.08797)."""
 
 import functools
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from jaxgen.model import Model
-from jaxgen.objective import Batch, Objective
-from jaxgen.objectives.denoising import denoising
-from jaxgen.paths import Path, linear
+from jaxgen.objective import Batch, Clock, Objective, no_aux, require
+from jaxgen.objectives.couplings import Coupling, Pair, resolve
+from jaxgen.objectives.denoising import Times, stratified_times
+from jaxgen.paths import Interpolant, Path, interpolant, linear
+
+PARTS = ("velocity", "direct", "score")
 
 
-def flow_matching(model: Model, path: Path | None = None, *, coupling: str = "independent") -> Objective:
-    """Conditional flow matching on `path` (linear by default): `E |velocity(x_t, t) - (alpha' x + sigma' z)|^2` per coordinate.
+def flow_matching(
+    model: Model,
+    path: Path | Interpolant | None = None,
+    *,
+    coupling: str | Coupling | Pair = "independent",
+    noise: float = 0.0,
+    times: Times = stratified_times,
+) -> Objective:
+    """Conditional flow matching: `E |velocity(x_t, t) - u|^2` per coordinate with u the rate of `x_t = alpha x + sigma z + noise eps`.
 
-    coupling: "independent", or "optimal_transport", which pairs noise and data of each minibatch by the exact plan (arXiv 2302.00482,
-    section 3.2.3), on the host. Needs the part `velocity`; the base must be standard Gaussian.
+    path: linear by default; `paths.trigonometric()` is the variance-preserving one. z is drawn from the model's base, which may be a data
+        set (`bases.data_set`). An `Interpolant` adds `gamma(t) eps`, and the flow is that of E[alpha' x + sigma' z + gamma' eps | x_t]:
+        `paths.interpolant(variance=paths.brownian_variance(sigma**2))` with `coupling=couplings.entropic(2 * sigma**2)` is the Schrodinger
+        bridge of SB-CFM (arXiv 2302.00482, section 3.2.4).
+    coupling: which z meets which x: "independent", "optimal_transport" (2302.00482, section 3.2.3), "conditional_optimal_transport" (for
+        classes; 2503.10636), a `Coupling` such as `couplings.entropic(0.1)`, or a function `(key, x, z, cond) -> z`.
+    noise: standard deviation of Gaussian noise around the path (2302.00482, section 3.2.1): the flow ends in data that much blurred.
+
+    Needs the part `velocity`. Raises ValueError for an unknown coupling or a negative noise.
     """
-    if coupling not in ("independent", "optimal_transport"):
-        raise ValueError(f'coupling={coupling!r}; accepted: "independent", "optimal_transport".')
-    objective = denoising(model, path or linear(), "velocity")
-    if coupling == "independent":
-        return objective
-    draw = jax.jit(functools.partial(_draw, model), static_argnums=1)
+    if not noise >= 0:
+        raise ValueError(f"flow_matching: noise={noise!r}; accepted: a standard deviation, 0 or positive.")
+    between = path if isinstance(path, Interpolant) else interpolant(linear() if path is None else path)
+    return _matching("flow_matching", model, between, ("velocity",), resolve(coupling), noise, times)
+
+
+def interpolant_matching(
+    model: Model,
+    between: Interpolant,
+    parts: tuple[str, ...] = ("velocity", "score"),
+    *,
+    coupling: str | Coupling | Pair = "independent",
+    times: Times = stratified_times,
+) -> Objective:
+    """Regressions for several parts of a stochastic interpolant at once (arXiv 2303.08797, theorem 2.7 and section 2.4), their losses added.
+
+    parts: "velocity", "direct" (E[alpha' x_1 + beta' x_0 | x_t], the velocity without its noise) and "score", weighted by gamma^2 as
+        `E |gamma score(x_t, t) + eps|^2`; the transform must have each. The SDE of velocity and score has the interpolant's marginals.
+    coupling: of the source x_0, drawn from the model's base, with the data x_1; as in `flow_matching`.
+
+    Raises ValueError for an unknown part, or for "score" where the interpolant has no noise.
+    """
+    if not parts or not set(parts) <= set(PARTS):
+        raise ValueError(f"parts={parts!r}; accepted: some of {', '.join(PARTS)}.")
+    if "score" in parts and _noiseless(between):
+        raise ValueError("parts: the score is learnt from noise and this interpolant has none; give paths.interpolant(variance=...).")
+    return _matching("interpolant_matching", model, between, parts, resolve(coupling), 0.0, times)
+
+
+def _matching(
+    name: str, model: Model, between: Interpolant, parts: tuple[str, ...], coupling: Coupling, noise: float, times: Times
+) -> Objective:
+    require(name, model, frozenset(parts))
+    predict = {part: model.transform.parts[part] for part in parts}
+    draw = functools.partial(_draw, model)
+    on_host = jax.jit(draw, static_argnums=1)
 
     def prepare(key: jax.Array, batch: Batch) -> Batch:
         x = np.asarray(batch.x)
-        return batch._replace(z=optimal_pairing(x, np.asarray(draw(key, x.shape[0]))))
+        # A number that no split inside the base's draw comes to: fold_in and split give the same keys.
+        key_pair = jax.random.fold_in(key, 2**20)
+        return batch._replace(z=coupling.pair(key_pair, x, np.asarray(on_host(key, x.shape[0]), x.dtype), batch.cond))
 
-    return objective._replace(prepare=prepare)
+    def source(key: jax.Array, key_pair: jax.Array, batch: Batch) -> jax.Array:
+        z = draw(key, batch.x.shape[0]).astype(batch.x.dtype)
+        return z if coupling.on_host else coupling.pair(key_pair, batch.x, z, batch.cond)
+
+    def loss(params: Any, aux: Any, key: jax.Array, batch: Batch, clock: Clock) -> tuple[jax.Array, dict[str, jax.Array]]:
+        key_z, key_t, key_pair, key_eps = jax.random.split(key, 4)
+        z = source(key_z, key_pair, batch) if batch.z is None else batch.z
+        t = times(key_t, batch.x.shape[0], batch.x.dtype)
+        eps = jax.random.normal(key_eps, batch.x.shape, batch.x.dtype)
+
+        def one(x: jax.Array, cond: Any, z: jax.Array, t: jax.Array, eps: jax.Array) -> dict[str, jax.Array]:
+            return {part: _error(between, part, functools.partial(f, params), x, cond, z, t, eps, noise) for part, f in predict.items()}
+
+        each = jax.vmap(one)(batch.x, batch.cond, z, t, eps)
+        errors = {part: jnp.mean(each[part]) for part in parts}
+        return sum(errors.values(), jnp.zeros((), batch.x.dtype)), {"error": errors[parts[0]]} if len(parts) == 1 else errors
+
+    return Objective(no_aux, loss, frozenset(parts), prepare=prepare if coupling.on_host else None)
 
 
-def optimal_pairing(x: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """The rows of `z` `(n, d)` in the order that minimises the summed squared distance to those of `x` `(n, d)`."""
-    cost = np.sum(x**2, 1)[:, None] + np.sum(z**2, 1)[None] - 2 * x @ z.T
-    return z[linear_sum_assignment(cost)[1]]
+def _error(
+    between: Interpolant, part: str, predict: Any, x: jax.Array, cond: Any, z: jax.Array, t: jax.Array, eps: jax.Array, noise: float
+) -> jax.Array:
+    """The loss of one part at one event, per coordinate."""
+    mean, direct = between.alpha(t) * x + between.beta(t) * z, between.direct(t, z, x)
+    if _noiseless(between):
+        return jnp.mean((predict(mean + noise * eps if noise else mean, t, cond) - direct) ** 2)
+    # Held above rounding so that the ratios below are finite at the ends.
+    gamma = jnp.sqrt(jnp.maximum(between.variance(t) + noise**2, jnp.finfo(t.dtype).eps))
+    up = predict(mean + gamma * eps, t, cond)
+    if part == "score":
+        return jnp.mean((gamma * up + eps) ** 2)
+    if part == "direct":
+        return jnp.mean((up - direct) ** 2)
+    # gamma' has an infinite square integral at the ends. The pair at +eps and -eps cancels what has (arXiv 2303.08797, section 6.1), and
+    # |gamma' eps|^2, which depends on no parameter, is left out: so this loss may be negative.
+    down = predict(mean - gamma * eps, t, cond)
+    rate = between.rates(t)[2] / gamma
+    return jnp.mean(0.5 * (up - direct) ** 2 + 0.5 * (down - direct) ** 2 - rate * eps * (up - down))
+
+
+def _noiseless(between: Interpolant) -> bool:
+    return between.variance is jnp.zeros_like
 
 
 def _draw(model: Model, key: jax.Array, num: int) -> Any:

@@ -1,4 +1,4 @@
-"""What `cnf`, `cfm` and `ot_cfm` share: the ODE flow of a network's velocity, and the initialiser of networks in time."""
+"""What `cnf` and the flow matching entries share: the ODE flow of a network's velocity, and the initialiser of networks in time."""
 
 from collections.abc import Callable
 from typing import Any

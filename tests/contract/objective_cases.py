@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from case import MILD, D, coupled, gaussian_decoder, latent_model, mlp, noisy, ode, on_normal, predicted
+from case import MILD, D, coupled, gaussian_decoder, latent_model, mlp, noisy, ode, on_normal, predicted, time_net
 from transform_outputs import FAST_COMPILE, filled
 
 from jaxgen import bases, numerics, objectives, paths
@@ -72,6 +72,36 @@ def reverse_kl(**options):
     return lambda model: objectives.reverse_kl(model, target, **options)
 
 
+def bridge(model):
+    between = paths.interpolant(variance=paths.brownian_variance(0.25))
+    return objectives.flow_matching(model, between, coupling=objectives.couplings.entropic(0.5))
+
+
+def from_data():
+    rows = np.random.default_rng(2).standard_normal((40, D)).astype(np.float32)
+    return Model(bases.data_set(rows), ode(solver=FEW))
+
+
+def conditional(ratio):
+    return lambda model: objectives.flow_matching(model, coupling=objectives.couplings.conditional_optimal_transport(ratio))
+
+
+def with_score():
+    return on_normal(ode(solver=FEW, parts={"score": lambda params, x, t, cond=None: -time_net()[1](params, x, t, cond)}))
+
+
+def interpolating(*parts):
+    return lambda model: objectives.interpolant_matching(model, paths.interpolant(variance=paths.sine_variance()), parts)
+
+
+def score_matching(method):
+    return lambda model: objectives.score_matching(model, MILD, method)
+
+
+def bound(**options):
+    return lambda model: objectives.variational_bound(model, MILD, **options)
+
+
 PAIRINGS: dict[str, tuple[Callable[[], Model], Callable[[Model], Any]]] = {
     "likelihood-flow": (flow, objectives.maximum_likelihood),
     "likelihood-cnf": (cnf, objectives.maximum_likelihood),
@@ -92,6 +122,16 @@ PAIRINGS: dict[str, tuple[Callable[[], Model], Callable[[Model], Any]]] = {
     "velocity": (diffusion, denoising("velocity")),
     "flow_matching": (cnf, objectives.flow_matching),
     "flow_matching-optimal": (cnf, lambda model: objectives.flow_matching(model, coupling="optimal_transport")),
+    "flow_matching-noise": (cnf, lambda model: objectives.flow_matching(model, noise=0.1)),
+    "flow_matching-bridge": (cnf, bridge),
+    "flow_matching-classes": (cnf, conditional(None)),
+    "flow_matching-ratio": (cnf, conditional(0.2)),
+    "flow_matching-from-data": (from_data, lambda model: objectives.flow_matching(model, paths.trigonometric())),
+    "interpolant": (with_score, interpolating("velocity", "score")),
+    "score_matching-implicit": (diffusion, score_matching("implicit")),
+    "score_matching-sliced": (diffusion, score_matching("sliced")),
+    "variational_bound": (diffusion, bound()),
+    "variational_bound-times": (diffusion, bound(num_time_bins=8)),
     "reconstruction": (autoencoder, autoencoding),
     "reverse_kl": (flow, reverse_kl(warmup=0.6, start=1e-2)),
     "reverse_kl-total": (flow, reverse_kl(path_gradient=False)),
@@ -108,6 +148,9 @@ REFUSED = {
     "reverse_kl-vae": (vae, reverse_kl(), "exact or unbiased.*is lower bound; use elbo"),
     "reverse_kl-generator": (generator, reverse_kl(path_gradient=False), "is implicit"),
     "reverse_kl-estimated": (estimated, reverse_kl(path_gradient=False), "path_gradient=False.*forward_and_log_det"),
+    "interpolant-cnf": (cnf, interpolating("velocity", "score"), "interpolant_matching needs the parts score"),
+    "score_matching-cnf": (cnf, score_matching("sliced"), "score_matching needs the parts score"),
+    "variational_bound-cnf": (cnf, bound(), "variational_bound needs the parts eps"),
     "flow_matching-vae": (vae, objectives.flow_matching, "parts velocity"),
     "flow_matching-flow": (flow, lambda model: objectives.flow_matching(model, paths.linear()), "parts velocity"),
 }

@@ -9,7 +9,7 @@ from objective_cases import CLOCK, PAIRINGS, REFUSED, N, flow, generator, losses
 from transform_outputs import FAST_COMPILE
 from zoo_cases import over_entries, small
 
-from jaxgen import objectives
+from jaxgen import objectives, paths
 from jaxgen.objective import Batch, PairingError
 from jaxgen.training import init_state, make_step
 
@@ -122,6 +122,11 @@ def test_every_entry_takes_a_step_given_a_condition(name):
         (lambda: objectives.elbo(losses("elbo")["model"], beta=-1.0), r"beta=-1\.0"),
         (lambda: objectives.elbo(losses("elbo")["model"], warmup=2.0), r"warmup=2\.0"),
         (lambda: objectives.flow_matching(losses("flow_matching")["model"], coupling="sorted"), "coupling='sorted'.*independent"),
+        (lambda: objectives.flow_matching(losses("flow_matching")["model"], noise=-1.0), r"noise=-1\.0"),
+        (lambda: objectives.interpolant_matching(None, None, ("eps",)), r"parts=\('eps',\).*velocity, direct, score"),
+        (lambda: objectives.interpolant_matching(None, paths.interpolant(), ("score",)), "this interpolant has none.*variance="),
+        (lambda: objectives.variational_bound(losses("eps")["model"], paths.linear()), "path: alpha is 0.*vp_linear"),
+        (lambda: objectives.variational_bound(losses("eps")["model"], paths.vp_linear(), num_time_bins=1), "num_time_bins=1"),
         (lambda: objectives.reverse_kl(flow(), jnp.sum, warmup=2.0), r"warmup=2\.0"),
         (lambda: objectives.reverse_kl(flow(), jnp.sum, start=0.0), r"start=0\.0"),
         (lambda: objectives.denoising(flow(), None, "noise"), "part='noise'.*eps, denoiser, velocity, score, v"),

@@ -105,7 +105,9 @@ def test_every_size_with_and_without_a_condition(name, dim, cond_dim):
     for reading, model in entry.readings.items():
         drawn = jax.eval_shape(lambda p, c, model=model: sample(jax.random.key(0), model, p, 4, c), params, cond)
         assert drawn.shape == (4, dim) and drawn.dtype == jnp.float32
-        estimated = dim > 16 and (reading in ("ode", "ddim", "heun") or name in ("cnf", "cfm", "ot_cfm", "residual"))
+        estimated = dim > 16 and (
+            reading in ("ode", "ddim", "heun") or name in ("cnf", "cfm", "ot_cfm", "sb_cfm", "vp_cfm", "c2ot_cfm", "residual")
+        )
         assert (model.transform.density is Density.UNBIASED) == estimated
         if model.transform.density is not Density.IMPLICIT and reading != "ode":
             value = jax.eval_shape(lambda p, x, c, model=model: log_prob(model, p, x, c, key=jax.random.key(0)).value, params, x, cond)
@@ -130,7 +132,7 @@ def test_entries_that_share_a_model_differ_in_the_objective_only():
     def shapes(name):
         return jax.eval_shape(lambda: init(jax.random.key(0), small(name).model))
 
-    assert shapes("cnf") == shapes("cfm")
+    assert all(shapes("cnf") == shapes(name) for name in ("cfm", "ot_cfm", "sb_cfm", "vp_cfm", "c2ot_cfm"))
     assert shapes("gan") == shapes("energy")
     assert set(zoo.FAMILIES.values()) == {
         "autoencoder", "autoregressive", "adversarial", "normalizing flow", "diffusion", "flow matching", "one objective for all",

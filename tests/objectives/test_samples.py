@@ -11,7 +11,7 @@ from jaxgen import bases, objectives
 from jaxgen import transforms as T
 from jaxgen.model import Model
 from jaxgen.objective import Batch, Clock
-from jaxgen.objectives.flow_matching import optimal_pairing
+from jaxgen.objectives.couplings import optimal_pairing
 
 CLOCK = Clock(jnp.asarray(0), jnp.asarray(10), None)
 

@@ -1,0 +1,97 @@
+"""Flow matching on interpolants: the truth of two Gaussian mixtures minimises it, whatever the noise; sources, couplings and noise are used."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxgen import bases, objectives, paths
+from jaxgen import transforms as T
+from jaxgen.model import Model
+from jaxgen.objective import Batch, Clock
+
+CLOCK = Clock(jnp.asarray(0), jnp.asarray(10), None)
+SOURCE = (np.array([0.5, 0.5]), np.array([[-1.0], [0.5]]), np.array([0.3, 0.6]))
+TARGET = (np.array([1.0]), np.array([[0.7]]), np.array([0.5]))
+BRIDGE = paths.interpolant(variance=paths.brownian_variance(0.5))
+SINE = paths.interpolant(paths.trigonometric(), paths.sine_variance())
+BLURRED = paths.interpolant(variance=lambda t: 0.2**2 + 0 * t)
+
+
+def model(truth):
+    """The truth, tilted by `params[0]` and shifted by `params[1]`, of a flow whose base is the source."""
+
+    def tilted(f):
+        return lambda params, x, t, cond=None: f((), x, t) + params[0] * x + params[1]
+
+    parts = {"direct": tilted(truth.direct), "score": tilted(truth.score)}
+    weights, means, sds = SOURCE
+    return Model(
+        bases.gaussian_mixture(weights, means, sds[:, None]), T.ode_flow(lambda *a: jnp.zeros(2), tilted(truth.velocity), parts=parts)
+    )
+
+
+CASES = {
+    "bridge": (BRIDGE, lambda m: objectives.flow_matching(m, BRIDGE)),
+    "smooth": (SINE, lambda m: objectives.interpolant_matching(m, SINE, ("velocity",))),
+    "direct": (SINE, lambda m: objectives.interpolant_matching(m, SINE, ("direct",))),
+    "score": (BRIDGE, lambda m: objectives.interpolant_matching(m, BRIDGE, ("score",))),
+    "noise": (BLURRED, lambda m: objectives.flow_matching(m, noise=0.2)),
+    "trigonometric": (paths.interpolant(paths.trigonometric()), lambda m: objectives.flow_matching(m, paths.trigonometric())),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_truth_minimises_it(name):
+    between, make = CASES[name]
+    objective = make(model(paths.interpolant_mixture(between, SOURCE, TARGET)))
+
+    def one(key):
+        x = 0.7 + 0.5 * jax.random.normal(jax.random.fold_in(key, 99), (500, 1))
+        return jax.value_and_grad(lambda p: objective.loss(p, (), key, Batch(x), CLOCK)[0])(jnp.zeros(2))
+
+    losses, gradients = jax.jit(lambda keys: jax.lax.map(one, keys))(jax.random.split(jax.random.key(0), 100))
+    assert np.isfinite(losses).all()
+    stderr = np.std(gradients, 0) / np.sqrt(100)
+    assert np.all(np.abs(np.mean(gradients, 0)) < 4 * stderr)
+    # A factor or a sign wrong in a noise term moves the gradient by several tenths.
+    assert np.all(stderr < 0.02)
+
+
+def test_the_parts_losses_add_up():
+    truth = model(paths.interpolant_mixture(BRIDGE, SOURCE, TARGET))
+    batch = Batch(jnp.ones((8, 1)))
+    value, metrics = objectives.interpolant_matching(truth, BRIDGE).loss(jnp.ones(2), (), jax.random.key(0), batch, CLOCK)
+    alone = [
+        objectives.interpolant_matching(truth, BRIDGE, (p,)).loss(jnp.ones(2), (), jax.random.key(0), batch, CLOCK)[0] for p in metrics
+    ]
+    assert list(metrics) == ["velocity", "score"]
+    np.testing.assert_allclose(value, sum(alone), rtol=1e-6)
+    np.testing.assert_allclose(list(metrics.values()), alone, rtol=1e-6)
+
+
+def zero_flow(base):
+    return Model(base, T.ode_flow(lambda *a: (), lambda params, x, t, cond=None: jnp.zeros_like(x)))
+
+
+def test_a_flow_between_data_sets_starts_from_the_rows_of_its_base():
+    """With a velocity of zero the straight path's loss is the mean squared distance of the pairs."""
+    source = np.array([[0.0, 0.0], [4.0, 0.0]], np.float32)
+    target = np.tile(source + np.array([0.0, 1.0], np.float32), (32, 1))
+    flow = zero_flow(bases.data_set(source))
+    free = objectives.flow_matching(flow)
+    tied = objectives.flow_matching(flow, coupling=objectives.couplings.entropic(0.05))
+    losses = [o.loss((), (), jax.random.key(1), Batch(jnp.asarray(target)), CLOCK)[0] for o in (free, tied)]
+    prepared = objectives.flow_matching(flow, coupling="optimal_transport").prepare(jax.random.key(1), Batch(target))
+    assert set(map(tuple, prepared.z)) <= set(map(tuple, source)) and prepared.z.dtype == np.float32
+    # Independent: half of the pairs are 17 apart and half 1. Coupled: the counts of the two rows differ by chance, so a few stay apart.
+    np.testing.assert_allclose(losses[0], 0.5 * 9.0, rtol=0.3)
+    assert losses[1] < 0.5 * losses[0] and losses[1] >= 0.5
+
+
+def test_a_function_is_a_coupling():
+    x = jnp.asarray([[1.0], [2.0]])
+    objective = objectives.flow_matching(zero_flow(bases.normal((1,))), coupling=lambda key, x, z, cond: x - cond)
+    value = objective.loss((), (), jax.random.key(0), Batch(x, jnp.asarray([[3.0], [4.0]])), CLOCK)[0]
+    assert objective.prepare is None
+    np.testing.assert_allclose(value, (9 + 16) / 2, rtol=1e-6)
