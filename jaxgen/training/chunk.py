@@ -111,7 +111,8 @@ class _Prepared:
         batches, keys = self.draw(start)
         host = jax.tree.map(np.asarray, batches)
         split = [jax.tree.map(lambda a, i=i: a[i], host) for i in range(self.length)]
-        self.ahead[start] = [self.pool.submit(self.prepare, jax.random.fold_in(k, 1), b) for k, b in zip(keys, split, strict=True)]
+        # Not 0 or 1: those are the keys into which the loss splits its own, and the plan would share its draws.
+        self.ahead[start] = [self.pool.submit(self.prepare, jax.random.fold_in(k, 2), b) for k, b in zip(keys, split, strict=True)]
         self.keys[start] = keys
 
     def take(self, start: int) -> tuple[Batch, Any]:

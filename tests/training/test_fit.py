@@ -32,7 +32,7 @@ def by_hand(key, entry, data, num_steps, run=None, batch_size=8, ema=0.999):
     for i in range(run or num_steps):
         batch, key_step = batch_at(key_run, i, Batch(data), batch_size)
         if entry.objective.prepare is not None:
-            batch = entry.objective.prepare(jax.random.fold_in(key_step, 1), batch)
+            batch = entry.objective.prepare(jax.random.fold_in(key_step, 2), batch)
         state, metrics = step(state, batch, key_step)
         losses.append(float(metrics["loss"]))
     return state, losses
