@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen.nets import Net
-from jaxgen.transform import Density, Preimage, Transform
+from jaxgen.transform import Batched, Density, Preimage, Transform
 from jaxgen.transforms.scalars.scalar import Scalar
 
 
@@ -33,9 +33,17 @@ def coupling(scalar: Scalar, net: Callable[[int], Net], mask: Sequence[bool] | N
 
     def apply(function: Any, params: Any, x: jax.Array, cond: Any) -> tuple[jax.Array, jax.Array]:
         same, rest = split(x)
-        theta = conditioner(rest).apply(params, seen(same), cond).reshape(rest.shape[0], scalar.num_params)
-        y, log_det = jax.vmap(function)(theta, rest)
+        theta = conditioner(rest).apply(params, seen(same), cond).reshape(scalar.num_params, -1)
+        y, log_det = scalar.over(function)(theta, rest)
         return join(same, y), jnp.sum(log_det)
+
+    def apply_batch(function: Any, params: Any, x: jax.Array, cond: Any) -> tuple[jax.Array, jax.Array]:
+        # After the network the batch is the last axis, over which bijectors vectorise however few coordinates there are.
+        same, rest = jax.vmap(split, out_axes=(0, 1))(x)
+        net = conditioner(rest)
+        theta = jax.vmap(lambda s, c: net.apply(params, seen(s), c), out_axes=1)(same, cond)
+        y, log_det = scalar.over(function)(theta.reshape(scalar.num_params, *rest.shape), rest)
+        return jax.vmap(join, (0, 1))(same, y), jnp.sum(log_det, 0)
 
     return Transform(
         init,
@@ -44,6 +52,11 @@ def coupling(scalar: Scalar, net: Callable[[int], Net], mask: Sequence[bool] | N
         lambda params, z, cond=None: apply(scalar.forward, params, z, cond),
         Density.EXACT,
         {"nfe": lambda params, z, cond=None: 1},
+        Batched(
+            lambda params, z, cond=None: apply_batch(scalar.forward, params, z, cond)[0],
+            lambda params, x, cond=None, key=None: Preimage(*apply_batch(scalar.inverse, params, x, cond)),
+            lambda params, z, cond=None: apply_batch(scalar.forward, params, z, cond),
+        ),
     )
 
 
