@@ -31,12 +31,7 @@ class _MLP(nn.Module):
         for _ in range(self.depth):
             h = ACTIVATIONS[self.activation](nn.Dense(self.width)(h))
         last = nn.initializers.zeros if self.zero_last else nn.initializers.lecun_normal()
-        return nn.Dense(self.out, kernel_init=last, dot_general=_batch_last)(h)
-
-
-def _batch_last(h: jax.Array, kernel: jax.Array, dimensions: Any, precision: Any = None, **options: Any) -> jax.Array:
-    # The kernel as first operand: under vmap the batch becomes the last axis of the output, over which bijectors then vectorise.
-    return jax.lax.dot_general(kernel, h, (((0,), (0,)), ((), ())), precision=precision, **options)
+        return nn.Dense(self.out, kernel_init=last)(h)
 
 
 class _TimeMLP(nn.Module):

@@ -42,6 +42,19 @@ def test_a_mask_may_leave_nothing_to_see(key):
     assert x.shape == (2,) and np.isfinite(log_det)
 
 
+@pytest.mark.parametrize("wide", [2, 3])
+def test_a_batch_equals_one_event_at_a_time_in_either_layout(wide, key, monkeypatch):
+    """Two mapped coordinates, along which or across which the bijector runs; a mask and a condition too."""
+    f, rng = T.coupling(SPLINE, mlp, [False, True, False]), np.random.default_rng(0)
+    monkeypatch.setattr("jaxgen.transforms.coupling.WIDE", wide)
+    x, cond = (jnp.asarray(rng.standard_normal((7, n)), jnp.float32) for n in (3, 2))
+    params = jax.tree.map(lambda a: a + 0.3 * jax.random.normal(key, a.shape), f.init(key, x[0], cond[0]))
+    for batched, one in zip(f.batched, (f.forward, f.inverse, f.forward_and_log_det), strict=True):
+        found = jax.jit(batched)(params, x, cond)
+        singly = [jax.jit(one)(params, *row) for row in zip(x, cond, strict=True)]
+        jax.tree.map(lambda a, *b: np.testing.assert_allclose(a, jnp.stack(b), rtol=1e-5, atol=1e-6), found, *singly)
+
+
 @pytest.mark.parametrize("mask", [[True, True], [1, 0], [[True, False]], []])
 def test_bad_masks_are_named(mask):
     with pytest.raises(ValueError, match="mask="):

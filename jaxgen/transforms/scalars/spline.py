@@ -89,7 +89,9 @@ def rational_quadratic(
         total = jnp.sum(dp, 0)
 
         def change(chosen: jax.Array) -> jax.Array:
-            return 2 * bound * (1 - num_bins * min_bin) * (jnp.sum(jnp.where(chosen, dp, 0), 0) - total * jnp.sum(jnp.where(chosen, p, 0), 0))
+            return (
+                2 * bound * (1 - num_bins * min_bin) * (jnp.sum(jnp.where(chosen, dp, 0), 0) - total * jnp.sum(jnp.where(chosen, p, 0), 0))
+            )
 
         return edges(raw, index), (change(k < index[None]), change(k == index[None]))
 
