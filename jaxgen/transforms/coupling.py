@@ -13,7 +13,7 @@ from jaxgen.transform import Batched, Density, Preimage, Transform
 from jaxgen.transforms.scalars.scalar import Scalar
 
 # From this many mapped coordinates on they fill a vector register, and bijectors run over them. Below, over the events of a batch, which then
-# is the last axis: twice as fast at one coordinate, a quarter as fast at 32 (`benchmarks/flows.py --only "rqs D2" "rqs D64"`).
+# is the last axis: at 32 coordinates a spline flow would be a fifth as fast that way (`benchmarks/flows.py --only "rqs D64"`).
 WIDE = 16
 
 
