@@ -134,7 +134,7 @@ def log_prob(
     x = jnp.asarray(x)
     _check_rows("cond", cond, x.shape[0] if x.ndim else -1)
     draws = 1 if density is Density.EXACT else num_draws
-    value, stderr = _log_prob(model, draws, batch_size or _default_batch(model, draws), params, x, cond, key)
+    value, stderr = _log_prob(model, draws, batch_size, params, x, cond, key)
     return LogProb(value, stderr, density)
 
 
@@ -211,7 +211,7 @@ def _sample_and_log_prob(model: Model, num: int, batch_size: int | None, params:
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def _log_prob(model: Model, num_draws: int, batch_size: int, params: Any, x: Any, cond: Any, key: Any) -> Any:
+def _log_prob(model: Model, num_draws: int, batch_size: int | None, params: Any, x: Any, cond: Any, key: Any) -> Any:
     inverse = _require_inverse(model)
     _check_event(model, params, x, cond)
 
@@ -228,7 +228,7 @@ def _log_prob(model: Model, num_draws: int, batch_size: int, params: Any, x: Any
         return _combine(logs, model.transform.density)
 
     keys = None if key is None else jax.random.split(key, x.shape[0])
-    return _in_batches(estimate, x.shape[0], batch_size, x, cond, keys)
+    return _in_batches(estimate, x.shape[0], batch_size or _default_batch(model, num_draws), x, cond, keys)
 
 
 @functools.partial(jax.jit, static_argnums=0)

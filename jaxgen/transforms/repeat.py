@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxgen.transform import Preimage, Transform, data_init, nfe, refined_through
+from jaxgen.transform import Batched, Preimage, Transform, data_init, nfe, refined_through
 
 
 def repeat(f: Transform, num: int, *, remat: bool = False, unroll: int = 1) -> Transform:
@@ -29,27 +29,37 @@ def repeat(f: Transform, num: int, *, remat: bool = False, unroll: int = 1) -> T
     def init(key: jax.Array, z: Any, cond: Any = None) -> Any:
         return jax.vmap(lambda k: f.init(k, z, cond))(jax.random.split(key, num))
 
-    def forward(params: Any, z: Any, cond: Any = None) -> Any:
-        return through(lambda z, p: f.forward(p, z, cond), z, params)
+    def all_forward(forward: Any) -> Any:
+        return lambda params, z, cond=None: through(lambda z, p: forward(p, z, cond), z, params)
 
-    def inverse(params: Any, x: Any, cond: Any = None, key: Any = None) -> Preimage:
-        def step(carry: Any, layer: Any) -> Any:
-            assert f.inverse is not None
-            p, k = layer
-            pre = f.inverse(p, carry.z, cond, k)
-            return Preimage(pre.z, carry.log_det + pre.log_det, carry.log_q + pre.log_q)
+    def all_inverse(inverse: Any, batched: bool) -> Any:
+        def through_inverse(params: Any, x: Any, cond: Any = None, key: Any = None) -> Preimage:
+            def step(carry: Any, layer: Any) -> Any:
+                p, k = layer
+                pre = inverse(p, carry.z, cond, k)
+                return Preimage(pre.z, carry.log_det + pre.log_det, carry.log_q + pre.log_q)
 
-        zero = jnp.zeros((), jnp.result_type(*jax.tree.leaves(x)))
-        keys = None if key is None else jax.random.split(key, num)
-        return through(step, Preimage(x, zero, zero), (params, keys), reverse=True)
+            zero = _zero(x, batched)
+            return through(step, Preimage(x, zero, zero), (params, _split(key, num)), reverse=True)
 
-    def forward_and_log_det(params: Any, z: Any, cond: Any = None) -> tuple[Any, jax.Array]:
-        def step(carry: Any, p: Any) -> Any:
-            assert f.forward_and_log_det is not None
-            x, log_det = f.forward_and_log_det(p, carry[0], cond)
-            return x, carry[1] + log_det
+        return through_inverse
 
-        return through(step, (z, jnp.zeros((), jnp.result_type(*jax.tree.leaves(z)))), params)
+    def all_log_det(forward_and_log_det: Any, batched: bool) -> Any:
+        def through_log_det(params: Any, z: Any, cond: Any = None) -> tuple[Any, jax.Array]:
+            def step(carry: Any, p: Any) -> Any:
+                x, log_det = forward_and_log_det(p, carry[0], cond)
+                return x, carry[1] + log_det
+
+            return through(step, (z, _zero(z, batched)), params)
+
+        return through_log_det
+
+    def compose(f: Transform | Batched, batched: bool) -> Batched:
+        return Batched(
+            all_forward(f.forward),
+            None if f.inverse is None else all_inverse(f.inverse, batched),
+            None if f.forward_and_log_det is None else all_log_det(f.forward_and_log_det, batched),
+        )
 
     def stages(params: Any, z: Any, cond: Any = None) -> Any:
         def step(z: Any, p: Any) -> Any:
@@ -70,20 +80,31 @@ def repeat(f: Transform, num: int, *, remat: bool = False, unroll: int = 1) -> T
             p, z = data_init(f)(p, x, cond, k)
             return z, p
 
-        per_layer = None if keys is None else jnp.swapaxes(jax.vmap(lambda k: jax.random.split(k, num))(keys), 0, 1)
-        z, params = jax.lax.scan(step, x, (params, per_layer), reverse=True)
+        z, params = jax.lax.scan(step, x, (params, _split(keys, num)), reverse=True)
         return params, z
 
     return Transform(
         init,
-        forward,
-        None if f.inverse is None else inverse,
-        None if f.forward_and_log_det is None else forward_and_log_det,
+        *compose(f, False),
         f.density,
         {"stages": stages, "nfe": count} | ({"data_init": layers_data_init} if "data_init" in f.parts else {}),
+        None if f.batched is None else compose(f.batched, True),
         note=f.note,
         refine=refined_through(lambda g: repeat(g, num, remat=remat, unroll=unroll), f),
     )
+
+
+def _zero(x: Any, batched: bool) -> jax.Array:
+    """A log-det to begin with, `()`, or `(n,)` for a batch."""
+    leaves = jax.tree.leaves(x)
+    return jnp.zeros(leaves[0].shape[:1] if batched else (), jnp.result_type(*leaves))
+
+
+def _split(key: jax.Array | None, num: int) -> jax.Array | None:
+    """Keys per layer, `(num,)`, or `(num, n)` from a batch of keys; an absent key stays absent."""
+    if key is None:
+        return None
+    return jax.random.split(key, num) if key.ndim == 0 else jax.vmap(lambda k: jax.random.split(k, num), out_axes=1)(key)
 
 
 def _scan(step: Callable[..., Any], carry: Any, layers: Any, reverse: bool, unroll: int) -> Any:

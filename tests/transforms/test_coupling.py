@@ -1,5 +1,7 @@
 """Couplings with any mask, and round trips through many layers of couplings and autoregressive transforms."""
 
+import importlib
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -40,6 +42,20 @@ def test_a_mask_may_leave_nothing_to_see(key):
     params = f.init(key, jnp.zeros(2), jnp.ones(3))
     x, log_det = f.forward_and_log_det(params, jnp.asarray([0.1, 0.5]), jnp.ones(3))
     assert x.shape == (2,) and np.isfinite(log_det)
+
+
+@pytest.mark.parametrize("wide", [2, 3])
+def test_a_batch_equals_one_event_at_a_time_in_either_layout(wide, key, monkeypatch):
+    """Two mapped coordinates, along which or across which the bijector runs; a mask and a condition too."""
+    f, rng = T.coupling(SPLINE, mlp, [False, True, False]), np.random.default_rng(0)
+    # Not by its dotted name, under which the package has the function.
+    monkeypatch.setattr(importlib.import_module("jaxgen.transforms.coupling"), "WIDE", wide)
+    x, cond = (jnp.asarray(rng.standard_normal((7, n)), jnp.float32) for n in (3, 2))
+    params = jax.tree.map(lambda a: a + 0.3 * jax.random.normal(key, a.shape), f.init(key, x[0], cond[0]))
+    for batched, one in zip(f.batched, (f.forward, f.inverse, f.forward_and_log_det), strict=True):
+        found = jax.jit(batched)(params, x, cond)
+        singly = [jax.jit(one)(params, *row) for row in zip(x, cond, strict=True)]
+        jax.tree.map(lambda a, *b: np.testing.assert_allclose(a, jnp.stack(b), rtol=1e-5, atol=1e-6), found, *singly)
 
 
 @pytest.mark.parametrize("mask", [[True, True], [1, 0], [[True, False]], []])

@@ -12,11 +12,26 @@ class Scalar(NamedTuple):
 
     num_params: length of `theta`, unconstrained; `theta = 0` is a sensible start.
     forward:    `(theta, z) -> (x, log dx/dz)`;  inverse: `(theta, x) -> (z, log dz/dx)`.
+    elementwise: whether both also take many numbers at once, `theta` `(num_params, *shape)` and `z` `(*shape)`.
     """
 
     num_params: int
     forward: Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
     inverse: Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
+    elementwise: bool = False
+
+    def over(self, function: Any) -> Any:
+        """`function`, which is `forward` or `inverse`, over `theta` `(num_params, *shape)` and numbers `(*shape)`."""
+        if self.elementwise:
+            return function
+
+        def by_vmap(theta: jax.Array, z: jax.Array) -> tuple[jax.Array, jax.Array]:
+            mapped = function
+            for _ in z.shape:
+                mapped = jax.vmap(mapped, -1, -1)
+            return mapped(theta, z)
+
+        return by_vmap
 
 
 def scale_and_shift(max_log_scale: float = 3.0) -> Scalar:
@@ -33,9 +48,13 @@ def scale_and_shift(max_log_scale: float = 3.0) -> Scalar:
         s = log_scale(theta)
         return (x - theta[0]) * jnp.exp(-s), -s
 
-    return Scalar(2, forward, inverse)
+    return Scalar(2, forward, inverse, elementwise=True)
 
 
 def lookup(table: jax.Array, index: Any) -> jax.Array:
-    """`table[index]` as a dense select: its transpose is a multiplication, where XLA's gather would be transposed into a serial scatter."""
-    return jnp.sum(jnp.where(jnp.arange(table.shape[0]) == index, table, 0))
+    """`table[index]`, of tables side by side `(k, *shape)` and indices `(*shape)`; 0 beside the table.
+
+    A dense select: its transpose is a multiplication, where XLA's gather would be transposed into a serial scatter.
+    """
+    here = jax.lax.broadcasted_iota(jnp.int32, table.shape, 0) == jnp.asarray(index)[None]
+    return jnp.sum(jnp.where(here, table, 0), 0)

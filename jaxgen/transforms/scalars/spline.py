@@ -67,43 +67,42 @@ def rational_quadratic(
         raise ValueError(
             f"rational_quadratic(num_bins={num_bins}, bound={bound}, min_bin={min_bin}): num_bins >= 2, bound > 0, num_bins * min_bin < 1."
         )
-    ones = np.tri(num_bins, dtype=np.float32)
+    ones = np.tri(num_bins - 1, num_bins, dtype=np.float32)
     unit_slope = float(np.log(np.expm1(1 - min_slope)))
 
-    def knots(raw: jax.Array) -> jax.Array:
-        cumulative = jnp.asarray(ones, raw.dtype) @ (min_bin + (1 - num_bins * min_bin) * jax.nn.softmax(raw))
-        # The last knot is the bound by definition, not by a sum of rounded widths.
-        inner = bound * (2 * cumulative[:-1] - 1)
-        ends = jnp.full((1,), bound, raw.dtype)
-        return jnp.concatenate([-ends, inner, ends])
+    def shares(raw: jax.Array) -> jax.Array:
+        return min_bin + (1 - num_bins * min_bin) * jax.nn.softmax(raw, 0)
 
     @jax.custom_jvp
     def edges(raw: jax.Array, index: jax.Array) -> tuple[jax.Array, jax.Array]:
-        table = knots(raw)
-        left = lookup(table, index)
-        return left, lookup(table, index + 1) - left
+        share, k = shares(raw), _iota(raw)
+        before = jnp.sum(jnp.where(k < index[None], share, 0), 0)
+        return bound * (2 * before - 1), 2 * bound * jnp.sum(jnp.where(k == index[None], share, 0), 0)
 
     @edges.defjvp
     def _(primals: Any, tangents: Any) -> Any:
         # By hand, from the softmax's own derivative: transposed, three products a bin, where the chain of look-ups, cumulative sum and
         # softmax writes an array a link (`benchmarks/flows.py --only "rqs D64"`).
         raw, index = primals
-        p, k = jax.nn.softmax(raw), jnp.arange(num_bins)
+        p, k = jax.nn.softmax(raw, 0), _iota(raw)
         dp = p * tangents[0]
-        total = jnp.sum(dp)
+        total = jnp.sum(dp, 0)
 
         def change(chosen: jax.Array) -> jax.Array:
-            return 2 * bound * (1 - num_bins * min_bin) * (jnp.sum(jnp.where(chosen, dp, 0)) - total * jnp.sum(jnp.where(chosen, p, 0)))
+            return (
+                2 * bound * (1 - num_bins * min_bin) * (jnp.sum(jnp.where(chosen, dp, 0), 0) - total * jnp.sum(jnp.where(chosen, p, 0), 0))
+            )
 
-        return edges(raw, index), (change(k < index), change(k == index))
+        return edges(raw, index), (change(k < index[None]), change(k == index[None]))
 
     def locate(theta: jax.Array, value: jax.Array, by_height: bool) -> _Bin:
-        raw_x, raw_y, slopes = theta[:num_bins], theta[num_bins : 2 * num_bins], theta[2 * num_bins :]
-        index = jnp.sum(value >= knots(jax.lax.stop_gradient(raw_y if by_height else raw_x))[1:-1])
-        # The outer slopes are 1, where the linear tails take over, or one number, where the ends meet.
-        raw = jnp.concatenate([slopes, slopes[:1]]) if periodic else jnp.pad(slopes, 1)
+        raw_x, raw_y, slopes = jnp.split(theta, [num_bins, 2 * num_bins])
+        inner = jnp.tensordot(jnp.asarray(ones, theta.dtype), shares(jax.lax.stop_gradient(raw_y if by_height else raw_x)), 1)
+        index = jnp.sum(value[None] >= bound * (2 * inner - 1), 0)
         (x, width), (y, height) = edges(raw_x, index), edges(raw_y, index)
-        left, right = (min_slope + jax.nn.softplus(lookup(raw, i) + unit_slope) for i in (index, index + 1))
+        # The outer slopes are 1, where the linear tails take over, or one number, where the ends meet; a look-up beside the table finds 0.
+        sides = (index, (index + 1) % num_bins) if periodic else (index - 1, index)
+        left, right = (min_slope + jax.nn.softplus(lookup(slopes, i) + unit_slope) for i in sides)
         return _Bin(x, y, width, height, left, right)
 
     def is_inside(value: jax.Array) -> jax.Array:
@@ -127,4 +126,8 @@ def rational_quadratic(
         xi = 2 * qc / (-qb - jnp.sqrt(jnp.maximum(qb**2 - 4 * qa * qc, 0)))
         return jnp.where(inside, b.x + xi * b.width, y), jnp.where(inside, -_rise(xi, s, b.left, b.right)[1], 0)
 
-    return Scalar(3 * num_bins - (0 if periodic else 1), root, direct)
+    return Scalar(3 * num_bins - (0 if periodic else 1), root, direct, elementwise=True)
+
+
+def _iota(table: jax.Array) -> jax.Array:
+    return jax.lax.broadcasted_iota(jnp.int32, table.shape, 0)

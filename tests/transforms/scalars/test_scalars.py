@@ -90,6 +90,18 @@ def test_the_splines_own_rule_agrees_with_finite_differences(way, x64):
         check_grads(jax.jit(jax.vmap(getattr(SCALARS["spline"], way), (None, 0))), (theta, points), order=1, atol=1e-6, rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "scalar", [transforms.scale_and_shift(), SCALARS["spline"], SCALARS["mixture"]], ids=["affine", "spline", "mixture"]
+)
+def test_many_numbers_at_once_are_each_their_own(scalar):
+    rng = np.random.default_rng(3)
+    theta, x = (jnp.asarray(2 * rng.standard_normal((*k, 3, 4)), jnp.float32) for k in ((scalar.num_params,), ()))
+    for function in (scalar.forward, scalar.inverse):
+        at_once, one = jax.jit(scalar.over(function))(theta, x), jax.jit(function)
+        for i, j in np.ndindex(3, 4):
+            np.testing.assert_allclose([a[i, j] for a in at_once], one(theta[:, i, j], x[i, j]), rtol=1e-5, atol=1e-6)
+
+
 def test_the_spline_starts_as_the_identity():
     x = jnp.linspace(-3, 3, 31)
     y, log_slope = jax.vmap(lambda x: SCALARS["spline"].inverse(jnp.zeros(14), x))(x)
