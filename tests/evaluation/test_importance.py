@@ -110,6 +110,13 @@ def test_pareto_k_of_equal_weights_and_of_too_few():
     assert np.isnan(evaluation.pareto_k(np.full(1_000, -np.inf)))
 
 
+def test_pareto_k_of_weights_that_underflow_beside_the_largest_is_no_praise():
+    """Wider and wider log weights are worse and worse, also once the second largest weight is no number beside the largest."""
+    log_weight = np.random.default_rng(0).standard_normal(20_000)
+    found = [evaluation.pareto_k(scale * log_weight) for scale in (1.0, 10.0, 300.0, 3_000.0)]
+    assert 0.7 < found[1] < found[2] < found[3] == np.inf and found[0] < found[1]
+
+
 def test_one_condition_serves_all_draws():
     layer = T.coupling(T.scale_and_shift(), lambda out: nets.mlp(out, width=4, depth=1))
     model = Model(bases.normal((2,)), layer)
