@@ -33,7 +33,9 @@ class Resampled(NamedTuple):
         """Log density in nats of one event."""
         # 1 - (1 - Z)^(T - 1) without cancellation where Z is small; Python numbers, which take the dtype of what they meet.
         never = (1 - self.rate) ** (self.num_proposals - 1)
-        ever = -math.expm1((self.num_proposals - 1) * math.log1p(-self.rate)) / self.rate if self.rate < 1 else float(self.num_proposals > 1)
+        ever = (
+            -math.expm1((self.num_proposals - 1) * math.log1p(-self.rate)) / self.rate if self.rate < 1 else float(self.num_proposals > 1)
+        )
         a = self.acceptance(value)
         mass = ever * a + never
         log = jnp.log(jnp.where(mass > 0, mass, 1))

@@ -24,7 +24,9 @@ def test_density_score_and_predictions(name, cond, x64):
         alpha, sigma = float(path.alpha(t)), float(path.sigma(t))
         sd = np.sqrt((alpha * S) ** 2 + sigma**2)
         logs = scipy.stats.norm.logpdf(np.asarray(x), alpha * M, sd[:, None]).sum(1)
-        np.testing.assert_allclose(log_prob(x, t, cond), scipy.special.logsumexp(logs, b=W / 2 if cond is None else np.divide(cond, np.sum(cond))), rtol=1e-10)
+        np.testing.assert_allclose(
+            log_prob(x, t, cond), scipy.special.logsumexp(logs, b=W / 2 if cond is None else np.divide(cond, np.sum(cond))), rtol=1e-10
+        )
         truth = paths.mixture_prediction(path, W, M, S)
         score = jax.grad(log_prob)(x, t, cond)
         assert np.isfinite(score).all()
