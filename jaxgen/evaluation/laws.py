@@ -85,7 +85,8 @@ def grid_normalisation(values: np.ndarray, area: np.ndarray, limit: float = 2e-3
 def weight_normalisation(key: jax.Array, model: Model, params: Any, samples: np.ndarray, num: int = 8_192) -> Finding:
     """`|mean of exp(log_prob) / r - 1|` over `num` draws of a wide proposal r, one draw each: 0 also for a lower bound, which loses nothing.
 
-    With the exact trace where it is estimated, as the exponential of an unbiased log density is biased upwards. Held to three standard errors; undecided where the weights vary so much that their mean says little.
+    With the exact trace where it is estimated, as the exponential of an unbiased log density is biased upwards. Held to three standard
+    errors; undecided where the weights vary so much that their mean says little.
     """
     rng = np.random.default_rng(0)
     # A Student t with four degrees of freedom: its tails are heavier than those of a Gaussian's image under most maps.
