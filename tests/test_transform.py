@@ -135,7 +135,9 @@ def test_a_condition_is_replaced_wherever_it_goes(key):
         forward_and_log_det=lambda params, z, cond=None: (z + cond, jnp.zeros(())),
         parts={"velocity": lambda params, x, t, cond=None: x * t + cond},
     )
-    f = T.on_condition(lambda c: 10 * c, seen._replace(batched=over_batch(seen)))
+    encode = lambda params, x, cond=None, num_refine=0: x + cond + num_refine
+    f = T.on_condition(lambda c: 10 * c, seen._replace(batched=over_batch(seen), parts={**seen.parts, "encode": encode}))
+    assert f.parts["encode"]((), 1.0, 2.0, 3) == f.parts["encode"]((), 1.0, 2.0, num_refine=3) == 24.0
     one, c = jnp.ones(1), jnp.asarray([2.0])
     assert float(f.forward((), one, c)[0]) == 21.0 and float(f.forward_and_log_det((), one, c)[0][0]) == 21.0
     assert float(f.inverse((), one, c).z[0]) == -19.0

@@ -1,5 +1,6 @@
 """A base reshaped by accepting and rejecting: proposals from another base, kept with a probability that depends on where they fall."""
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -30,9 +31,11 @@ class Resampled(NamedTuple):
 
     def log_prob(self, value: Any) -> jax.Array:
         """Log density in nats of one event."""
+        # 1 - (1 - Z)^(T - 1) without cancellation where Z is small; Python numbers, which take the dtype of what they meet.
         never = (1 - self.rate) ** (self.num_proposals - 1)
-        # 1 - (1 - Z)^(T - 1) without cancellation where Z is small.
-        ever = -np.expm1((self.num_proposals - 1) * np.log1p(-self.rate)) / self.rate if self.rate < 1 else float(self.num_proposals > 1)
+        ever = (
+            -math.expm1((self.num_proposals - 1) * math.log1p(-self.rate)) / self.rate if self.rate < 1 else float(self.num_proposals > 1)
+        )
         a = self.acceptance(value)
         mass = ever * a + never
         log = jnp.log(jnp.where(mass > 0, mass, 1))
@@ -63,8 +66,9 @@ def resampled(
     `pi(z) ((1 - (1 - Z)^(T - 1)) acceptance(z) / Z + (1 - Z)^(T - 1))`.
 
     rate: Z where it is known, by quadrature or in closed form: the density is then exact. None: the mean over `num_estimate` proposals
-        drawn once, here, from `seed`. The log density then has one constant error, the same at every z, of about
-        `rate_stderr / rate` nats (at most 1e-3 for Z >= 0.5 at the default): compare it with the precision needed before calling it exact.
+        drawn once, here, from `seed`. The log density then has an error of about `rate_stderr / rate` nats (at most 1e-3 for Z >= 0.5 at the
+        default), the same at every z but for the share of draws that only the T-th proposal ends; where acceptance(z) is 0 the density is
+        that share's alone, and its error up to `(T - 1) rate_stderr / (1 - rate)`. Compare it with the precision needed before calling it exact.
 
     Raises ValueError for a count below one, a `rate` outside (0, 1], or an acceptance outside [0, 1] on the proposals drawn here.
     """

@@ -99,7 +99,8 @@ def pareto_k(log_weight: Any) -> float:
     """The shape k of a generalised Pareto distribution fitted to the largest weights, given log weights `(n,)` (arXiv 1507.02646, sec. 3).
 
     The tail is the largest `min(n / 5, 3 sqrt(n))` weights; k is the empirical Bayes estimate of Zhang and Stephens (Technometrics 2009),
-    drawn towards 1/2 as by ten observations (arXiv 1507.02646, appendix C). NaN with fewer than five of them, -inf where they are all equal.
+    drawn towards 1/2 as by ten observations (arXiv 1507.02646, appendix C). NaN with fewer than five of them, -inf where they are all equal,
+    inf where so few draws hold all the weight that the others underflow beside them.
     """
     log_weight = np.sort(np.asarray(log_weight, np.float64))
     log_weight = log_weight[log_weight > -np.inf]
@@ -107,9 +108,9 @@ def pareto_k(log_weight: Any) -> float:
     if num_tail < 5:
         return float("nan")
     tail = np.exp(log_weight[-num_tail - 1 :] - log_weight[-1])
-    excess = tail[1:] - tail[0]
-    if excess[-1] <= 1e-12 or excess[max(num_tail // 4 - 1, 0)] <= 0:
-        return float("-inf")
+    excess, quarter = tail[1:] - tail[0], max(num_tail // 4 - 1, 0)
+    if excess[-1] <= 1e-12 or excess[quarter] <= 0:
+        return float("inf") if tail[1 + quarter] == 0 else float("-inf")
     return (num_tail * _pareto_shape(excess) + 10 * 0.5) / (num_tail + 10)
 
 

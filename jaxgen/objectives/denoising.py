@@ -32,7 +32,8 @@ def lognormal_times(path: Path, mean: float = -1.2, sd: float = 1.2) -> Times:
 
     def times(key: jax.Array, num: int, dtype: Any) -> jax.Array:
         grid = jnp.linspace(0.0, 1.0, 1025, dtype=dtype)
-        log_sigma = jnp.log(path.sigma(grid))
+        # Where sigma ends at 0, its logarithm would be infinite and the last cell's interpolation NaN.
+        log_sigma = jnp.log(jnp.maximum(path.sigma(grid), jnp.finfo(dtype).tiny))
         return jnp.interp(mean + sd * jax.scipy.stats.norm.ppf(stratified_times(key, num, dtype)), log_sigma[::-1], grid[::-1])
 
     return times

@@ -110,6 +110,9 @@ def on_condition(h: Callable[[Any], Any], f: Transform) -> Transform:
     def wrap_part(name: str, part: Any) -> Any:
         if name == "data_init":
             return lambda params, x, cond=None, keys=None: part(params, x, None if cond is None else jax.vmap(h)(cond), keys)
+        if name == "encode":
+            # Options such as a sampler's `num_refine` follow the condition.
+            return lambda params, x, cond=None, *rest, **options: part(params, x, None if cond is None else h(cond), *rest, **options)
         # In every other part the condition is the last positional argument, as in the protocol.
         return lambda params, *args: part(params, *args[:-1], None if args[-1] is None else h(args[-1]))
 

@@ -42,6 +42,12 @@ def test_one_proposal_is_the_proposal_itself_and_many_are_the_posterior():
     np.testing.assert_allclose(make(10_000, rate=RATE).log_prob(z), scipy.stats.norm.logpdf(1.5) + np.log(HIGH / RATE), rtol=1e-5)
 
 
+def test_dtypes_are_those_of_the_value():
+    with jax.enable_x64(True):
+        for dtype in (jnp.float32, jnp.float64):
+            assert make(5, rate=RATE).log_prob(jnp.zeros(1, dtype)).dtype == dtype
+
+
 def test_the_rate_is_estimated_once_with_its_standard_error():
     base = make(5, num_estimate=20_000)
     assert 0 < base.rate_stderr < 0.01

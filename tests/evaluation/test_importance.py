@@ -104,10 +104,29 @@ def test_pareto_k_of_weights_with_a_pareto_tail(shape):
     assert abs(evaluation.pareto_k(np.log(weight)) - expected) < 4 * (1 + abs(shape)) / np.sqrt(num_tail)
 
 
+@pytest.mark.parametrize(("num", "num_tail"), [(125, 25), (1_000, 95)])
+def test_pareto_k_reads_the_stated_tail_and_no_more_and_is_drawn_towards_a_half(num, num_tail):
+    """From quantiles, whose own fit is close to their shape: a prior left out, or one of another scale, is 0.05 away or more."""
+    log_weight = np.log(scipy.stats.genpareto(0.3).ppf((np.arange(num) + 0.5) / num))
+    k = evaluation.pareto_k(log_weight)
+    assert abs(k - (0.3 * num_tail + 5) / (num_tail + 10)) < 0.02
+    bulk_lowered, threshold_lowered = log_weight.copy(), log_weight.copy()
+    bulk_lowered[: -num_tail - 1] -= 1.0
+    threshold_lowered[:-num_tail] -= 1.0
+    assert evaluation.pareto_k(bulk_lowered) == k != evaluation.pareto_k(threshold_lowered)
+
+
 def test_pareto_k_of_equal_weights_and_of_too_few():
     assert evaluation.pareto_k(np.zeros(1_000)) == -np.inf
     assert np.isnan(evaluation.pareto_k(np.zeros(20)))
     assert np.isnan(evaluation.pareto_k(np.full(1_000, -np.inf)))
+
+
+def test_pareto_k_of_weights_that_underflow_beside_the_largest_is_no_praise():
+    """Wider and wider log weights are worse and worse, also once the second largest weight is no number beside the largest."""
+    log_weight = np.random.default_rng(0).standard_normal(20_000)
+    found = [evaluation.pareto_k(scale * log_weight) for scale in (1.0, 10.0, 300.0, 3_000.0)]
+    assert 0.7 < found[1] < found[2] < found[3] == np.inf and found[0] < found[1]
 
 
 def test_one_condition_serves_all_draws():

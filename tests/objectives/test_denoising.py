@@ -94,3 +94,9 @@ def test_lognormal_times_give_a_normal_log_sigma(key):
     path = paths.edm()
     t = objectives.lognormal_times(path)(key, 2_000, jnp.float32)
     assert scipy.stats.kstest(np.log(np.asarray(path.sigma(t))), "norm", args=(-1.2, 1.2)).statistic < 0.01
+
+
+def test_lognormal_times_are_finite_where_sigma_ends_at_zero():
+    """The rare noise levels below the table's last but one, here none rarer than another."""
+    t = np.asarray(objectives.lognormal_times(paths.linear(), -7.0, 1.0)(jax.random.key(0), 400, jnp.float32))
+    assert np.all((t >= 0) & (t <= 1)) and (t > 1023 / 1024).sum() > 100

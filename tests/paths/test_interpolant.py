@@ -8,7 +8,8 @@ import scipy.stats
 
 from jaxgen import paths
 
-SOURCE = ([0.4, 0.6], [[0.0, 1.0], [0.5, -1.0]], [0.5, 0.4])
+# Weights need not sum to one.
+SOURCE = ([0.8, 1.2], [[0.0, 1.0], [0.5, -1.0]], [0.5, 0.4])
 TARGET = ([0.3, 0.7], [[-1.0, 0.5], [1.0, -0.5]], [0.3, 0.4])
 BETWEEN = {
     "straight": paths.interpolant(),
@@ -34,7 +35,7 @@ def test_the_ends_are_the_two_data_sets_and_nothing_is_infinite(name, x64):
     with x64():
         truth, x = paths.interpolant_mixture(BETWEEN[name], SOURCE, TARGET), np.array([0.4, -0.3])
         for t, (w, m, s) in ((0.0, SOURCE), (1.0, TARGET)):
-            p = np.sum(w * scipy.stats.norm.pdf(x, np.array(m), np.array(s)[:, None]).prod(1))
+            p = np.sum(w / np.sum(w) * scipy.stats.norm.pdf(x, np.array(m), np.array(s)[:, None]).prod(1))
             np.testing.assert_allclose(truth.log_prob((), jnp.asarray(x), jnp.asarray(t)), np.log(p), rtol=1e-9)
             assert np.isfinite(truth.velocity((), jnp.asarray(x), jnp.asarray(t))).all()
 
@@ -55,3 +56,12 @@ def test_the_mean_velocity_of_drawn_points_is_the_truths(name, key, x64):
         # Residuals of a conditional expectation are uncorrelated with every function of x_t.
         for moment in (gap, gap * x_t):
             assert np.all(np.abs(moment.mean(0)) < 4 * moment.std(0) / np.sqrt(n))
+
+
+def test_variances_are_their_formulas(x64):
+    with x64():
+        t = jnp.asarray([0.0, 0.25, 0.5, 1.0])
+        np.testing.assert_allclose(paths.brownian_variance(0.8)(t), [0.0, 0.15, 0.2, 0.0], atol=1e-15)
+        np.testing.assert_allclose(paths.sine_variance(0.5)(t), [0.0, 0.125, 0.5, 0.0], atol=1e-15)
+        x0, x1, z = jnp.asarray([1.0]), jnp.asarray([3.0]), jnp.asarray([-2.0])
+        np.testing.assert_allclose(BETWEEN["brownian"].at(t[1], x0, x1, z), 0.25 * x1 + 0.75 * x0 + np.sqrt(0.15) * z, rtol=1e-12)

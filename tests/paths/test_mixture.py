@@ -9,13 +9,14 @@ import scipy.stats
 
 from jaxgen import paths
 
-W, M, S = np.array([0.3, 0.7]), np.array([[-1.0, 0.5], [1.0, -0.5]]), np.array([0.3, 0.4])
+# Weights and conditions need not sum to one.
+W, M, S = np.array([0.6, 1.4]), np.array([[-1.0, 0.5], [1.0, -0.5]]), np.array([0.3, 0.4])
 PATHS = {"linear": paths.linear(), "edm": paths.edm(), "follmer": paths.follmer()}
 over_paths = pytest.mark.parametrize("name", list(PATHS))
 
 
 @over_paths
-@pytest.mark.parametrize("cond", [None, [0.0, 1.0]])
+@pytest.mark.parametrize("cond", [None, [0.0, 3.0]])
 def test_density_score_and_predictions(name, cond, x64):
     with x64():
         path, t, x = PATHS[name], jnp.asarray(0.6), jnp.asarray([0.4, -0.3])
@@ -23,7 +24,9 @@ def test_density_score_and_predictions(name, cond, x64):
         alpha, sigma = float(path.alpha(t)), float(path.sigma(t))
         sd = np.sqrt((alpha * S) ** 2 + sigma**2)
         logs = scipy.stats.norm.logpdf(np.asarray(x), alpha * M, sd[:, None]).sum(1)
-        np.testing.assert_allclose(log_prob(x, t, cond), scipy.special.logsumexp(logs, b=W if cond is None else cond), rtol=1e-10)
+        np.testing.assert_allclose(
+            log_prob(x, t, cond), scipy.special.logsumexp(logs, b=W / 2 if cond is None else np.divide(cond, np.sum(cond))), rtol=1e-10
+        )
         truth = paths.mixture_prediction(path, W, M, S)
         score = jax.grad(log_prob)(x, t, cond)
         assert np.isfinite(score).all()

@@ -122,7 +122,8 @@ def test_an_interrupt_keeps_what_is_done(gaussian_entry, data, key):
 def test_an_interrupted_fit_goes_on_as_if_it_had_not_been(host_work, gaussian_entry, data, key):
     """Parameters and history of a fit interrupted after its second chunk and gone on with are those of one in a single piece."""
     prepare = (lambda key, batch: batch) if host_work else None
-    arguments = {"valid": data, "eval_every": 8, "steps_per_chunk": 4, **ONE}
+    # Held-out data where the model starts: the best params are those before the interruption, and are remembered.
+    arguments = {"valid": 0 * data, "patience": 9, "eval_every": 8, "steps_per_chunk": 4, "ema": 0.0, **ONE}
     whole = fit(key, gaussian_entry(prepare=prepare), data, 20, **arguments)
 
     class Interrupting:
@@ -136,6 +137,7 @@ def test_an_interrupted_fit_goes_on_as_if_it_had_not_been(host_work, gaussian_en
     assert half.status == "interrupted" and half.history["num_steps"] == 8 and int(half.state.step) == 8
     gone_on = fit(key, gaussian_entry(prepare=prepare), data, 20, start=half, **arguments)
     assert gone_on.status == "finished" and gone_on.state is None
+    assert np.argmin(whole.history["valid_loss"]) == 0 < len(whole.history["valid_loss"]) - 1
     equal(gone_on.params, whole.params, rtol=1e-6)
     for name in ("loss", "valid_step", "valid_loss", "num_steps"):
         np.testing.assert_allclose(gone_on.history[name], whole.history[name], rtol=1e-5)
