@@ -13,8 +13,9 @@ import numpy as np
 
 from jaxgen import data as datasets
 from jaxgen import viz
+from jaxgen.cli import arguments
 from jaxgen.cli.picture import density_grid, follow, picture
-from jaxgen.cli.run_folder import open_folder
+from jaxgen.cli.run_folder import clear, open_folder
 from jaxgen.evaluation import Reference, evaluate, mean_nfe, reference, too_good
 from jaxgen.training import Fitted, TrainingDiverged, fit
 from jaxgen.transform import Density
@@ -66,17 +67,22 @@ def compare(
     unknown = [name for name in models if name not in NAMES]
     if unknown:
         raise ValueError(f"--models {' '.join(unknown)}: accepted: all, {', '.join(NAMES)}.")
-    if steps is not None and steps < 1:
-        raise ValueError(f"--steps {steps}: accepted: an integer of at least 1.")
+    arguments.count("--steps", steps)
+    arguments.count("--num-params", num_params)
     if not seeds:
         raise ValueError("--seeds: give at least one.")
+    for seed in seeds:
+        arguments.seed(seed, "--seeds")
     options: dict[str, Any] = {} if columns is None else {"columns": columns}
     dataset = datasets.load(data, **options)
     out = open_folder(out, resume, overwrite)
+    settings = {"data": data, "columns": columns and list(columns), "num_params": num_params, "quick": quick, "steps": steps}
+    results = _read_results(out, settings) if resume else []
+    if overwrite:
+        clear(out)
     budget = QUICK if quick else FULL
-    run = _Run(data, dataset, _reference(data, dataset, budget), budget, steps, quick, num_params, out)
-    results = _read_results(out) if resume else []
-    todo = [(name, seed) for seed in seeds for name in (models or tuple(COMPARED))]
+    run = _Run(data, dataset, _reference(data, dataset, budget), budget, steps, quick, num_params, out, settings)
+    todo = [(name, seed) for seed in dict.fromkeys(seeds) for name in dict.fromkeys(models or tuple(COMPARED))]
     start = time.perf_counter()
     status = _run_all(run, todo, results)
     _write(run, results)
@@ -98,6 +104,7 @@ class _Run(NamedTuple):
     quick: bool
     num_params: int
     out: Path
+    settings: dict[str, Any]
 
 
 def _run_all(run: _Run, todo: list[tuple[str, int]], results: list[dict[str, Any]]) -> int:
@@ -119,9 +126,12 @@ def _run_all(run: _Run, todo: list[tuple[str, int]], results: list[dict[str, Any
 
 def _one(run: _Run, name: str, seed: int) -> dict[str, Any]:
     """One entry from building to its picture; whatever goes wrong becomes its status and loses nothing else."""
-    result: dict[str, Any] = {"model": name, "seed": seed, "status": "ok"}
+    result: dict[str, Any] = {"model": name, "seed": seed, "status": "ok", "settings": run.settings}
     try:
         entry = build(name, run.dataset.train.shape[1:], num_params=run.num_params)
+    except ValueError as error:  # a mistake in the arguments, which this one model cannot take
+        return {**result, "status": f"failed: {error}"}
+    try:
         steps = run.steps or (max(20, entry.num_steps // 15) if run.quick else entry.num_steps)
         # By its name, so that a model's result does not change when another joins the zoo.
         key = jax.random.fold_in(jax.random.key(seed), zlib.crc32(name.encode()))
@@ -238,9 +248,16 @@ def _picture_name(model: str, seed: int) -> str:
     return f"{model}-{seed}.png"
 
 
-def _read_results(out: Path) -> list[dict[str, Any]]:
+def _read_results(out: Path, settings: dict[str, Any]) -> list[dict[str, Any]]:
+    """The entries that are done. ValueError where they were run on other data or with another budget: one page compares like with like."""
     path = out / "results.json"
-    return json.loads(path.read_text()) if path.is_file() else []
+    results = json.loads(path.read_text()) if path.is_file() else []
+    for result in results:
+        there = result.get("settings", settings)
+        other = [f"{name} {there[name]}, not {here}" for name, here in settings.items() if there.get(name, here) != here]
+        if other:
+            raise ValueError(f"--resume {out}: {result['model']} was run there with {'; '.join(other)}; use the same, or another folder.")
+    return results
 
 
 def _plain(value: Any) -> Any:

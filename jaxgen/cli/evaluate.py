@@ -10,6 +10,7 @@ from rich.table import Table
 
 from jaxgen import data as datasets
 from jaxgen import evaluation, zoo
+from jaxgen.cli import arguments
 from jaxgen.cli.sample import in_reading
 from jaxgen.zoo.store import write_json
 
@@ -27,14 +28,15 @@ def evaluate(
         reading: which reading of the parameters, such as ode; the default one otherwise.
         seed: of samples and draws.
     """
+    arguments.count("--num-samples", num_samples, 2)
+    arguments.count("--num-draws", num_draws)
+    arguments.seed(seed)
     entry, fitted = zoo.load(run)
     entry = in_reading(entry, reading)
     source = entry.config.get("source", {})
     name = data or source.get("data")
     if name is None:
         raise ValueError("--data: this run does not say what it was trained on; name a data set or a file.")
-    if num_samples < 2 or num_draws < 1:
-        raise ValueError(f"--num-samples {num_samples}, --num-draws {num_draws}: at least 2 and 1.")
     given = {k: source[k] for k in ("columns", "cond_columns") if source.get(k)}
     dataset = datasets.load(name, **given)
     if list(dataset.event_shape) != entry.config["event_shape"]:

@@ -1,11 +1,13 @@
 """`jaxgen log-prob`: the log density of a file's rows under a trained model."""
 
+import math
 from pathlib import Path
 
 import jax
 import numpy as np
 
 from jaxgen import zoo
+from jaxgen.cli import arguments
 from jaxgen.cli.sample import conditions_for, in_reading
 from jaxgen.cli.table import read_rows, write_table
 from jaxgen.model import log_prob as density
@@ -37,6 +39,11 @@ def log_prob(
         reading: which reading of the parameters, such as ode; the default one otherwise.
         seed: of the draws.
     """
+    arguments.count("--num-draws", num_draws)
+    arguments.seed(seed)
+    arguments.table_file("--out", out)
+    if certify is not None and not (0 < certify < math.inf):
+        raise ValueError(f"--certify {certify}: accepted: a positive tolerance in nats, such as 1e-3.")
     entry, fitted = zoo.load(run)
     entry = in_reading(entry, reading)
     x = read_rows(data, columns)

@@ -1,13 +1,21 @@
 """Run folders: what may be written where, and what is in them."""
 
+import json
 import shutil
 from pathlib import Path
 
+# A file that says whose the folder is, the keys it then has, and what belongs to it.
+_RUNS = {
+    "config.json": (("name", "event_shape"), ("metrics.jsonl", "checkpoints", "evaluation.json")),
+    "results.json": (("model", "seed", "status"), ("report.html", "pictures")),
+}
+
 
 def open_folder(out: Path, resume: bool, overwrite: bool) -> Path:
-    """Make `out` ready to be written. FileExistsError where it holds something and neither `resume` nor `overwrite` was given.
+    """Make `out` ready to be written; nothing in it is removed yet (see `clear`).
 
-    `overwrite` removes only what jaxgen writes; other people's files in the folder stay.
+    FileExistsError where it holds something and neither `resume` nor `overwrite` was given, or holds files of the names jaxgen writes that
+    jaxgen did not write.
     """
     if resume and overwrite:
         raise ValueError("--resume and --overwrite exclude each other.")
@@ -17,10 +25,36 @@ def open_folder(out: Path, resume: bool, overwrite: bool) -> Path:
         raise FileExistsError(
             f"--out {out}: the folder is not empty; give --resume to go on, --overwrite to start again, or another folder."
         )
-    if overwrite and out.is_dir():
-        for name in ("config.json", "metrics.jsonl", "results.json", "report.html", "evaluation.json"):
-            (out / name).unlink(missing_ok=True)
-        for name in ("checkpoints", "pictures"):
-            shutil.rmtree(out / name, ignore_errors=True)
-    out.mkdir(parents=True, exist_ok=True)
+    for head in _RUNS:
+        foreign = _foreign(out, head)
+        if foreign:
+            raise FileExistsError(f"--out {out}: {foreign} there was not written by jaxgen; move it away or choose another folder.")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"--out {out}: this folder cannot be made: {error.strerror}.") from None
     return out
+
+
+def clear(out: Path) -> None:
+    """Remove what an earlier run of jaxgen left in `out`; other people's files in the folder stay."""
+    for head, (_, rest) in _RUNS.items():
+        for name in (head, *rest):
+            if (out / name).is_dir():
+                shutil.rmtree(out / name)
+            else:
+                (out / name).unlink(missing_ok=True)
+
+
+def _foreign(out: Path, head: str) -> str | None:
+    """The first file or folder in `out` that bears one of jaxgen's names without being jaxgen's."""
+    keys, rest = _RUNS[head]
+    found = [name for name in (head, *rest) if (out / name).exists()]
+    if not found:
+        return None
+    try:
+        value = json.loads((out / head).read_text())
+    except (OSError, ValueError):
+        return found[0]
+    rows = value if isinstance(value, list) else [value]
+    return None if all(isinstance(row, dict) and set(keys) <= set(row) for row in rows) else head

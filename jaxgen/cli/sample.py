@@ -6,6 +6,7 @@ import jax
 import numpy as np
 
 from jaxgen import zoo
+from jaxgen.cli import arguments
 from jaxgen.cli.table import read_rows, write_table
 from jaxgen.model import sample as draw
 from jaxgen.training import Entry
@@ -22,12 +23,13 @@ def sample(run: Path, /, *, out: Path, num: int = 1_000, seed: int = 0, reading:
         reading: which reading of the parameters, such as ode or ddim; the default one otherwise.
         cond: for a conditional model, a .npy, .csv or .parquet file of conditions; one sample for each row, num is not used.
     """
+    arguments.count("--num", num)
+    arguments.seed(seed)
+    arguments.table_file("--out", out)
     entry, fitted = zoo.load(run)
     entry = in_reading(entry, reading)
     conditions = conditions_for(entry, cond)
     count = num if conditions is None else len(conditions)
-    if count < 1:
-        raise ValueError(f"--num {num}: accepted: an integer of at least 1.")
     x = np.asarray(draw(jax.random.key(seed), entry.model, fitted.params, count, conditions, batch_size=min(count, 65_536)))
     write_table(out, x, entry.config.get("columns"))
     print(f"{count} samples of {entry.name} ({entry.reading}) in {out}")

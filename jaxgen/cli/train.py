@@ -9,7 +9,8 @@ import numpy as np
 
 from jaxgen import data as datasets
 from jaxgen import zoo
-from jaxgen.cli.run_folder import open_folder
+from jaxgen.cli import arguments
+from jaxgen.cli.run_folder import clear, open_folder
 from jaxgen.training import Fitted, TrainingDiverged, fit
 
 
@@ -53,6 +54,11 @@ def train(
             its optimiser afresh.
         overwrite: start again in a folder that holds an earlier run.
     """
+    for option, value in (("--steps", steps), ("--batch-size", batch_size), ("--patience", patience), ("--num-params", num_params)):
+        arguments.count(option, value)
+    arguments.seed(seed)
+    if not 0 <= ema < 1:
+        raise ValueError(f"--ema {ema}: accepted: a number from 0 to below 1.")
     chosen = {"learning_rate": learning_rate, "width": width, "depth": depth}
     options = {name: value for name, value in chosen.items() if value is not None}
     dataset = datasets.load(data, **_columns(columns, cond_columns))
@@ -62,8 +68,6 @@ def train(
     entry = entry._replace(config={**entry.config, "source": source})
     start, before = _earlier(out, entry) if resume else (None, {})
     done = int(before.get("num_steps", 0))
-    if steps is not None and steps < 1:
-        raise ValueError(f"--steps {steps}: accepted: an integer of at least 1.")
     total = steps or entry.num_steps
     if total <= done:
         raise ValueError(f"--resume {out}: this run has {done} steps already; give --steps a larger number than that.")
@@ -88,9 +92,9 @@ def train(
             progress=True,
         )
     except TrainingDiverged as error:
-        _save(out, entry, error.fitted, dataset.units, before)
+        _save(out, entry, error.fitted, dataset.units, before, overwrite)
         raise ValueError(f"{error} Those parameters are in {out}.") from None
-    fitted = _save(out, entry, fitted, dataset.units, before)
+    fitted = _save(out, entry, fitted, dataset.units, before, overwrite)
     loss = fitted.history["loss"]
     shown = f", loss {loss[-1]:.4f}" if len(loss) else ""
     print(f"{model}: {fitted.status} after {fitted.history['num_steps']} steps{shown}; run folder {out}")
@@ -102,13 +106,18 @@ def _columns(columns: Any, cond_columns: Any) -> dict[str, Any]:
     return {name: list(value) for name, value in given.items() if value is not None}
 
 
-def _save(out: Path, entry: Any, fitted: Fitted, units: Any, before: dict[str, Any]) -> Fitted:
-    """Save the run with its whole history; `before` is that of an earlier fit whose params this one began from."""
+def _save(out: Path, entry: Any, fitted: Fitted, units: Any, before: dict[str, Any], overwrite: bool) -> Fitted:
+    """Save the run with its whole history; `before` is that of an earlier fit whose params this one began from.
+
+    `overwrite` removes an earlier run only now that there is another to take its place.
+    """
     if before:
         # Only a fit of its own key can be gone on with exactly.
         fitted = fitted._replace(history=_joined(before, fitted.history), state=None)
     if units is not None:
         entry, fitted = zoo.in_units(entry, fitted, *units)
+    if overwrite:
+        clear(out)
     zoo.save(out, entry, fitted)
     return fitted
 

@@ -12,6 +12,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from jaxgen.cli import arguments
 from jaxgen.evaluation import laws
 from jaxgen.model import Model, init, log_prob
 from jaxgen.training import fit
@@ -42,6 +43,8 @@ def verify(*, models: tuple[str, ...] = (), dim: int = 2, out: Path | None = Non
     unknown = sorted(set(models) - set(NAMES))
     if unknown:
         raise ValueError(f"--models: unknown {', '.join(unknown)}; accepted: {', '.join(NAMES)}.")
+    arguments.seed(seed)
+    arguments.file("--out", out)
     console, rows = Console(), []
     for name in models or tuple(NAMES):
         entry = _tiny(name, dim)

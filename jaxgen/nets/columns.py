@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen.nets.made import _MaskedDense
-from jaxgen.nets.mlp import ACTIVATIONS, _check_activation
+from jaxgen.nets.mlp import ACTIVATIONS, check
 from jaxgen.nets.net import Net, from_linen
 
 
@@ -41,5 +41,5 @@ def column_made(outputs_per_column: int, features: Sequence[int], *, width: int 
 
     Column j is `features[j]` numbers of `h`, such as a one-hot category; row j depends on the columns before j and `cond` only. Starts at zero.
     """
-    _check_activation(activation)
+    check(outputs_per_column, width, depth, activation)
     return from_linen(_ColumnMADE(outputs_per_column, tuple(features), width, depth, activation))

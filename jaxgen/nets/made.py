@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgen.nets.mlp import ACTIVATIONS, _check_activation
+from jaxgen.nets.mlp import ACTIVATIONS, check
 from jaxgen.nets.net import Net, from_linen
 from jaxgen.nets.substitution import substitute
 
@@ -46,7 +46,7 @@ class _MADE(nn.Module):
 
 def made(outputs_per_input: int, *, width: int = 64, depth: int = 2, activation: str = "silu") -> Net:
     """`apply(params, x (d,), cond (c,) or None) -> (d, outputs_per_input)`; row i depends on `x[:i]` and `cond` only. Starts at zero."""
-    _check_activation(activation)
+    check(outputs_per_input, width, depth, activation)
     net = from_linen(_MADE(outputs_per_input, width, depth, activation))
 
     def by_substitution(params: Any, f: Any, z: jax.Array, cond: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:

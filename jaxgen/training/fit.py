@@ -14,7 +14,7 @@ from jaxgen.training.chunk import Chunk, make_chunk
 from jaxgen.training.entry import Entry
 from jaxgen.training.interrupt import deferred_interrupt
 from jaxgen.training.progress import Progress, progress_bar
-from jaxgen.training.step import State, go_on_from, init_state, start_from
+from jaxgen.training.step import State, check_ema, go_on_from, init_state, start_from
 
 
 class Fitted(NamedTuple):
@@ -86,6 +86,7 @@ def fit(
     batch = _without_data(data, cond, valid, entry) if entry.objective.data_free else _checked("data", data, "cond", cond, entry)
     held_out = None if valid is None else _checked("valid", valid, "valid_cond", valid_cond, entry)
     _check_numbers(num_steps=num_steps, batch_size=batch_size, steps_per_chunk=steps_per_chunk, eval_every=eval_every, patience=patience)
+    check_ema(ema)
     if patience is not None and held_out is None:
         raise ValueError(f"patience={patience} needs valid=, held-out events whose loss decides when to stop.")
     key_init, key_run, key_finish = jax.random.split(key, 3)

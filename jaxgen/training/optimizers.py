@@ -1,6 +1,8 @@
 """Optimisers as functions of the number of steps, from optax."""
 
+import math
 from collections.abc import Callable
+from numbers import Real
 from typing import Any
 
 import jax
@@ -16,8 +18,8 @@ def adam(
 
     Gradients are clipped to global norm `clip`. Raises ValueError for a learning rate that is not positive.
     """
-    if not learning_rate > 0:
-        raise ValueError(f"learning_rate={learning_rate!r}; accepted: a positive number.")
+    if not (isinstance(learning_rate, Real) and 0 < learning_rate < math.inf):
+        raise ValueError(f"learning_rate={learning_rate!r}; accepted: a positive, finite number.")
 
     def build(num_steps: int) -> optax.GradientTransformation:
         warm = min(max(1, round(warmup * num_steps)), max(1, num_steps - 1))

@@ -70,6 +70,7 @@ def make_step(entry: Entry, num_steps: int, *, ema: float = 0.999, axis_name: st
     >>> int(state.step), bool(metrics["ok"])
     (1, True)
     """
+    check_ema(ema)
     objective, optimizer = entry.objective, entry.optimizer(num_steps)
 
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
@@ -99,6 +100,12 @@ def make_step(entry: Entry, num_steps: int, *, ema: float = 0.999, axis_name: st
         return kept, {**metrics, "gradient_norm": norm, "ok": ok}
 
     return step
+
+
+def check_ema(ema: float) -> None:
+    """ValueError unless `ema` is a decay: with any other number the average of the params is none, and NaN would enter it unseen."""
+    if not 0 <= ema < 1:
+        raise ValueError(f"ema={ema!r}; accepted: a number from 0 to below 1.")
 
 
 def batch_at(key: jax.Array, step: Any, data: Batch, batch_size: int) -> tuple[Batch, jax.Array]:

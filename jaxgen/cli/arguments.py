@@ -1,0 +1,35 @@
+"""Checks of what was typed, made before a command starts its work or touches a file."""
+
+from pathlib import Path
+
+ENDINGS = (".npy", ".csv")
+
+
+def count(option: str, value: int | None, least: int = 1) -> None:
+    """ValueError naming `option` unless `value` is None or at least `least`."""
+    if value is not None and value < least:
+        raise ValueError(f"{option} {value}: accepted: an integer of at least {least}.")
+
+
+def seed(value: int, option: str = "--seed") -> None:
+    """ValueError unless `value` is a seed of its own: JAX keeps 32 bits, so that a larger one would silently be another."""
+    if not 0 <= value < 2**32:
+        raise ValueError(f"{option} {value}: accepted: an integer from 0 to {2**32 - 1}.")
+
+
+def table_file(option: str, path: Path | None) -> None:
+    """ValueError unless `path` is None or may be written as a table."""
+    if path is None:
+        return
+    if path.suffix not in ENDINGS:
+        raise ValueError(f"{option} {path}: accepted endings: {', '.join(ENDINGS)}.")
+    file(option, path)
+
+
+def file(option: str, path: Path | None) -> None:
+    """ValueError where `path` cannot be a file: it is a folder, or lies below a file."""
+    if path is not None and path.is_dir():
+        raise ValueError(f"{option} {path}: this is a folder; name a file.")
+    above = [] if path is None else [p for p in path.parents if p.exists() and not p.is_dir()]
+    if above:
+        raise ValueError(f"{option} {path}: {above[0]} is a file, not a folder.")
