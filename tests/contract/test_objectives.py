@@ -126,7 +126,7 @@ def test_every_entry_takes_a_step_given_a_condition(name):
         (lambda: objectives.flow_matching(losses("flow_matching")["model"], coupling="sorted"), "coupling='sorted'.*independent"),
         (lambda: objectives.reverse_kl(flow(), jnp.sum, warmup=2.0), r"warmup=2\.0"),
         (lambda: objectives.reverse_kl(flow(), jnp.sum, start=0.0), r"start=0\.0"),
-        (lambda: objectives.denoising(flow(), None, "noise"), "part='noise'.*eps, denoiser, score, velocity"),
+        (lambda: objectives.denoising(flow(), None, "noise"), "part='noise'.*eps, denoiser, velocity, score"),
     ],
 )
 def test_bad_arguments_are_named(make, message):
