@@ -1,5 +1,6 @@
 """Checks of what was typed, made before a command starts its work or touches a file."""
 
+import os
 from pathlib import Path
 
 ENDINGS = (".npy", ".csv")
@@ -9,6 +10,15 @@ def count(option: str, value: int | None, least: int = 1) -> None:
     """ValueError naming `option` unless `value` is None or at least `least`."""
     if value is not None and value < least:
         raise ValueError(f"{option} {value}: accepted: an integer of at least {least}.")
+
+
+def memory(option: str, value: int, dim: int) -> None:
+    """ValueError where `value` rows of `dim` numbers with their keys exceed the machine's memory: the runtime would abort, without an error."""
+    if not hasattr(os, "sysconf") or not {"SC_PHYS_PAGES", "SC_PAGE_SIZE"} <= set(os.sysconf_names):
+        return
+    needed, have = value * (16 + 8 * dim), os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if needed > have:
+        raise ValueError(f"{option} {value}: takes about {needed / 1e9:.3g} GB, and this machine has {have / 1e9:.3g}; accepted: fewer.")
 
 
 def seed(value: int, option: str = "--seed") -> None:

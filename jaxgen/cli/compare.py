@@ -1,6 +1,7 @@
 """`jaxgen compare`: every entry on the same data, and one page that shows them side by side."""
 
 import json
+import os
 import sys
 import time
 import traceback
@@ -129,9 +130,6 @@ def _one(run: _Run, name: str, seed: int) -> dict[str, Any]:
     result: dict[str, Any] = {"model": name, "seed": seed, "status": "ok", "settings": run.settings}
     try:
         entry = build(name, run.dataset.train.shape[1:], num_params=run.num_params)
-    except ValueError as error:  # a mistake in the arguments, which this one model cannot take
-        return {**result, "status": f"failed: {error}"}
-    try:
         steps = run.steps or (max(20, entry.num_steps // 15) if run.quick else entry.num_steps)
         # By its name, so that a model's result does not change when another joins the zoo.
         key = jax.random.fold_in(jax.random.key(seed), zlib.crc32(name.encode()))
@@ -147,7 +145,9 @@ def _one(run: _Run, name: str, seed: int) -> dict[str, Any]:
     except TrainingDiverged as error:
         result["status"] = f"failed: {error}"
     except Exception as error:  # an entry that fails is a red row, not a lost run
-        traceback.print_exc()
+        # A ValueError is most likely an argument that this one model cannot take, and says so itself.
+        if not isinstance(error, ValueError) or os.environ.get("JAXGEN_TRACEBACK"):
+            traceback.print_exc()
         result["status"] = f"failed: {type(error).__name__}: {error}"
     return result
 

@@ -33,6 +33,8 @@ def evaluate(
     arguments.seed(seed)
     entry, fitted = zoo.load(run)
     entry = in_reading(entry, reading)
+    for option, value in (("--num-samples", num_samples), ("--num-draws", num_draws)):
+        arguments.memory(option, value, entry.config["event_shape"][0])
     source = entry.config.get("source", {})
     name = data or source.get("data")
     if name is None:

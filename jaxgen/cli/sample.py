@@ -29,6 +29,7 @@ def sample(run: Path, /, *, out: Path, num: int = 1_000, seed: int = 0, reading:
     entry, fitted = zoo.load(run)
     entry = in_reading(entry, reading)
     conditions = conditions_for(entry, cond)
+    arguments.memory("--num", num, entry.config["event_shape"][0])
     count = num if conditions is None else len(conditions)
     x = np.asarray(draw(jax.random.key(seed), entry.model, fitted.params, count, conditions, batch_size=min(count, 65_536)))
     write_table(out, x, entry.config.get("columns"))

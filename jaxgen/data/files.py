@@ -137,7 +137,8 @@ def _checked(path: str, table: Table, chosen: Sequence[int]) -> np.ndarray:
     """The chosen columns (n, d) as float64, all finite and none constant."""
     if not chosen:
         raise DataError(f"{path}: has no columns")
-    values = table.read(chosen).astype(np.float64)
+    with np.errstate(over="ignore"):
+        values = table.read(chosen).astype(np.float64)
     if not len(values):
         raise DataError(f"{path}: has no rows")
     bad = ~np.isfinite(values)

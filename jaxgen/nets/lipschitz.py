@@ -6,7 +6,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxgen.nets.net import Net, check_size, from_linen
+from jaxgen import checks
+from jaxgen.nets.net import Net, from_linen
 
 # tr((W^T W)^256)^(1/512) exceeds the largest singular value by a factor of at most rank^(1/512): 0.8 % at rank 64.
 _SQUARINGS = 8
@@ -22,7 +23,7 @@ def lipschitz_mlp(out: int, *, width: int = 64, depth: int = 2, lipschitz: float
     if not 0 < lipschitz < 1:
         raise ValueError(f"lipschitz_mlp: lipschitz={lipschitz!r}; accepted: 0 < lipschitz < 1.")
     for name, size in (("outputs", out), ("width", width), ("depth", depth)):
-        check_size(f"lipschitz_mlp: {name}", size)
+        checks.count(f"lipschitz_mlp: {name}", size)
     return from_linen(_LipschitzMLP(out, width, depth, lipschitz ** (1 / (depth + 1))))
 
 

@@ -7,7 +7,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxgen.nets.net import Net, check_size, from_linen
+from jaxgen import checks
+from jaxgen.nets.net import Net, from_linen
 
 ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "silu": nn.silu,
@@ -63,14 +64,14 @@ def mlp(out: int, *, width: int = 64, depth: int = 2, activation: str = "silu", 
 def time_mlp(out: int, *, width: int = 64, depth: int = 3, activation: str = "silu", num_frequencies: int = 2) -> Net:
     """`apply(params, x (d,), t scalar, cond (c,) or None) -> (out,)`; t in [0, 1] enters with `num_frequencies` Fourier pairs."""
     check(out, width, depth, activation)
-    check_size("num_frequencies", num_frequencies, 0)
+    checks.count("num_frequencies", num_frequencies, 0)
     return from_linen(_TimeMLP(out, width, depth, activation, num_frequencies))
 
 
 def check(out: Any, width: Any, depth: Any, activation: Any) -> None:
     """ValueError naming the first of these that makes no network."""
-    check_size("outputs", out)
-    check_size("width", width)
-    check_size("depth", depth, 0)
+    checks.count("outputs", out)
+    checks.count("width", width)
+    checks.count("depth", depth, 0)
     if activation not in ACTIVATIONS:
         raise ValueError(f"activation={activation!r}; accepted: {', '.join(ACTIVATIONS)}.")

@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
-import numpy as np
 
 
 class Net(NamedTuple):
@@ -30,9 +29,3 @@ def from_linen(module: nn.Module) -> Net:
         return module.init(key, *inputs).get("params", {})
 
     return Net(init, lambda params, *inputs: module.apply({"params": params}, *inputs))
-
-
-def check_size(name: str, value: Any, least: int = 1) -> None:
-    """ValueError unless `value` is an integer of at least `least`: a network of another size fails late, or silently is a smaller one."""
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{name}={value!r}; accepted: an integer of at least {least}.")

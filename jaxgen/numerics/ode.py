@@ -7,6 +7,8 @@ import diffrax
 import jax
 import jax.numpy as jnp
 
+from jaxgen import checks
+
 
 class Solver(NamedTuple):
     """How an ODE is integrated: `num_steps` equal steps where given, else adaptively to `rtol` and `atol`."""
@@ -49,8 +51,7 @@ _ADJOINTS: dict[str, Callable[[], diffrax.AbstractAdjoint]] = {
 def fixed(num_steps: int, method: str = "rk4") -> Solver:
     """`num_steps` equal steps of "euler", "midpoint", "heun" or "rk4": known work, for training."""
     _check_method(method, _FIXED)
-    if num_steps < 1:
-        raise ValueError(f"num_steps={num_steps!r}; accepted: an integer of at least 1.")
+    checks.count("num_steps", num_steps)
     return Solver(method, num_steps)
 
 
@@ -67,8 +68,9 @@ def adaptive(rtol: float = 1e-5, atol: float = 1e-5, method: str = "tsit5", max_
     _check_method(method, _ADAPTIVE)
     if adjoint not in _ADJOINTS:
         raise ValueError(f"adjoint={adjoint!r}; accepted: {', '.join(_ADJOINTS)}.")
-    if not (rtol > 0 and atol > 0):
-        raise ValueError(f"adaptive(rtol={rtol}, atol={atol}): tolerances are positive.")
+    checks.number("adaptive: rtol", rtol, above=0)
+    checks.number("adaptive: atol", atol, above=0)
+    checks.count("adaptive: max_steps", max_steps)
     return Solver(method, None, rtol, atol, max_steps, adjoint)
 
 

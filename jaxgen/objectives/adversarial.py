@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxgen import checks
 from jaxgen.model import Model
 from jaxgen.nets import Net
 from jaxgen.numerics import safe_norm
@@ -27,8 +28,8 @@ def adversarial(
     """
     if game not in GAMES:
         raise ValueError(f"game={game!r}; accepted: {', '.join(GAMES)}.")
-    if min(gradient_penalty, r1, r2) < 0:
-        raise ValueError(f"adversarial(gradient_penalty={gradient_penalty}, r1={r1}, r2={r2}): weights are not negative.")
+    for name, weight in (("gradient_penalty", gradient_penalty), ("r1", r1), ("r2", r2)):
+        checks.number(f"adversarial: {name}", weight, least=0)
     stop = jax.lax.stop_gradient
 
     def init(key: jax.Array, params: Any, batch: Batch) -> tuple[Any, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxgen import checks
 from jaxgen.model import Model
 from jaxgen.objective import Batch, Clock, Objective, no_aux, require
 from jaxgen.paths import TARGETS, Path
@@ -20,6 +21,7 @@ def stratified_times(key: jax.Array, num: int, dtype: Any) -> jax.Array:
 
 def grid_times(num_steps: int) -> Times:
     """Times drawn from the first `num_steps` points of the grid `k / num_steps`: those at which a sampler with that many steps asks."""
+    checks.count("grid_times: num_steps", num_steps)
 
     def times(key: jax.Array, num: int, dtype: Any) -> jax.Array:
         return jnp.floor(stratified_times(key, num, dtype) * num_steps) / num_steps
@@ -29,6 +31,8 @@ def grid_times(num_steps: int) -> Times:
 
 def lognormal_times(path: Path, mean: float = -1.2, sd: float = 1.2) -> Times:
     """Times at which log sigma is normal (arXiv 2206.00364, table 1), read off a table of the path's decreasing sigma."""
+    checks.number("lognormal_times: mean", mean)
+    checks.number("lognormal_times: sd", sd, above=0)
 
     def times(key: jax.Array, num: int, dtype: Any) -> jax.Array:
         grid = jnp.linspace(0.0, 1.0, 1025, dtype=dtype)

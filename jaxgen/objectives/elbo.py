@@ -1,5 +1,6 @@
 """The evidence lower bound with its two terms weighed apart (arXiv 1312.6114; beta-VAE, ICLR 2017)."""
 
+import math
 from typing import Any
 
 import jax
@@ -18,7 +19,7 @@ def elbo(model: Model, beta: float = 1.0, warmup: float = 0.0) -> Objective:
     beta grows from 0 over the first `warmup` share of the steps.
     """
     require("elbo", model, NEEDS)
-    if beta < 0 or not 0 <= warmup <= 1:
+    if not (0 <= beta < math.inf and 0 <= warmup <= 1):
         raise ValueError(f"elbo(beta={beta}, warmup={warmup}): beta >= 0 and warmup in [0, 1].")
     encode, decode = model.transform.parts["encode"], model.transform.parts["decode"]
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from jaxgen import checks
 from jaxgen.paths import Path
 from jaxgen.paths.target import conversion, resolve
 
@@ -28,6 +29,7 @@ def elbo() -> Weight:
 
 def sigmoid(bias: float = 0.0) -> Weight:
     """`sigmoid(bias - lambda)` beside the bound's own weight (arXiv 2303.00848, section 5.1; 2410.19324)."""
+    checks.number("sigmoid: bias", bias)
 
     def weight(path: Path, t: jax.Array) -> jax.Array:
         log_snr, rate = log_snr_and_rate(path, t)
@@ -38,16 +40,20 @@ def sigmoid(bias: float = 0.0) -> Weight:
 
 def min_snr(gamma: float = 5.0) -> Weight:
     """`min(SNR, gamma) / SNR` with SNR = alpha^2 / sigma^2 (arXiv 2303.09556, eq. 10 for noise prediction)."""
+    checks.number("min_snr: gamma", gamma, above=0)
     return lambda path, t: jnp.minimum(1, gamma * jnp.exp(-2 * path.log_snr(t)))
 
 
 def p2(gamma: float = 1.0, k: float = 1.0) -> Weight:
     """`1 / (k + SNR)^gamma` (arXiv 2204.00227, eq. 8 relative to the simple loss)."""
+    checks.number("p2: gamma", gamma)
+    checks.number("p2: k", k, least=0)
     return lambda path, t: (k + jnp.exp(2 * path.log_snr(t))) ** -gamma
 
 
 def edm(sigma_data: float = 1.0) -> Weight:
     """`(sigma^2 + sigma_data^2) / sigma_data^2` at `sigma / alpha`: EDM's weight `1 / c_out^2` of the denoiser (arXiv 2206.00364, table 1)."""
+    checks.number("edm: sigma_data", sigma_data, above=0)
     return lambda path, t: 1 + jnp.exp(-2 * path.log_snr(t)) / sigma_data**2
 
 

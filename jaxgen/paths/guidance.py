@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from jaxgen import checks
 from jaxgen.paths.prediction import Function, Prediction, inside, prediction
 from jaxgen.paths.target import unit_target
 
@@ -28,6 +29,7 @@ def guided(
     2406.02507); by default `conditional` itself. The result is no diffusion of any data, so its samplers' densities are those of the ODE or
     the chain, which is still exact. Raises ValueError for an interval outside 0 <= start < end <= 1, or paths that differ.
     """
+    checks.number("guided: scale", scale)
     low, high = interval
     if not 0 <= low < high <= 1:
         raise ValueError(f"interval={interval!r}; accepted: (start, end) with 0 <= start < end <= 1.")
@@ -59,8 +61,11 @@ def conditioned_on(
     a, y = np.asarray(matrix, np.float64), np.asarray(measurement, np.float64)
     if a.ndim != 2 or y.shape != a.shape[:1]:
         raise ValueError(f"matrix of shape {a.shape} and measurement of shape {y.shape}; accepted: (m, d) and (m,).")
-    if not noise > 0:
+    if not (np.isfinite(a).all() and np.isfinite(y).all()):
+        raise ValueError("matrix and measurement: every number must be finite.")
+    if not 0 < noise < np.inf:
         raise ValueError(f"noise={noise!r}; accepted: a positive standard deviation.")
+    checks.number("sigma_data", sigma_data, above=0)
     if covariance not in ("jacobian", "isotropic"):
         raise ValueError(f'covariance={covariance!r}; accepted: "jacobian", "isotropic".')
     return prediction(prior.path, _updated(prior, a, y, noise, covariance, sigma_data), unit_target())

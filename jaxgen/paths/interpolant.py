@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from jaxgen import checks
 from jaxgen.paths.path import Path, Schedule, linear
 
 
@@ -52,11 +53,13 @@ def interpolant(path: Path | None = None, variance: Schedule | None = None) -> I
 
 def brownian_variance(scale: float = 1.0) -> Schedule:
     """`gamma^2 = scale t (1 - t)`: with the linear path, a Brownian bridge of that diffusion from x_0 to x_1."""
+    checks.number("brownian_variance: scale", scale, least=0)
     return lambda t: scale * t * (1 - t)
 
 
 def sine_variance(scale: float = 1.0) -> Schedule:
     """`gamma^2 = scale sin(pi t)^4`, a gamma that is smooth at both ends (arXiv 2303.08797, table 2)."""
+    checks.number("sine_variance: scale", scale, least=0)
     return lambda t: scale * jnp.sin(jnp.pi * t) ** 4
 
 

@@ -63,6 +63,6 @@ def _checked(weights: ArrayLike, means: ArrayLike, sds: ArrayLike) -> tuple[np.n
     s = s[:, None] if s.ndim == 1 else s
     if s.shape not in ((), (w.size, 1), m.shape):
         raise ValueError(f"sds of shape {s.shape}; accepted: a scalar, {(w.size,)} or {m.shape}.")
-    if not (np.all(w > 0) and np.all(s > 0)):
-        raise ValueError("weights and sds: every one must be positive.")
+    if not (np.all(w > 0) and np.all(s > 0) and all(np.isfinite(a).all() for a in (w, m, s))):
+        raise ValueError("weights, means and sds: every one must be finite, and weights and sds positive.")
     return w, m, np.broadcast_to(s, m.shape)

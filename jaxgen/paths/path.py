@@ -5,7 +5,9 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
+from jaxgen import checks
 from jaxgen.numerics import monotone_root
 
 Schedule = Callable[[jax.Array], jax.Array]
@@ -65,6 +67,8 @@ def vp_linear(beta_min: float = 0.1, beta_max: float = 20.0, last: float = 1e-4)
 
     The noising time runs from 1 at t = 0 to `last` at t = 1, where sigma is about `sqrt(beta_min * last)` and the score still finite.
     """
+    _increasing("vp_linear", beta_min=beta_min, beta_max=beta_max)
+    checks.number("vp_linear: last", last, above=0, below=1)
 
     def log_alpha(t: jax.Array) -> jax.Array:
         tau = 1 - t * (1 - last)
@@ -75,6 +79,8 @@ def vp_linear(beta_min: float = 0.1, beta_max: float = 20.0, last: float = 1e-4)
 
 def vp_cosine(first: float = 0.99, last: float = 0.002) -> Path:
     """Variance preserving with `alpha = cos(pi tau / 2)` (arXiv 2102.09672, eq. 17), tau from `first` at t = 0 to `last` at t = 1."""
+    _increasing("vp_cosine", last=last, first=first)
+    checks.number("vp_cosine: first", first, most=1)
 
     def angle(t: jax.Array) -> jax.Array:
         return 0.5 * jnp.pi * (first + t * (last - first))
@@ -84,12 +90,15 @@ def vp_cosine(first: float = 0.99, last: float = 0.002) -> Path:
 
 def edm(sigma_min: float = 0.002, sigma_max: float = 80.0, rho: float = 7.0) -> Path:
     """Variance exploding, `alpha = 1`, sigma on the rho-grid of arXiv 2206.00364, eq. 5: equal steps in t are that paper's steps."""
+    _increasing("edm", sigma_min=sigma_min, sigma_max=sigma_max)
+    checks.number("edm: rho", rho, above=0)
     high, low = sigma_max ** (1 / rho), sigma_min ** (1 / rho)
     return Path(jnp.ones_like, lambda t: (high + t * (low - high)) ** rho)
 
 
 def ve(sigma_min: float = 0.01, sigma_max: float = 50.0) -> Path:
     """Variance exploding, `alpha = 1`, sigma geometric from `sigma_max` to `sigma_min` (arXiv 2011.13456, eq. 30)."""
+    _increasing("ve", sigma_min=sigma_min, sigma_max=sigma_max)
     return Path(jnp.ones_like, lambda t: sigma_max * (sigma_min / sigma_max) ** t)
 
 
@@ -105,3 +114,12 @@ def follmer() -> Path:
     sigma's rate is infinite at t = 1; readings there are limits (see `paths.prediction`).
     """
     return Path(lambda t: t, lambda t: jnp.sqrt((1 - t) * (1 + t)))
+
+
+def _increasing(where: str, **ends: float) -> None:
+    (low_name, low), (high_name, high) = ends.items()
+    checks.number(f"{where}: {low_name}", low, above=0)
+    checks.number(f"{where}: {high_name}", high, above=0)
+    # A bound that is traced belongs to a learned schedule, whose order nobody can see here.
+    if not isinstance(low, Tracer) and not isinstance(high, Tracer) and not low < high:
+        raise ValueError(f"{where}: {low_name}={low!r}, {high_name}={high!r}; accepted: {low_name} < {high_name}.")

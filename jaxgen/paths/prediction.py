@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxgen import checks
 from jaxgen.paths.path import Path
 from jaxgen.paths.target import Target, conversion, resolve, singular_ends
 
@@ -75,6 +76,7 @@ def preconditioned(path: Path, output: Function, sigma_data: float = 1.0) -> Fun
     gives the paper's. The network F predicts `unit_target(sigma_data)`. It sees `t` itself for c_noise: on the rho-grid it is a monotone
     function of sigma that fills [0, 1].
     """
+    checks.number("sigma_data", sigma_data, above=0)
 
     def denoiser(params: Any, x: jax.Array, t: jax.Array, cond: Any = None) -> jax.Array:
         alpha, sigma = path.alpha(t), path.sigma(t)

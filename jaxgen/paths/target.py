@@ -6,6 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxgen import checks
 from jaxgen.paths.path import Path
 
 Coefficient = Callable[[Path, jax.Array], jax.Array]
@@ -39,6 +40,7 @@ def unit_target(sigma_data: float = 1.0) -> Target:
     variance-preserving path it is -v.
     It can be read as any other target wherever that one is finite, at both ends of a path too: its system is never singular.
     """
+    checks.number("sigma_data", sigma_data, above=0)
 
     def norm(path: Path, t: jax.Array) -> jax.Array:
         return sigma_data * jnp.sqrt((path.alpha(t) * sigma_data) ** 2 + path.sigma(t) ** 2)

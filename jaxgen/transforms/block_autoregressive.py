@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgen import checks
 from jaxgen.numerics import monotone_root
 from jaxgen.numerics.gaussian import LOG_2
 from jaxgen.numerics.log_space import log_matvec
@@ -34,8 +35,8 @@ def block_autoregressive(width: int = 8, depth: int = 2) -> Transform:
     and evaluates every unit once. params: `skip` `(d,)` and `layers`, each `{"free", "diagonal", "bias"}`, the first with `"cond"` too
     where there is a condition.
     """
-    if width < 1 or depth < 1:
-        raise ValueError(f"block_autoregressive(width={width!r}, depth={depth!r}): accepted: integers of at least 1.")
+    checks.count("block_autoregressive: width", width)
+    checks.count("block_autoregressive: depth", depth)
     sizes = [1, *[width] * depth, 1]
 
     def init(key: jax.Array, z: jax.Array, cond: Any = None) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxgen import checks
 from jaxgen.numerics import Solver, adaptive, divergence, hutch_plus_plus, hutchinson, refined, solve
 from jaxgen.paths import Prediction
 from jaxgen.transform import Batched, Density, Preimage, Transform
@@ -40,6 +41,7 @@ def ode_flow(
     all events, chosen by the worst of them. Raises ValueError for an unknown `trace` or a `num_probes` it cannot use.
     """
     num = _num_probes(trace, num_probes)
+    checks.number("ode_flow: scale", scale, above=0)
     solver = adaptive() if solver is None else solver
     exact = trace == "exact"
 
@@ -128,7 +130,7 @@ def _num_probes(trace: str, num_probes: int | None) -> int:
     if trace not in TRACES:
         raise ValueError(f"trace={trace!r}; accepted: {', '.join(repr(t) for t in TRACES)}.")
     step = 3 if trace == "hutch++" else 1
-    if num_probes is not None and (trace == "exact" or num_probes < 1 or num_probes % step):
+    if num_probes is not None and (trace == "exact" or not isinstance(num_probes, int) or num_probes < 1 or num_probes % step):
         accepted = "None" if trace == "exact" else f"a positive multiple of {step}"
         raise ValueError(f"num_probes={num_probes!r} with trace={trace!r}; accepted: {accepted}.")
     return step if num_probes is None else num_probes

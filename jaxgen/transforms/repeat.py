@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxgen import checks
 from jaxgen.transform import Batched, Preimage, Transform, data_init, nfe, refined_through
 
 
@@ -18,10 +19,8 @@ def repeat(f: Transform, num: int, *, remat: bool = False, unroll: int = 1) -> T
     unroll: how many layers are written out in one step of the loop; more compile longer and may run faster (`num` writes all out).
     Raises ValueError for a `num` or `unroll` below 1.
     """
-    if num < 1:
-        raise ValueError(f"repeat: num={num!r}; accepted: an integer of at least 1.")
-    if unroll < 1:
-        raise ValueError(f"repeat: unroll={unroll!r}; accepted: an integer of at least 1.")
+    checks.count("repeat: num", num)
+    checks.count("repeat: unroll", unroll)
 
     def through(step: Callable[..., Any], carry: Any, layers: Any, reverse: bool = False) -> Any:
         return _in_groups(step, carry, layers, num, reverse, unroll) if remat else _scan(step, carry, layers, reverse, unroll)

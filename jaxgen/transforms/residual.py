@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxgen import checks
 from jaxgen.nets import Net
 from jaxgen.numerics import contraction_root, contraction_steps, roulette_log_det
 from jaxgen.transform import Density, Preimage, Transform
@@ -68,8 +69,7 @@ def _checked(lipschitz: float, log_det: str, num_terms: int, survival: float | N
         raise ValueError(f'residual: log_det={log_det!r}; accepted: "exact", "roulette".')
     if not 0 < lipschitz < 1:
         raise ValueError(f"residual: lipschitz={lipschitz!r}; accepted: 0 < lipschitz < 1.")
-    if num_terms < 1:
-        raise ValueError(f"residual: num_terms={num_terms!r}; accepted: an integer of at least 1.")
+    checks.count("residual: num_terms", num_terms)
     chosen: float = lipschitz**1.5 if survival is None else survival
     if not lipschitz**2 < chosen < 1:
         raise ValueError(f"residual: survival={survival!r}; accepted: lipschitz^2 = {lipschitz**2:.3g} < survival < 1, or None.")

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from jaxgen import checks
 from jaxgen.model import Model
 from jaxgen.objective import Objective
 from jaxgen.training import Entry
@@ -75,6 +76,7 @@ def build(name: str, event_shape: Any, cond_shape: Any = None, *, num_params: in
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise ValueError(f"{name}: unknown option {', '.join(unknown)}; accepted: {', '.join(f'{k}={v!r}' for k, v in known.items())}.")
+    _check_options(name, options, known)
     if num_params is not None:
         if "width" in options:
             raise ValueError("give num_params or width, not both.")
@@ -105,6 +107,16 @@ def describe(name: str) -> dict[str, Any]:
         raise ValueError(f"name={name!r}; accepted: {', '.join(NAMES)}.")
     parameters = list(inspect.signature(_REGISTRY[name].function).parameters.values())
     return {p.name: p.default for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
+
+
+def _check_options(name: str, options: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+    """Sizes and numbers, here because a transform may make its network only when it sees its first event."""
+    for option, value in options.items():
+        default = known[option]
+        if isinstance(default, float):
+            checks.number(f"{name}: {option}", value)
+        elif isinstance(default, int) or (option == "latent_dim" and value is not None):
+            checks.count(f"{name}: {option}", value, 0 if option == "depth" else 1)
 
 
 def _default_model(recipe: Recipe) -> Model:

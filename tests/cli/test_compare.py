@@ -52,12 +52,18 @@ def test_a_failing_entry_is_a_red_row_and_can_be_run_again(command, tmp_path, mo
     assert again["gan"]["nll"] is None and again["gan"]["num_aux_params"] > 0 and again["gan"]["density"] == "implicit"
     assert again["realnvp"]["train_seconds"] == found["realnvp"]["train_seconds"]
 
+    other = command(*arguments, "--data", "rings", "--resume")
+    assert other.status == 2 and "data two_moons, not rings" in other.err
+    assert results(tmp_path / "out") == again
+
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("--models", "gann"), "--models gann: accepted: all, gan"),
         (("--steps", 0), "--steps 0"),
+        (("--num-params", 0), "--num-params 0"),
+        (("--seeds", 0, 2**32), "--seeds 4294967296: accepted: an integer from 0"),
         (("--data", "moons"), "moons"),
     ],
 )

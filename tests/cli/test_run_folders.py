@@ -93,6 +93,18 @@ def test_the_zoo_is_listed_with_its_kinds(command):
         (("train", "--model", "nfs"), "name='nfs'; accepted: gan"),
         (("train", "--model", "nsf", "--steps", 0), "--steps 0"),
         (("train", "--model", "nsf", "--learning-rate", -1.0), "learning_rate=-1.0"),
+        (("train", "--model", "nsf", "--learning-rate", "inf"), "learning_rate=inf"),
+        (("train", "--model", "nsf", "--width", 0), "width=0"),
+        (("train", "--model", "nsf", "--depth", -1), "depth=-1"),
+        (("train", "--model", "nsf", "--batch-size", 0), "--batch-size 0"),
+        (("train", "--model", "nsf", "--ema", "nan"), "--ema nan"),
+        (("train", "--model", "nsf", "--seed", 2**40), "--seed 1099511627776: accepted: an integer from 0"),
+        (("sample", "{run}", "--cond", "{age}", "--num", 10**13, "--out", "{tmp}/x.npy"), "--num 10000000000000: takes about"),
+        (("sample", "{run}", "--cond", "{age}", "--num", 0, "--out", "{tmp}/x.npy"), "--num 0"),
+        (("sample", "{run}", "--cond", "{age}", "--out", "{tmp}"), "accepted endings"),
+        (("sample", "{run}", "--cond", "{age}", "--out", "{table}/x.npy"), "is a file, not a folder"),
+        (("log-prob", "{run}", "{table}", "--certify", "0"), "--certify 0"),
+        (("log-prob", "{run}", "{table}", "--num-draws", 0), "--num-draws 0"),
         (("train", "--model", "nsf", "--data", "three_moons"), "three_moons"),
         (("train", "--model", "nsf", "--data", "absent.csv"), "absent.csv"),
         (("train", "--model", "nsf", "--data", "{holes}"), "row 4.*weight"),
@@ -122,3 +134,22 @@ def test_a_mistake_is_answered_in_one_line(command, request, table, tmp_path, ar
     assert re.search(message, ended.err.replace("\n", " ")), ended.err
     assert ended.err.startswith("jaxgen: error: ") and "Traceback" not in ended.err
     assert not (tmp_path / "x.npy").exists() and not (tmp_path / "x.pkl").exists()
+
+
+def test_a_mistake_with_overwrite_leaves_the_earlier_run(command, trained, table):
+    before = {p: p.read_bytes() for p in trained.rglob("*") if p.is_file()}
+    for mistake in (("--ema", 2.0), ("--steps", 0), ("--width", 0), ("--learning-rate", "nan")):
+        assert command("train", "--model", "realnvp", "--data", table, *mistake, "--overwrite", "--out", trained).status == 2
+    assert before == {p: p.read_bytes() for p in trained.rglob("*") if p.is_file()}
+
+
+@pytest.mark.parametrize("how", ["--overwrite", "--resume"])
+@pytest.mark.parametrize("name", ["checkpoints/mine", "config.json", "pictures/mine.png", "results.json", "metrics.jsonl"])
+def test_files_of_others_are_never_taken_for_a_run(command, tmp_path, how, name):
+    mine = tmp_path / "run" / name
+    mine.parent.mkdir(parents=True)
+    mine.write_text('{"precious": true}')
+    for start in (("train", "--model", "nsf"), ("compare", "--models", "nsf")):
+        ended = command(*start, "--steps", 1, how, "--out", tmp_path / "run")
+        assert ended.status == 2 and "was not written by jaxgen" in ended.err
+    assert mine.read_text() == '{"precious": true}'

@@ -118,8 +118,10 @@ def test_every_entry_takes_a_step_given_a_condition(name):
     ("make", "message"),
     [
         (lambda: objectives.adversarial(generator(), mlp(1), "hinge"), "game='hinge'.*non_saturating, wasserstein, relativistic"),
-        (lambda: objectives.adversarial(generator(), mlp(1), r1=-1.0), r"r1=-1\.0.*not negative"),
+        (lambda: objectives.adversarial(generator(), mlp(1), r1=-1.0), r"r1=-1\.0.*at least 0"),
+        (lambda: objectives.adversarial(generator(), mlp(1), gradient_penalty=np.nan), "gradient_penalty=nan"),
         (lambda: objectives.elbo(losses("elbo")["model"], beta=-1.0), r"beta=-1\.0"),
+        (lambda: objectives.elbo(losses("elbo")["model"], beta=np.nan), "beta=nan"),
         (lambda: objectives.elbo(losses("elbo")["model"], warmup=2.0), r"warmup=2\.0"),
         (lambda: objectives.flow_matching(losses("flow_matching")["model"], coupling="sorted"), "coupling='sorted'.*independent"),
         (lambda: objectives.flow_matching(losses("flow_matching")["model"], noise=-1.0), r"noise=-1\.0"),

@@ -81,6 +81,12 @@ def test_conditions_of_any_number_type_are_taken(key):
 
 
 @pytest.mark.parametrize("make", [nets.mlp, nets.time_mlp, nets.made])
-def test_an_unknown_activation_is_named(make):
+def test_bad_arguments_are_named(make):
     with pytest.raises(ValueError, match="activation='swish'; accepted: silu"):
         make(2, activation="swish")
+    for options in ({"width": 0}, {"width": 2.5}, {"width": "8"}, {"depth": -1}):
+        ((name, value),) = options.items()
+        with pytest.raises(ValueError, match=f"{name}={value!r}; accepted: an integer"):
+            make(2, **options)
+    with pytest.raises(ValueError, match="outputs=0"):
+        make(0)

@@ -79,7 +79,9 @@ def test_other_adjoints_give_the_gradient_by_a_parameter_the_field_closes_over_i
     [
         (lambda: fixed(0), "num_steps=0"),
         (lambda: fixed(4, "tsit5"), "method='tsit5'; accepted: euler, midpoint, heun, rk4"),
+        (lambda: fixed(2.5), r"num_steps=2\.5"),
         (lambda: adaptive(0.0), "rtol=0.0"),
+        (lambda: adaptive(max_steps=0), "max_steps=0"),
         (lambda: adaptive(adjoint="implicit"), "adjoint='implicit'; accepted: direct, recursive, backsolve"),
         (lambda: adaptive(method="rk4"), "method='rk4'; accepted: bosh3"),
     ],

@@ -59,3 +59,17 @@ def test_the_bound_of_the_truth_is_the_information_between_its_ends(x64):
         loss = np.mean(jax.vmap(lambda t: weights.elbo()(PATH, t))(t) * r * v / (1 + r * v))
         first, last = snr(jnp.zeros(())), snr(jnp.ones(()))
         np.testing.assert_allclose(loss, 0.5 * np.log((1 + last * v) / (1 + first * v)), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: weights.sigmoid(np.nan), "bias=nan"),
+        (lambda: weights.min_snr(0.0), r"gamma=0\.0"),
+        (lambda: weights.p2(k=-1.0), r"k=-1\.0"),
+        (lambda: weights.edm(0.0), r"sigma_data=0\.0"),
+    ],
+)
+def test_bad_arguments_are_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

@@ -49,7 +49,12 @@ def test_the_velocity_satisfies_the_continuity_equation(name, x64):
 
 @pytest.mark.parametrize(
     ("weights", "means", "sds", "message"),
-    [([1.0], [[0.0]], [1.0, 2.0], "sds of shape"), ([1.0, 1.0], [[0.0]], 1.0, "means of shape"), ([0.0], [[0.0]], 1.0, "positive")],
+    [
+        ([1.0], [[0.0]], [1.0, 2.0], "sds of shape"),
+        ([1.0, 1.0], [[0.0]], 1.0, "means of shape"),
+        ([0.0], [[0.0]], 1.0, "positive"),
+        ([1.0], [[np.nan]], 1.0, "finite"),
+    ],
 )
 def test_bad_arguments_are_named(weights, means, sds, message):
     with pytest.raises(ValueError, match=message):

@@ -111,3 +111,23 @@ def test_ve_is_geometric(x64):
     with x64():
         sigma = paths.ve(0.01, 50.0).sigma(jnp.linspace(0.0, 1.0, 9))
         np.testing.assert_allclose(sigma, np.geomspace(50.0, 0.01, 9), rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: paths.vp_linear(beta_min=-1.0), r"beta_min=-1\.0"),
+        (lambda: paths.vp_linear(30.0), "accepted: beta_min < beta_max"),
+        (lambda: paths.vp_linear(last=0.0), r"last=0\.0"),
+        (lambda: paths.vp_cosine(first=1.5), r"first=1\.5"),
+        (lambda: paths.vp_cosine(last=np.nan), "last=nan"),
+        (lambda: paths.edm(rho=0.0), r"rho=0\.0"),
+        (lambda: paths.edm(sigma_min=100.0), "accepted: sigma_min < sigma_max"),
+        (lambda: paths.ve(sigma_min=0.0), r"sigma_min=0\.0"),
+        (lambda: paths.preconditioned(paths.edm(), None, 0.0), r"sigma_data=0\.0"),
+        (lambda: paths.brownian_variance(-1.0), r"scale=-1\.0"),
+    ],
+)
+def test_bad_arguments_are_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

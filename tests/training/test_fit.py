@@ -216,6 +216,9 @@ def test_conditions_are_trained_with_their_events(key):
         ({"num_steps": 0}, "num_steps=0"),
         ({"batch_size": 2.5}, r"batch_size=2\.5"),
         ({"patience": 3}, "patience=3 needs valid="),
+        ({"ema": np.nan}, "ema=nan; accepted: a number from 0 to below 1"),
+        ({"ema": -1.0}, r"ema=-1\.0"),
+        ({"ema": 1.0}, r"ema=1\.0"),
     ],
 )
 def test_bad_input_is_named(arguments, message, key):

@@ -32,6 +32,12 @@ def test_sizes_count_a_condition_and_the_sampling_side_only(name):
         (("nsf", (2,), (0,)), {}, r"cond_shape=\(0,\)"),
         (("nsf", (2,)), {"bins": 4}, "nsf: unknown option bins; accepted: .*num_bins="),
         (("nsf", (2,)), {"num_params": 100, "width": 8}, "num_params or width, not both"),
+        (("nsf", (2,)), {"width": 0}, "width=0; accepted: an integer of at least 1"),
+        (("maf", (2,)), {"depth": -1}, "depth=-1; accepted: an integer of at least 0"),
+        (("edm", (2,)), {"learning_rate": float("inf")}, "learning_rate=inf; accepted: a finite number"),
+        (("vae", (2,)), {"latent_dim": 0}, "vae: latent_dim=0"),
+        (("nsf", (2,)), {"num_layers": "4"}, "nsf: num_layers='4'"),
+        (("edm", (2,)), {"sigma_data": 0.0}, r"sigma_data=0\.0"),
         (("nsf", (2,)), {"num_params": 3}, "num_params=3: the nearest"),
     ],
 )

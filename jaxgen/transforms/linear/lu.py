@@ -20,6 +20,8 @@ def lu(*, seed: int = 0, net: Callable[[int], Net] | None = None) -> Transform:
     mean and scales depend on it. params: `{"theta": {"lower", "upper": (d, d), "log_diagonal", "shift": (d,)}}`, only the strict
     triangles being read; and `"net"`.
     """
+    if not isinstance(seed, int | np.integer) or seed < 0:
+        raise ValueError(f"lu: seed={seed!r}; accepted: an integer of at least 0.")
 
     def start(key: jax.Array, z: jax.Array) -> Theta:
         d = z.shape[0]

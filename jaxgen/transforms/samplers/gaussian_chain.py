@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxgen import checks
 from jaxgen.paths import Path, Prediction
 from jaxgen.transform import Density, Preimage, Transform
 
@@ -39,8 +40,7 @@ def gaussian_chain(
     inverse draws the noising chain from data to noise (`log_q`) and reads the increments off, `log_det = -sum d log sd_k`: the variational
     bound (arXiv 2006.11239, eq. 5), with one draw of the chain.
     """
-    if num_steps < 1:
-        raise ValueError(f"num_steps={num_steps!r}; accepted: an integer of at least 1.")
+    checks.count("num_steps", num_steps)
     path = prediction.path
 
     def grid(dtype: Any) -> tuple[jax.Array, jax.Array]:

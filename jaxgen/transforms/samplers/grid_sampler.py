@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxgen import checks
 from jaxgen.numerics import Solver
 from jaxgen.paths import Path, Prediction
 from jaxgen.transform import Density, Transform, over_batch
@@ -134,8 +135,7 @@ def on_grid(
     memory: Callable[[jax.Array], Any] = lambda x: (),
 ) -> Transform:
     """The sampler of `step(params, x, t, s, cond, memory) -> (x, memory)` over `noise_levels`, with the density of the ODE."""
-    if num_steps < 1:
-        raise ValueError(f"num_steps={num_steps!r}; accepted: an integer of at least 1.")
+    checks.count("num_steps", num_steps)
     flow = probability_flow(init, prediction, solver=density_solver, trace=trace)
 
     def run(params: Any, z: jax.Array, cond: Any) -> tuple[jax.Array, jax.Array]:

@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxgen import checks
 from jaxgen.paths import Prediction
 from jaxgen.transform import Transform
 from jaxgen.transforms.samplers.gaussian_chain import posterior_sd
@@ -34,7 +35,10 @@ def edm_stochastic(
     above the path's first, and the last step adds none. `num_steps - 1` increments.
     """
     path = prediction.path
-    gain = min(churn / num_steps, math.sqrt(2) - 1) if num_steps > 0 else 0.0
+    checks.count("num_steps", num_steps)
+    for name, value in (("churn", churn), ("noise", noise), ("min_level", min_level)):
+        checks.number(f"edm_stochastic: {name}", value, least=0)
+    gain = min(churn / num_steps, math.sqrt(2) - 1)
 
     def step(params: Any, x: jax.Array, t: jax.Array, s: jax.Array, cond: Any, increments: jax.Array) -> jax.Array:
         level = path.sigma(t) / jnp.maximum(path.alpha(t), jnp.finfo(t.dtype).tiny)
@@ -59,6 +63,9 @@ def predictor_corrector(
     dependence of e on the noise. eta scales the predictor's noise. `(num_steps - 1) (1 + num_corrector)` increments.
     """
     path = prediction.path
+    checks.count("predictor_corrector: num_corrector", num_corrector, 0)
+    checks.number("predictor_corrector: snr", snr, above=0)
+    checks.number("predictor_corrector: eta", eta, least=0)
 
     def step(params: Any, x: jax.Array, t: jax.Array, s: jax.Array, cond: Any, increments: jax.Array) -> jax.Array:
         _, keep = posterior_sd(path, t, s, eta)
@@ -75,6 +82,8 @@ def langevin(init: Callable[..., Any], prediction: Prediction, num_steps: int, *
     Each step is `x + e score + sqrt(2 e) z` with `e = 2 (snr sigma)^2`, proportional to the level's variance as in the paper.
     `(num_steps - 1) num_per_level` increments: the first level is the noise that is given.
     """
+    checks.count("langevin: num_per_level", num_per_level)
+    checks.number("langevin: snr", snr, above=0)
 
     def step(params: Any, x: jax.Array, t: jax.Array, s: jax.Array, cond: Any, increments: jax.Array) -> jax.Array:
         return _langevin(prediction, params, x, s, cond, increments, snr)
@@ -121,8 +130,7 @@ def _langevin(prediction: Prediction, params: Any, x: jax.Array, t: jax.Array, c
 
 
 def _check_steps(num_steps: int) -> None:
-    if num_steps < 1:
-        raise ValueError(f"num_steps={num_steps!r}; accepted: an integer of at least 1.")
+    checks.count("num_steps", num_steps)
 
 
 def _with_noise(

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgen import checks
 from jaxgen.transforms.scalars.scalar import Scalar, lookup
 
 
@@ -14,8 +15,10 @@ def binned(num_bins: int = 64, bound: float = 3.0, min_mass: float = 2e-5, sharp
     bin's probability, so `log du/dx = log p_k + log density inside bin k`: the change of variables, exact. `min_mass` is shared
     equally by all bins, which keeps cells wider than a rounding error.
     """
-    if num_bins < 3 or bound <= 0:
-        raise ValueError(f"binned(num_bins={num_bins}, bound={bound}): num_bins >= 3 and bound > 0.")
+    checks.count("binned: num_bins", num_bins, 3)
+    checks.number("binned: bound", bound, above=0)
+    checks.number("binned: min_mass", min_mass, above=0, below=1)
+    checks.number("binned: sharpness", sharpness, above=0)
     width = 2 * bound / num_bins
     edges = np.linspace(-bound, bound, num_bins + 1)
     last, lower, upper = num_bins - 1, float(edges[1]), float(edges[-2])

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+from jaxgen import checks
 from jaxgen.transforms.scalars.scalar import Scalar, lookup
 
 
@@ -19,6 +20,7 @@ def categorical(num_categories: int, noise: str = "uniform", min_mass: float = 1
         raise ValueError(f"categorical: num_categories={num_categories!r}; accepted: an integer of at least 2.")
     if noise not in ("uniform", "logistic"):
         raise ValueError(f'categorical: noise={noise!r}; accepted: "uniform", "logistic".')
+    checks.number("categorical: min_mass", min_mass, above=0, below=1)
     k_all = num_categories
 
     def cells(theta: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgen import checks
 from jaxgen.numerics import monotone_root
 from jaxgen.transforms.scalars.scalar import Scalar
 
@@ -14,8 +15,9 @@ def mixture_logit(num_components: int = 8, spread: float = 2.0, min_scale: float
     For logistic noise `z` this is sampling by inverse CDF; `logit F = log F - log (1 - F)` with both logs kept keeps the tails exact where
     F itself rounds to 0 or 1. At `theta = 0` the means are spread over [-spread, spread].
     """
-    if num_components < 1:
-        raise ValueError(f"num_components={num_components!r}; accepted: an integer of at least 1.")
+    checks.count("num_components", num_components)
+    checks.number("mixture_logit: spread", spread, above=0)
+    checks.number("mixture_logit: min_scale", min_scale, above=0)
     k = num_components
     start = np.linspace(-spread, spread, k) if k > 1 else np.zeros(1)
     unit = float(np.log(np.expm1(spread / k)))

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxgen import checks
+
 
 class Scalar(NamedTuple):
     """An increasing bijector of one number.
@@ -36,6 +38,7 @@ class Scalar(NamedTuple):
 
 def scale_and_shift(max_log_scale: float = 3.0) -> Scalar:
     """`x = shift + exp(s) z` with `|s| < max_log_scale` by a tanh, so that no layer alone can overflow (arXiv 1605.08803, eq. 4)."""
+    checks.number("scale_and_shift: max_log_scale", max_log_scale, above=0)
 
     def log_scale(theta: jax.Array) -> jax.Array:
         return max_log_scale * jnp.tanh(theta[1] / max_log_scale)

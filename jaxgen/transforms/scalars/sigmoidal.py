@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgen import checks
 from jaxgen.numerics import monotone_root
 from jaxgen.numerics.log_space import log_matvec
 from jaxgen.transforms.scalars.scalar import Scalar
@@ -24,8 +25,10 @@ def deep_sigmoidal(num_units: int = 4, num_layers: int = 2, spread: float = 1.0,
     The network maps data to noise, so `inverse` is one evaluation and `forward` solves for the root; its image is all of R, since the
     logits of a mixture grow with the smallest of its slopes. At `theta = 0` it is near the identity, with biases over [-spread, spread].
     """
-    if num_units < 1 or num_layers < 1:
-        raise ValueError(f"deep_sigmoidal(num_units={num_units!r}, num_layers={num_layers!r}): accepted: integers of at least 1.")
+    checks.count("deep_sigmoidal: num_units", num_units)
+    checks.count("deep_sigmoidal: num_layers", num_layers)
+    checks.number("deep_sigmoidal: spread", spread)
+    checks.number("deep_sigmoidal: min_slope", min_slope, above=0, below=1)
     k = num_units
     sizes = [(1 if i == 0 else k, 1 if i == num_layers - 1 else k) for i in range(num_layers)]
     # A simplex of one corner has no parameters.

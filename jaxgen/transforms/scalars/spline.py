@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgen import checks
 from jaxgen.transforms.scalars.scalar import Scalar, lookup
 
 
@@ -63,7 +64,11 @@ def rational_quadratic(
 
     The direct formula (eqs. 4 and 5) serves `inverse`, from data to noise, which training runs; the quadratic's root (eqs. 6 to 8) `forward`.
     """
-    if num_bins < 2 or bound <= 0 or num_bins * min_bin >= 1:
+    checks.count("rational_quadratic: num_bins", num_bins, 2)
+    checks.number("rational_quadratic: bound", bound, above=0)
+    checks.number("rational_quadratic: min_bin", min_bin, least=0)
+    checks.number("rational_quadratic: min_slope", min_slope, above=0, below=1)
+    if num_bins * min_bin >= 1:
         raise ValueError(
             f"rational_quadratic(num_bins={num_bins}, bound={bound}, min_bin={min_bin}): num_bins >= 2, bound > 0, num_bins * min_bin < 1."
         )

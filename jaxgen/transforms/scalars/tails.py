@@ -7,6 +7,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxgen import checks
 from jaxgen.numerics.gaussian import LOG_2, log_hazard, log_tail, tail_quantile
 from jaxgen.transforms.scalars.scalar import Scalar
 
@@ -27,7 +28,7 @@ def power_tails(start: float = 0.1, max_log_scale: float = 3.0) -> Scalar:
     freedom. The inverse is closed in the Gaussian's quantile function. `theta` is (shift, log scale, left, right), both indices being
     `start` at `theta = 0`. Where a sample would overflow it stays at a large finite number.
     """
-    raise_start = _start("power_tails", start)
+    raise_start = _start("power_tails", start, max_log_scale)
 
     def parts(theta: jax.Array, value: jax.Array, in_data: bool) -> tuple[_Tail, jax.Array]:
         return _tail(theta, value, in_data, raise_start, max_log_scale)
@@ -57,7 +58,7 @@ def student_tails(start: float = 0.1, max_log_scale: float = 3.0) -> Scalar:
     and is inverted by Lambert's W. `h` is one number left and one right of zero. `theta` is (shift, log scale, left, right), both `h`
     being `start` at `theta = 0`. Where a sample would overflow it stays at a large finite number.
     """
-    raise_start = _start("student_tails", start)
+    raise_start = _start("student_tails", start, max_log_scale)
 
     def parts(theta: jax.Array, value: jax.Array, in_data: bool) -> tuple[_Tail, jax.Array]:
         return _tail(theta, value, in_data, raise_start, max_log_scale)
@@ -77,9 +78,9 @@ def student_tails(start: float = 0.1, max_log_scale: float = 3.0) -> Scalar:
     return Scalar(4, forward, inverse)
 
 
-def _start(name: str, start: float) -> float:
-    if not MIN_INDEX < start < math.inf:
-        raise ValueError(f"{name}(start={start!r}): accepted: a finite tail index above {MIN_INDEX}.")
+def _start(name: str, start: float, max_log_scale: float) -> float:
+    checks.number(f"{name}: start", start, above=MIN_INDEX)
+    checks.number(f"{name}: max_log_scale", max_log_scale, above=0)
     return math.log(math.expm1(start - MIN_INDEX))
 
 

@@ -107,7 +107,8 @@ def test_the_ancestral_kernel_is_the_posterior_of_the_noising_chain(gaussian_dif
 @over_factories
 def test_bad_arguments_are_named(name, gaussian_diffusion, no_params):
     prediction = gaussian_diffusion(MILD).prediction
-    with pytest.raises(ValueError, match="num_steps=0"):
-        FACTORIES[name](no_params, prediction, 0)
+    for number in (0, 2.5):
+        with pytest.raises(ValueError, match=f"num_steps={number}"):
+            FACTORIES[name](no_params, prediction, number)
     with pytest.raises(ValueError, match=r"key=None.*jax\.random\.key"):
         FACTORIES[name](no_params, prediction, 2).inverse((), jnp.ones(1))
