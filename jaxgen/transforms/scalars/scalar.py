@@ -59,5 +59,5 @@ def lookup(table: jax.Array, index: Any) -> jax.Array:
 
     A dense select: its transpose is a multiplication, where XLA's gather would be transposed into a serial scatter.
     """
-    here = jax.lax.broadcasted_iota(jnp.int32, table.shape, 0) == jnp.asarray(index)[None]
+    here = jax.lax.broadcasted_iota(jnp.int32, table.shape, 0) == jnp.asarray(index, jnp.int32)[None]
     return jnp.sum(jnp.where(here, table, 0), 0)

@@ -103,7 +103,7 @@ def rational_quadratic(
     def locate(theta: jax.Array, value: jax.Array, by_height: bool) -> _Bin:
         raw_x, raw_y, slopes = jnp.split(theta, [num_bins, 2 * num_bins])
         inner = jnp.tensordot(jnp.asarray(ones, theta.dtype), shares(jax.lax.stop_gradient(raw_y if by_height else raw_x)), 1)
-        index = jnp.sum(value[None] >= bound * (2 * inner - 1), 0)
+        index = jnp.sum(value[None] >= bound * (2 * inner - 1), 0, dtype=jnp.int32)
         (x, width), (y, height) = edges(raw_x, index), edges(raw_y, index)
         # The outer slopes are 1, where the linear tails take over, or one number, where the ends meet; a look-up beside the table finds 0.
         sides = (index, (index + 1) % num_bins) if periodic else (index - 1, index)
