@@ -97,8 +97,8 @@ def _within(paths: np.ndarray, states: np.ndarray, target: np.ndarray) -> tuple[
 
     A path that starts at sigma = 80 would otherwise be a star of straight lines with the data as its centre.
     """
-    centre, reach = target[:, :2].mean(0), 2 * target[:, :2].std()
-    excess = np.maximum(1.0, states.std((0, 2)) / reach)[:, None]
+    centre, reach = target[:, :2].mean(0), 2 * target[:, :2].std(0).max()
+    excess = np.maximum(1.0, states.std(0).max(-1) / reach)[:, None]
     return centre + (paths - centre) / excess, bool(excess.max() > 1)
 
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 # Coordinates unrolled in one step of the scan. On 2 busy cores (D16, 5 layers of 2 x 64 units) 4 was as fast as 8 and compiled in two thirds
-# of its time; 2 and 16 took about twice as long a sample. `benchmarks/flows.py --only "maf D16"` measures it.
+# of its time, in single runs of a prototype; `benchmarks/flows.py --only "maf D16"` would decide it.
 BLOCK = 4
 
 

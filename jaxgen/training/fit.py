@@ -118,7 +118,7 @@ def _loop(
     seen, valids = ([], []) if earlier is None else _remembered(earlier)
     best, best_loss, status = None, math.inf, "finished"
     if earlier is not None and patience is not None and valids:
-        best, best_loss = earlier.params, min(loss for _, loss in valids)
+        best, best_loss = earlier.params, min(loss if math.isfinite(loss) else math.inf for _, loss in valids)
     state, done = chunk.state, int(chunk.state.step)
     next_eval = eval_every * (done // eval_every + 1)
     start = time.perf_counter() - (0.0 if earlier is None else earlier.history.get("train_seconds", 0.0))
@@ -138,7 +138,9 @@ def _loop(
                 valids.append((done, float(valid_loss(state.ema, state.aux))))
                 if valids[-1][1] < best_loss and patience is not None:
                     best, best_loss = jax.device_get(state.ema), valids[-1][1]
-                if patience is not None and len(valids) - 1 - int(np.argmin([v for _, v in valids])) >= patience:
+                # A loss that is not a number is no better than any other.
+                losses = [v if math.isfinite(v) else math.inf for _, v in valids]
+                if patience is not None and len(valids) - 1 - int(np.argmin(losses)) >= patience:
                     status = "early stop"
             if interrupt.requested and done < num_steps:
                 status = "interrupted"

@@ -178,6 +178,16 @@ def test_early_stopping_returns_the_best(gaussian_entry, data, key):
     equal(fitted.params, best.ema, rtol=1e-4, atol=1e-6)
 
 
+def test_a_validation_loss_that_is_not_a_number_is_never_the_best(gaussian_entry, data, key, monkeypatch):
+    """Losses 3, NaN, 2, 2.5, 2.6: the best is the third, and patience 2 counts from there."""
+    losses = iter([3.0, np.nan, 2.0, 2.5, 2.6, 1.0])
+    monkeypatch.setattr(fit_module, "_validation", lambda *a: lambda params, aux: next(losses))
+    fitted = fit(key, gaussian_entry(), data, 20, valid=data, eval_every=1, patience=2, steps_per_chunk=1, ema=0.0, **ONE)
+    assert fitted.status == "early stop" and len(fitted.history["valid_loss"]) == 5
+    best, _ = by_hand(key, gaussian_entry(), data, 20, run=3, ema=0.0)
+    equal(fitted.params, best.ema, rtol=1e-4, atol=1e-6)
+
+
 def test_validation_is_taken_without_patience_too(gaussian_entry, data, key):
     fitted = fit(key, gaussian_entry(), data, 10, valid=data, steps_per_chunk=1, **ONE)
     np.testing.assert_array_equal(fitted.history["valid_step"], np.arange(1, 11))

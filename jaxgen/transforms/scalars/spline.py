@@ -87,7 +87,7 @@ def rational_quadratic(
     @edges.defjvp
     def _(primals: Any, tangents: Any) -> Any:
         # By hand, from the softmax's own derivative: transposed, three products a bin, where the chain of look-ups, cumulative sum and
-        # softmax writes an array a link (`benchmarks/flows.py --only "rqs D64"`).
+        # softmax writes an array a link. What it gains is not settled: `benchmarks/flows.py --only "rqs D64"` would tell.
         raw, index = primals
         p, k = jax.nn.softmax(raw, 0), _iota(raw)
         dp = p * tangents[0]

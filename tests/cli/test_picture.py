@@ -1,0 +1,21 @@
+"""What is done to a model's states before they are drawn."""
+
+import numpy as np
+
+from jaxgen.cli.picture import _within
+
+
+def test_states_that_spread_beyond_the_data_are_drawn_in_units_of_their_spread():
+    """A state of 80 times the reach comes to the reach itself, one within it stays, and the centre of the data is kept."""
+    rng = np.random.default_rng(0)
+    target = rng.standard_normal((500, 2)) * 0.5 + [3.0, -1.0]
+    noise = rng.standard_normal((200, 1, 2))
+    centre = target.mean(0)
+    states = np.concatenate([centre + 80 * noise, centre + 0.5 * noise], 1)
+    drawn, scaled = _within(states[:60], states, target)
+    assert scaled
+    np.testing.assert_allclose(drawn[:, 1], states[:60, 1])
+    np.testing.assert_allclose((drawn[:, 0] - centre).std() / (2 * target.std(0).max()), 1, rtol=0.2)
+    again, scaled = _within(states[:60, 1:], states[:, 1:], target)
+    assert not scaled
+    np.testing.assert_array_equal(again, states[:60, 1:])
