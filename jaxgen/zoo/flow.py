@@ -49,10 +49,17 @@ def maf(dim: int, cond_dim: int | None, *, width: int = 64, depth: int = 2, num_
 
 @register(FAMILY)
 def cnf(
-    dim: int, cond_dim: int | None, *, width: int = 108, depth: int = 3, num_train_steps: int = 10, learning_rate: float = 5e-3
+    dim: int,
+    cond_dim: int | None,
+    *,
+    width: int = 108,
+    depth: int = 3,
+    num_train_steps: int = 10,
+    energy: float = 0.01,
+    learning_rate: float = 5e-3,
 ) -> Recipe:
-    """Continuous normalizing flow: maximum likelihood through the ODE (arXiv 1806.07366), on a fixed grid while training."""
+    """Continuous normalizing flow (arXiv 1806.07366): likelihood through the ODE, on a fixed grid and at a price for energy while training."""
     net = time_mlp(dim, width=width, depth=depth)
     model = Model(normal((dim,)), velocity_flow(net, dim))
-    coarse = Model(model.base, velocity_flow(net, dim, fixed(num_train_steps, "midpoint")))
+    coarse = Model(model.base, velocity_flow(net, dim, fixed(num_train_steps, "midpoint"), energy))
     return Recipe({"default": model}, maximum_likelihood(coarse), "maximum likelihood", adam(learning_rate), 600)

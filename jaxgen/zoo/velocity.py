@@ -14,9 +14,9 @@ from jaxgen.transforms import ode_flow
 MAX_EXACT_TRACE = 16
 
 
-def velocity_flow(net: Net, dim: int, solver: Solver | None = None) -> Transform:
+def velocity_flow(net: Net, dim: int, solver: Solver | None = None, energy: float = 0.0) -> Transform:
     """The ODE flow whose velocity is `net.apply(params, x, t, cond)`."""
-    return ode_flow(init_in_time(net), net.apply, solver=solver, trace=trace_for(dim))
+    return ode_flow(init_in_time(net), net.apply, solver=solver, trace=trace_for(dim), energy=energy)
 
 
 def trace_for(dim: int) -> str:

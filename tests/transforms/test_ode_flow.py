@@ -43,6 +43,26 @@ def test_a_linear_field_has_the_matrix_exponential_as_its_flow(no_params, x64):
         np.testing.assert_allclose(flow.inverse((), flow.forward((), z)).log_det, -0.5 - 2 * np.log(2), rtol=1e-6)
 
 
+@pytest.mark.parametrize("trace", ["exact", "hutchinson"])
+def test_the_energy_of_growth_has_a_price_that_the_density_pays(trace, no_params, x64):
+    """dx/dt = a x from z: the integral of |a x|^2 is a |z|^2 (e^2a - 1) / 2, whatever the trace; for a batch as for one event."""
+    with x64():
+        a, z, price = 0.7, np.array([1.0, -0.5]), 0.3
+        flow, free = (
+            transforms.ode_flow(no_params, lambda params, x, t, cond: a * x, solver=numerics.fixed(32), trace=trace, energy=e)
+            for e in (price, 0.0)
+        )
+        x, key = jnp.asarray(np.exp(a) * z), jax.random.key(0)
+        found, batch = flow.inverse((), x, None, key), flow.batched.inverse((), x[None], None, key[None])
+        expected = price * a * (z @ z) * (np.exp(2 * a) - 1) / 2
+        np.testing.assert_allclose([found.log_q, batch.log_q[0]], expected, rtol=1e-6)
+        np.testing.assert_allclose([*found.z, found.log_det], [*z, -2 * a], rtol=1e-6)
+        assert flow.density is Density.LOWER_BOUND and flow.forward_and_log_det is None
+        assert free.inverse((), x, None, key).log_q == 0.0
+        with pytest.raises(ValueError, match="energy=-1.*at least 0"):
+            transforms.ode_flow(no_params, lambda params, x, t, cond: x, energy=-1)
+
+
 def test_an_estimate_needs_a_key_and_a_known_trace(no_params):
     flow = transforms.ode_flow(no_params, lambda params, x, t, cond: x, trace="hutchinson")
     assert flow.density is Density.UNBIASED and flow.forward_and_log_det is None
