@@ -8,7 +8,9 @@ from jaxgen.objectives.discrepancy import energy
 from jaxgen.objectives.elbo import elbo
 from jaxgen.objectives.flow_matching import flow_matching, interpolant_matching
 from jaxgen.objectives.maximum_likelihood import maximum_likelihood
+from jaxgen.objectives.mean_flow import mean_flow
 from jaxgen.objectives.reconstruction import gaussian_of_codes, reconstruction
+from jaxgen.objectives.reflow import reflow
 from jaxgen.objectives.reverse_kl import reverse_kl
 from jaxgen.objectives.score_matching import score_matching
 from jaxgen.objectives.times import antithetic_times, uniform_times
@@ -27,7 +29,9 @@ __all__ = [
     "interpolant_matching",
     "lognormal_times",
     "maximum_likelihood",
+    "mean_flow",
     "reconstruction",
+    "reflow",
     "reverse_kl",
     "score_matching",
     "stratified_times",
