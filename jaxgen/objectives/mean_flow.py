@@ -28,7 +28,7 @@ def mean_flow(
     drop: float = 0.0,
     null_cond: Any = 0.0,
 ) -> Objective:
-    """Regress `u(x_t, t, s)` on `v + (s - t) du/dt`, the derivative along the path by one jvp and held fixed (arXiv 2505.13447, eq. 9 to 11).
+    """Regress `u(x_t, t, s)` on `v + (s - t) du/dt`, the derivative along the path by one jvp and held fixed (arXiv 2505.13447, algorithm 1).
 
     The average velocity u of the ODE over [t, s] is the only function with `u = v + (s - t) d/dt u(x_t, t, s)`; its sign is the paper's,
     whose time runs from data to noise. v is the rate of the pair's path, so there is no second network.
@@ -36,9 +36,9 @@ def mean_flow(
     path: linear by default, from pure noise to data. coupling: of noise and data, as in `flow_matching`.
     instantaneous: the share of rows with s = t, on which this is flow matching and needs no jvp (the paper's 75 % of r = t). to_end: the
         share of the others with s = 1, the step that a one-step sampler takes; the rest is uniform over t <= s.
-    power: rows are weighted by `1 / (|error|^2 + 1e-3)^power`, held fixed (eq. 22; the paper takes 1 for images). 0, the default, is the
+    power: rows are weighted by `1 / (|error|^2 + 1e-3)^power`, held fixed (section 4.3; the paper takes 1 for images). 0, the default, is the
         regression whose minimum is the mean; any other prefers rows that fit already.
-    guidance, mix: omega and kappa of eq. 19: v becomes `omega v + kappa u(x_t, t, t | c) + (1 - omega - kappa) u(x_t, t, t | none)`, so that
+    guidance, mix: omega and kappa of the paper's section 4.2 and appendix B: v becomes `omega v + kappa u(x_t, t, t | c) + (1 - omega - kappa) u(x_t, t, t | none)`, so that
         one evaluation samples with guidance of scale `omega / (1 - kappa)`. drop: the share of rows whose condition is `null_cond`, which
         stands for none, and whose v is the path's; guidance needs some.
 

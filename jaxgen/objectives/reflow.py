@@ -26,7 +26,7 @@ def reflow(
     """Flow matching on straight lines in `rounds` equal shares of the fit: on data first, then on pairs `(z, flow(z))` of a frozen flow.
 
     The flow of the round before keeps every marginal, so its pairs are a coupling of noise and data; straight lines between them cross less
-    than between independent ones, so that the next flow is straighter and fewer steps solve it (arXiv 2209.03003, theorem 3.5, section 2.1).
+    than between independent ones, so that the next flow is straighter and fewer steps solve it (arXiv 2209.03003, sections 2.1 and 3).
     One round is `flow_matching`. The frozen flow is the moving average of the params at the end of a round, kept in aux as `teacher`: the
     pairs are fresh at every step, under the batch's conditions, and never stored.
 
