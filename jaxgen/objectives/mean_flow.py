@@ -21,7 +21,7 @@ def mean_flow(
     *,
     coupling: str | Coupling | Pair = "independent",
     instantaneous: float = 0.5,
-    to_end: float = 0.25,
+    to_end: float = 0.5,
     power: float = 0.0,
     guidance: float = 1.0,
     mix: float = 0.0,
@@ -38,9 +38,9 @@ def mean_flow(
         share of the others with s = 1, the step that a one-step sampler takes; the rest is uniform over t <= s.
     power: rows are weighted by `1 / (|error|^2 + 1e-3)^power`, held fixed (section 4.3; the paper takes 1 for images). 0, the default, is the
         regression whose minimum is the mean; any other prefers rows that fit already.
-    guidance, mix: omega and kappa of the paper's section 4.2 and appendix B: v becomes `omega v + kappa u(x_t, t, t | c) + (1 - omega - kappa) u(x_t, t, t | none)`, so that
-        one evaluation samples with guidance of scale `omega / (1 - kappa)`. drop: the share of rows whose condition is `null_cond`, which
-        stands for none, and whose v is the path's; guidance needs some.
+    guidance, mix: omega and kappa of the paper's section 4.2 and appendix B: v becomes `omega v + kappa u(x_t, t, t | c) +
+        (1 - omega - kappa) u(x_t, t, t | none)`, so that one evaluation samples with guidance of scale `omega / (1 - kappa)`.
+    drop: the share of rows whose condition is `null_cond`, which stands for none, and whose v is the path's; guidance needs some.
 
     Needs the part `mean_velocity`. Raises ValueError for numbers out of range, or guidance without conditions.
     """

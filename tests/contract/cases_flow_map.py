@@ -15,9 +15,7 @@ def step_net(d):
 
 CASES = {
     "flow_map": Case(lambda: on_normal(T.flow_map(*step_net(D), 2)), square=False),
-    "flow_map-ode": Case(
-        lambda: Model(bases.normal((2,)), T.flow_map(*step_net(2), density="ode", solver=MANY)), tol=1e-4, square=False
-    ),
+    "flow_map-ode": Case(lambda: Model(bases.normal((2,)), T.flow_map(*step_net(2), density="ode", solver=MANY)), tol=1e-4, square=False),
     "renoised_flow_map": Case(
         lambda: Model(bases.diffusion_noise((2,), STEPS - 1), T.renoised_flow_map(*step_net(2), paths.linear(), STEPS)), square=False
     ),
