@@ -52,7 +52,7 @@ def distillation(
         if taught is None:
             error = apart(own, params, key, batch)
             return error, {"error": error}
-        end = jnp.ceil(share * clock.num_steps).astype(clock.num_steps.dtype)
+        end = jnp.round(share * clock.num_steps).astype(clock.num_steps.dtype)
         lessons = Clock(clock.step, end, aux["teacher"])
         error = jax.lax.cond(
             clock.step < end,

@@ -115,30 +115,30 @@ def test_a_shifted_generator_drifts_to_the_data(normalise):
     """The gradient by the shift is minus the mean drift times a positive number: down while the samples lie above the data."""
     model = Model(bases.normal((2,)), T.flow_map(lambda *a: (), lambda params, x, t, s, cond=None: params + 0 * x))
     objective = objectives.drifting(model, (0.2,), normalise=normalise)
-    batch = Batch(jnp.asarray(np.random.default_rng(0).standard_normal((512, 2)), jnp.float32))
-    slopes = [float(jax.grad(lambda p: objective.loss(p, (), jax.random.key(0), batch, clock())[0])(shift)) for shift in (-1.0, 0.0, 1.0)]
-    assert slopes[0] < 0 < slopes[2] and abs(slopes[1]) < 0.4 * min(-slopes[0], slopes[2])
+    batch = Batch(jnp.asarray(np.random.default_rng(0).standard_normal((64, 2)), jnp.float32))
+    slope = jax.jit(jax.grad(lambda p: objective.loss(p, (), jax.random.key(0), batch, clock())[0]))
+    assert float(slope(-1.0)) < 0 < float(slope(1.0))
 
 
 def shift_by(params, x, t, s, cond=None):
     return params * jnp.ones_like(x)
 
 
+SHIFTED = Model(bases.normal((2,)), T.flow_map(lambda *a: (), shift_by))
+SHIFTING = Model(
+    bases.normal((2,)),
+    T.ode_flow(lambda *a: jnp.asarray(0.5), lambda params, x, t, cond=None: params * jnp.ones_like(x), solver=numerics.fixed(2, "euler")),
+)
+
+
 def test_a_frozen_teacher_is_learnt_noise_by_noise():
-    model = Model(bases.normal((2,)), T.flow_map(lambda *a: (), shift_by))
-    teacher = Model(bases.normal((2,)), T.ode_flow(lambda *a: (), lambda params, x, t, cond=None: params * jnp.ones_like(x)))
-    objective = objectives.distillation(model, teacher, params=0.5)
+    objective = objectives.distillation(SHIFTED, SHIFTING, params=0.5)
     loss = [float(objective.loss(p, (), jax.random.key(0), Batch(jnp.zeros((8, 2))), clock())[0]) for p in (0.5, 0.8)]
     np.testing.assert_allclose(loss, [0, 0.09], atol=1e-6)
 
 
 def test_an_own_teacher_learns_first_and_then_stands():
-    model = Model(bases.normal((2,)), T.flow_map(lambda *a: (), shift_by))
-    solver = numerics.fixed(2, "euler")
-    teacher = Model(
-        bases.normal((2,)), T.ode_flow(lambda *a: jnp.asarray(0.5), lambda p, x, t, cond=None: p * jnp.ones_like(x), solver=solver)
-    )
-    objective = objectives.distillation(model, teacher, objectives.flow_matching(teacher), share=0.3)
+    objective = objectives.distillation(SHIFTED, SHIFTING, objectives.flow_matching(SHIFTING), share=0.3)
     batch = Batch(jnp.ones((8, 2)))
     _, aux = objective.init(jax.random.key(1), 0.8, batch)
     slope = jax.jit(jax.grad(lambda p, a, step: objective.loss(p, a, jax.random.key(0), batch, clock(step))[0], (0, 1)))
