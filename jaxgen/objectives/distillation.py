@@ -41,8 +41,6 @@ def distillation(
         learning, aux = taught.init(key_aux, init(key_params, teacher, first), batch)
         return own, {"teacher": learning, "aux": aux}
 
-    lesson = None if taught is None else taught.loss
-
     def apart(own: Any, frozen: Any, key: jax.Array, batch: Batch) -> jax.Array:
         num = max(1, round(pairs * batch.x.shape[0]))
         z = model.base.sample(seed=key, sample_shape=(num,))
@@ -51,9 +49,10 @@ def distillation(
         return jnp.mean((over_batch(model.transform).forward(own, z, cond) - goal) ** 2)
 
     def loss(own: Any, aux: Any, key: jax.Array, batch: Batch, clock: Clock) -> tuple[jax.Array, dict[str, jax.Array]]:
-        if lesson is None:
+        if taught is None:
             error = apart(own, params, key, batch)
             return error, {"error": error}
+        lesson = taught.loss
         end = jnp.round(share * clock.num_steps).astype(clock.num_steps.dtype)
         lessons = Clock(clock.step, end, aux["teacher"])
         error = jax.lax.cond(
