@@ -19,8 +19,8 @@ def inductive_moment_matching(
     model: Model,
     path: Path | None = None,
     *,
-    group: int = 16,
-    gap: float = 1 / 16,
+    group: int = 64,
+    gap: float = 1 / 8,
     to_end: float = 0.5,
     coupling: str | Coupling | Pair = "independent",
 ) -> Objective:

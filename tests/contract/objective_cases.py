@@ -140,7 +140,7 @@ PAIRINGS: dict[str, tuple[Callable[[], Model], Callable[[Model], Any]]] = {
     "mean_flow-guided": (map_of_steps, steered),
     "reflow": (cnf, lambda model: objectives.reflow(model, 2, solver=FEW)),
     "consistency": (map_of_steps, objectives.consistency),
-    "moment_matching": (map_of_steps, lambda model: objectives.inductive_moment_matching(model, group=8)),
+    "moment_matching": (map_of_steps, objectives.inductive_moment_matching),
     "drifting": (generator, objectives.drifting),
     "interpolant": (with_score, interpolating("velocity", "score")),
     "score_matching-implicit": (diffusion, score_matching("implicit")),
