@@ -54,6 +54,7 @@ def measure(name: str, data: str, seed: int, num_steps: int) -> dict[str, dict[s
 
     import jaxgen
     from jaxgen import nets
+    from jaxgen.evaluation import straightness
     from jaxgen.transforms import flow_map
     from jaxgen.zoo.velocity import init_in_time
 
@@ -70,7 +71,11 @@ def measure(name: str, data: str, seed: int, num_steps: int) -> dict[str, dict[s
     sets = {"floor": lambda rng, key: DRAW[data](POINTS, rng)}
     for reading, model in readings.items():
         sets[reading] = lambda rng, key, model=model: np.asarray(jaxgen.sample(key, model, fitted.params, POINTS))
-    return {reading: {**compared(draw, data, seed), "seconds": seconds} for reading, draw in sets.items()}
+    figures = {reading: {**compared(draw, data, seed), "seconds": seconds} for reading, draw in sets.items()}
+    if name in ("cfm", "rectified_flow"):
+        bent = straightness(jax.random.key(seed), entry.readings["ode" if name == "rectified_flow" else "default"], fitted.params, POINTS)
+        figures[next(iter(readings))]["straightness"] = bent[0]
+    return figures
 
 
 def compared(draw: Callable[[np.random.Generator, Any], np.ndarray], data: str, seed: int) -> dict[str, float]:
@@ -133,6 +138,10 @@ def compared_rows(data: str, found: dict[str, dict[str, float]]) -> list[dict[st
             best = min(one_step, key=lambda reading: readings[reading][figure])
             for peer, theirs in (("published reflow", REFLOW[data]), ("goal", GOALS[data])):
                 rows.append(row(data, f"{name}, best in one step: {best}", "1", readings[best][figure], peer, theirs))
+    flow = "rectified_flow, one step"
+    if FIFTY in readings and flow in readings:
+        bent = (readings[name]["straightness"] for name in (flow, FIFTY))
+        rows.append(row(data, "straightness of a rectified flow (0: straight)", "1", next(bent), "cfm's", next(bent)))
     for name in [n for n in ("meanflow", "meanflow_independent") if FIFTY in readings and f"{n}, one step" in readings]:
         ours, (one, fifty) = readings[f"{name}, one step"]["sliced W2"] / readings[FIFTY]["sliced W2"], MEANFLOW[data]
         rows.append(row(data, f"{name} in one step over flow matching in 50", "1", ours, "published ratio", one / fifty))

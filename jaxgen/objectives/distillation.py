@@ -41,6 +41,13 @@ def distillation(
         learning, aux = taught.init(key_aux, init(key_params, teacher, first), batch)
         return own, {"teacher": learning, "aux": aux}
 
+    def of_teacher(clock: Clock, aux: Any) -> Clock:
+        return Clock(clock.step, jnp.round(share * clock.num_steps).astype(clock.num_steps.dtype), aux["teacher"])
+
+    def update(own: Any, aux: Any, key: jax.Array, batch: Batch, clock: Clock) -> Any:
+        assert taught is not None and taught.update is not None
+        return {**aux, "aux": taught.update(aux["teacher"], aux["aux"], key, batch, of_teacher(clock, aux))}
+
     def apart(own: Any, frozen: Any, key: jax.Array, batch: Batch) -> jax.Array:
         num = max(1, round(pairs * batch.x.shape[0]))
         z = model.base.sample(seed=key, sample_shape=(num,))
@@ -52,14 +59,14 @@ def distillation(
         if taught is None:
             error = apart(own, params, key, batch)
             return error, {"error": error}
-        lesson = taught.loss
-        end = jnp.round(share * clock.num_steps).astype(clock.num_steps.dtype)
-        lessons = Clock(clock.step, end, aux["teacher"])
+        lesson, lessons = taught.loss, of_teacher(clock, aux)
         error = jax.lax.cond(
-            clock.step < end,
+            clock.step < lessons.num_steps,
             lambda: lesson(aux["teacher"], aux["aux"], key, batch, lessons)[0],
             lambda: apart(own, jax.lax.stop_gradient(aux["teacher"]), key, batch),
         )
         return error, {"error": error}
 
-    return Objective(start, loss, prepare=None if taught is None else taught.prepare)
+    if taught is None:
+        return Objective(start, loss)
+    return Objective(start, loss, update=None if taught.update is None else update, prepare=taught.prepare)
