@@ -39,7 +39,7 @@ class Objective(NamedTuple):
     loss:    `(params, aux, key, batch, clock) -> (scalar, metrics)`; the gradient is taken with respect to params and aux together. A game
              between two players is one scalar `L_G(theta, stop(phi)) + L_D(stop(theta), phi)`, which has both players' gradients.
     needs:   names of the transform's parts it uses.
-    update:  `(params, aux, key, batch) -> aux`, state that has no gradient; optional.
+    update:  `(params, aux, key, batch, clock) -> aux`, state that has no gradient, such as a frozen teacher; optional.
     prepare: `(key, batch) -> batch`, work on the host in numpy, such as an optimal-transport plan; optional.
     finish:  `(params, aux, data) -> params`, after the fit, such as the Gaussian of an autoencoder's codes; optional.
     parts:   pure functions of aux for pictures and diagnostics, such as `critic (aux, x, cond) -> scalar`.

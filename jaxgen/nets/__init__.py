@@ -3,7 +3,7 @@
 from jaxgen.nets.columns import column_made
 from jaxgen.nets.lipschitz import lipschitz_mlp
 from jaxgen.nets.made import made
-from jaxgen.nets.mlp import mlp, time_mlp
+from jaxgen.nets.mlp import mlp, time_mlp, times_mlp
 from jaxgen.nets.net import Net, from_linen
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "made",
     "mlp",
     "time_mlp",
+    "times_mlp",
 ]

@@ -1,4 +1,4 @@
-"""Multilayer perceptrons on vectors, plain and with a time input."""
+"""Multilayer perceptrons on vectors, plain, with a time input, and with the two times of a step."""
 
 from collections.abc import Callable
 from typing import Any
@@ -49,6 +49,21 @@ class _TimeMLP(nn.Module):
         return _MLP(self.out, self.width, self.depth, self.activation, True)(h, cond)
 
 
+class _TimesMLP(nn.Module):
+    out: int
+    width: int
+    depth: int
+    activation: str
+    num_frequencies: int
+
+    @nn.compact
+    def __call__(self, x: jax.Array, t: jax.Array, s: jax.Array, cond: jax.Array | None = None) -> jax.Array:
+        t, s = t.astype(x.dtype), s.astype(x.dtype)
+        # The step left to go beside the time (arXiv 2505.13447, table 1c): what changes fastest is then an input of its own.
+        h = jnp.concatenate([x, _time_features(t, self.num_frequencies), _time_features(s - t, self.num_frequencies)])
+        return _MLP(self.out, self.width, self.depth, self.activation, True)(h, cond)
+
+
 def _time_features(t: jax.Array, num_frequencies: int) -> jax.Array:
     # Half-integer multiples of pi tell both ends of [0, 1] apart; a network in t alone resolves the fast change near the data too slowly.
     angles = t * jnp.pi * jnp.asarray([0.5 * 2**k for k in range(num_frequencies)], t.dtype)
@@ -66,6 +81,13 @@ def time_mlp(out: int, *, width: int = 64, depth: int = 3, activation: str = "si
     check(out, width, depth, activation)
     checks.count("num_frequencies", num_frequencies, 0)
     return from_linen(_TimeMLP(out, width, depth, activation, num_frequencies))
+
+
+def times_mlp(out: int, *, width: int = 64, depth: int = 3, activation: str = "silu", num_frequencies: int = 2) -> Net:
+    """`apply(params, x (d,), t scalar, s scalar, cond (c,) or None) -> (out,)`: `time_mlp` for a step from t to s, as t and s - t."""
+    check(out, width, depth, activation)
+    checks.count("num_frequencies", num_frequencies, 0)
+    return from_linen(_TimesMLP(out, width, depth, activation, num_frequencies))
 
 
 def check(out: Any, width: Any, depth: Any, activation: Any) -> None:

@@ -2,13 +2,19 @@
 
 from jaxgen.objectives import couplings, weights
 from jaxgen.objectives.adversarial import adversarial
+from jaxgen.objectives.consistency import consistency
 from jaxgen.objectives.data_initialised import data_initialised
 from jaxgen.objectives.denoising import denoising, lognormal_times, stratified_times
 from jaxgen.objectives.discrepancy import energy
+from jaxgen.objectives.distillation import distillation
+from jaxgen.objectives.drifting import drifting
 from jaxgen.objectives.elbo import elbo
 from jaxgen.objectives.flow_matching import flow_matching, interpolant_matching
 from jaxgen.objectives.maximum_likelihood import maximum_likelihood
+from jaxgen.objectives.mean_flow import mean_flow
+from jaxgen.objectives.moment_matching import inductive_moment_matching
 from jaxgen.objectives.reconstruction import gaussian_of_codes, reconstruction
+from jaxgen.objectives.reflow import reflow
 from jaxgen.objectives.reverse_kl import reverse_kl
 from jaxgen.objectives.score_matching import score_matching
 from jaxgen.objectives.times import antithetic_times, uniform_times
@@ -17,17 +23,23 @@ from jaxgen.objectives.variational_bound import variational_bound
 __all__ = [
     "adversarial",
     "antithetic_times",
+    "consistency",
     "couplings",
     "data_initialised",
     "denoising",
+    "distillation",
+    "drifting",
     "elbo",
     "energy",
     "flow_matching",
     "gaussian_of_codes",
+    "inductive_moment_matching",
     "interpolant_matching",
     "lognormal_times",
     "maximum_likelihood",
+    "mean_flow",
     "reconstruction",
+    "reflow",
     "reverse_kl",
     "score_matching",
     "stratified_times",

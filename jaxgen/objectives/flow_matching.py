@@ -5,12 +5,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jaxgen.model import Model
 from jaxgen.objective import Batch, Clock, Objective, no_aux, require
 from jaxgen.objectives.couplings import Coupling, Pair, resolve
 from jaxgen.objectives.denoising import Times, stratified_times
+from jaxgen.objectives.pairing import pairing
 from jaxgen.paths import Interpolant, Path, interpolant, linear
 
 PARTS = ("velocity", "direct", "score")
@@ -70,22 +70,11 @@ def _matching(
 ) -> Objective:
     require(name, model, frozenset(parts))
     predict = {part: model.transform.parts[part] for part in parts}
-    draw = functools.partial(_draw, model)
-    on_host = jax.jit(draw, static_argnums=1)
-
-    def prepare(key: jax.Array, batch: Batch) -> Batch:
-        x = np.asarray(batch.x)
-        # A number that no split inside the base's draw comes to: fold_in and split give the same keys.
-        key_pair = jax.random.fold_in(key, 2**20)
-        return batch._replace(z=coupling.pair(key_pair, x, np.asarray(on_host(key, x.shape[0]), x.dtype), batch.cond))
-
-    def source(key: jax.Array, key_pair: jax.Array, batch: Batch) -> jax.Array:
-        z = draw(key, batch.x.shape[0]).astype(batch.x.dtype)
-        return z if coupling.on_host else coupling.pair(key_pair, batch.x, z, batch.cond)
+    paired = pairing(model, coupling)
 
     def loss(params: Any, aux: Any, key: jax.Array, batch: Batch, clock: Clock) -> tuple[jax.Array, dict[str, jax.Array]]:
         key_z, key_t, key_pair, key_eps = jax.random.split(key, 4)
-        z = source(key_z, key_pair, batch) if batch.z is None else batch.z
+        z = paired.source(key_z, key_pair, batch)
         t = times(key_t, batch.x.shape[0], batch.x.dtype)
         eps = jax.random.normal(key_eps, batch.x.shape, batch.x.dtype)
 
@@ -96,7 +85,7 @@ def _matching(
         errors = {part: jnp.mean(each[part]) for part in parts}
         return sum(errors.values(), jnp.zeros((), batch.x.dtype)), {"error": errors[parts[0]]} if len(parts) == 1 else errors
 
-    return Objective(no_aux, loss, frozenset(parts), prepare=prepare if coupling.on_host else None)
+    return Objective(no_aux, loss, frozenset(parts), prepare=paired.prepare)
 
 
 def _error(
@@ -122,7 +111,3 @@ def _error(
 
 def _noiseless(between: Interpolant) -> bool:
     return between.variance is jnp.zeros_like
-
-
-def _draw(model: Model, key: jax.Array, num: int) -> Any:
-    return model.base.sample(seed=key, sample_shape=(num,))

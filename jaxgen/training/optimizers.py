@@ -8,24 +8,37 @@ from typing import Any
 import jax
 import optax
 
+from jaxgen import checks
+
 Optimizer = Callable[[int], optax.GradientTransformation]
 
 
 def adam(
-    learning_rate: float = 1e-3, *, b1: float = 0.9, b2: float = 0.999, clip: float | None = 1.0, warmup: float = 0.02, floor: float = 0.0
+    learning_rate: float = 1e-3,
+    *,
+    b1: float = 0.9,
+    b2: float = 0.999,
+    clip: float | None = 1.0,
+    warmup: float = 0.02,
+    floor: float = 0.0,
+    cycles: int = 1,
 ) -> Optimizer:
     """Adam with cosine decay from `learning_rate` to `floor` times it, after a linear warm-up over a share `warmup` of the steps.
 
-    Gradients are clipped to global norm `clip`. Raises ValueError for a learning rate that is not positive.
+    Gradients are clipped to global norm `clip`. cycles: how often that schedule runs, each time over an equal share of the steps, for
+    objectives that train in rounds. Raises ValueError for a learning rate that is not positive.
     """
+    checks.count("cycles", cycles)
     if not (isinstance(learning_rate, Real) and 0 < learning_rate < math.inf):
         raise ValueError(f"learning_rate={learning_rate!r}; accepted: a positive, finite number.")
 
     def build(num_steps: int) -> optax.GradientTransformation:
-        warm = min(max(1, round(warmup * num_steps)), max(1, num_steps - 1))
-        schedule = optax.warmup_cosine_decay_schedule(
-            0.0 if num_steps > 1 else learning_rate, learning_rate, warm, max(num_steps, warm + 1), floor * learning_rate
+        length = max(1, -(-num_steps // cycles))
+        warm = min(max(1, round(warmup * length)), max(1, length - 1))
+        once = optax.warmup_cosine_decay_schedule(
+            0.0 if length > 1 else learning_rate, learning_rate, warm, max(length, warm + 1), floor * learning_rate
         )
+        schedule = once if cycles == 1 else lambda count: once(count % length)
         clipping = optax.identity() if clip is None else optax.clip_by_global_norm(clip)
         return optax.chain(clipping, optax.adam(schedule, b1, b2))
 

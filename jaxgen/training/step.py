@@ -91,7 +91,7 @@ def make_step(entry: Entry, num_steps: int, *, ema: float = 0.999, axis_name: st
         updates, opt_state = optimizer.update(grads, state.opt_state, trained)
         params, aux = cast(tuple[Any, Any], optax.apply_updates(trained, updates))
         if objective.update is not None:
-            aux = objective.update(params, aux, key, batch)
+            aux = objective.update(params, aux, key, batch, clock)
         # Early averages forget their start faster, so that a short fit is not an average with its initialisation.
         decay = jnp.minimum(ema, (1.0 + state.step) / (10.0 + state.step))
         average = jax.tree.map(lambda a, p: (decay * a + (1 - decay) * p).astype(p.dtype), state.ema, params)

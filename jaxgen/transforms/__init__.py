@@ -11,6 +11,7 @@ from jaxgen.transforms.columns import autoregressive_columns
 from jaxgen.transforms.coupling import coupling
 from jaxgen.transforms.decoder import autoencoder, gaussian_decoder, generator
 from jaxgen.transforms.elementwise import elementwise
+from jaxgen.transforms.flow_map import flow_map, renoised_flow_map
 from jaxgen.transforms.linear import low_rank, lu, orthogonal, planar, radial, sylvester
 from jaxgen.transforms.ode_flow import ode_flow, probability_flow
 from jaxgen.transforms.repeat import repeat
@@ -83,6 +84,7 @@ __all__ = [
     "euler",
     "euler_maruyama",
     "flip",
+    "flow_map",
     "from_distrax",
     "gaussian_decoder",
     "generator",
@@ -108,6 +110,7 @@ __all__ = [
     "probability_flow",
     "radial",
     "rational_quadratic",
+    "renoised_flow_map",
     "repeat",
     "residual",
     "rounding",

@@ -46,6 +46,11 @@ _FAMILIES = {
         "#149a8b",
         "A velocity field, learned by regression on straight lines, carries every point from noise to data along a smooth path.",
     ),
+    "few steps": Family(
+        "few steps",
+        "#cf5450",
+        "The way from noise to data in one evaluation of a network, or a few: the map itself is learned, not a velocity to be followed.",
+    ),
     "one objective for all": Family(
         "one objective for all",
         "#a87556",

@@ -31,3 +31,13 @@ def init_in_time(net: Net) -> Callable[..., Any]:
         return net.init(key, z, jnp.zeros((), z.dtype), cond)
 
     return init
+
+
+def init_in_times(net: Net) -> Callable[..., Any]:
+    """The same for networks in `(x, t, s, cond)`."""
+
+    def init(key: jax.Array, z: jax.Array, cond: Any = None) -> Any:
+        zero = jnp.zeros((), z.dtype)
+        return net.init(key, z, zero, zero, cond)
+
+    return init

@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from case import MILD, D, coupled, gaussian_decoder, latent_model, mlp, noisy, ode, on_normal, predicted, time_net
+from case import MILD, WIDTH, D, coupled, gaussian_decoder, latent_model, mlp, noisy, ode, on_normal, predicted, time_net
 from transform_outputs import FAST_COMPILE, filled
 
-from jaxgen import bases, numerics, objectives, paths
+from jaxgen import bases, nets, numerics, objectives, paths
 from jaxgen import transforms as T
 from jaxgen.model import Model
 from jaxgen.objective import Batch, Clock
@@ -50,6 +50,15 @@ def sampler():
 
 def diffusion():
     return on_normal(T.probability_flow(*predicted(MILD), solver=FEW))
+
+
+def map_of_steps():
+    net = nets.times_mlp(D, width=WIDTH, depth=2)
+    return on_normal(T.flow_map(lambda key, z, cond=None: net.init(key, z, jnp.zeros(()), jnp.zeros(()), cond), net.apply))
+
+
+def steered(model):
+    return objectives.mean_flow(model, coupling="optimal_transport", power=0.5, guidance=2.0, mix=0.3, drop=0.3)
 
 
 def game(name, **weights):
@@ -127,6 +136,12 @@ PAIRINGS: dict[str, tuple[Callable[[], Model], Callable[[Model], Any]]] = {
     "flow_matching-classes": (cnf, conditional(None)),
     "flow_matching-ratio": (cnf, conditional(0.2)),
     "flow_matching-from-data": (from_data, lambda model: objectives.flow_matching(model, paths.trigonometric())),
+    "mean_flow": (map_of_steps, objectives.mean_flow),
+    "mean_flow-guided": (map_of_steps, steered),
+    "reflow": (cnf, lambda model: objectives.reflow(model, 2, solver=FEW)),
+    "consistency": (map_of_steps, objectives.consistency),
+    "moment_matching": (map_of_steps, objectives.inductive_moment_matching),
+    "drifting": (generator, objectives.drifting),
     "interpolant": (with_score, interpolating("velocity", "score")),
     "score_matching-implicit": (diffusion, score_matching("implicit")),
     "score_matching-sliced": (diffusion, score_matching("sliced")),
@@ -150,6 +165,10 @@ REFUSED = {
     "reverse_kl-estimated": (estimated, reverse_kl(path_gradient=False), "path_gradient=False.*forward_and_log_det"),
     "interpolant-cnf": (cnf, interpolating("velocity", "score"), "interpolant_matching needs the parts score"),
     "score_matching-cnf": (cnf, score_matching("sliced"), "score_matching needs the parts score"),
+    "mean_flow-cnf": (cnf, objectives.mean_flow, "mean_flow needs the parts mean_velocity.*velocity"),
+    "reflow-flow": (flow, objectives.reflow, "reflow needs the parts velocity"),
+    "consistency-cnf": (cnf, objectives.consistency, "parts jump"),
+    "moment_matching-cnf": (cnf, objectives.inductive_moment_matching, "parts jump"),
     "variational_bound-cnf": (cnf, bound(), "variational_bound needs the parts eps"),
     "flow_matching-vae": (vae, objectives.flow_matching, "parts velocity"),
     "flow_matching-flow": (flow, lambda model: objectives.flow_matching(model, paths.linear()), "parts velocity"),

@@ -106,7 +106,8 @@ def test_every_size_with_and_without_a_condition(name, dim, cond_dim):
         drawn = jax.eval_shape(lambda p, c, model=model: sample(jax.random.key(0), model, p, 4, c), params, cond)
         assert drawn.shape == (4, dim) and drawn.dtype == jnp.float32
         estimated = dim > 16 and (
-            reading in ("ode", "ddim", "heun") or name in ("cnf", "cfm", "ot_cfm", "sb_cfm", "vp_cfm", "c2ot_cfm", "residual")
+            reading in ("ode", "ddim", "heun")
+            or name in ("meanflow", "rectified_flow", "cnf", "cfm", "ot_cfm", "sb_cfm", "vp_cfm", "c2ot_cfm", "residual")
         )
         assert (model.transform.density is Density.UNBIASED) == estimated
         if model.transform.density is not Density.IMPLICIT and reading != "ode":
@@ -135,5 +136,6 @@ def test_entries_that_share_a_model_differ_in_the_objective_only():
     assert all(shapes("cnf") == shapes(name) for name in ("cfm", "ot_cfm", "sb_cfm", "vp_cfm", "c2ot_cfm"))
     assert shapes("gan") == shapes("energy")
     assert set(zoo.FAMILIES.values()) == {
-        "autoencoder", "autoregressive", "adversarial", "normalizing flow", "diffusion", "flow matching", "one objective for all",
+        "autoencoder", "autoregressive", "adversarial", "normalizing flow", "diffusion", "flow matching", "few steps",
+        "one objective for all",
     }  # fmt: skip

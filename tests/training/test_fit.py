@@ -259,10 +259,10 @@ def test_a_bad_step_leaves_the_state_as_it_was(gaussian_entry, data, key):
 def test_state_without_gradients_is_updated(gaussian_entry, data, key):
     entry = gaussian_entry(
         init=lambda key, params, batch: (params, {"count": jnp.zeros(())}),
-        update=lambda params, aux, key, batch: {"count": aux["count"] + 1},
+        update=lambda params, aux, key, batch, clock: {"count": aux["count"] + (clock.step < 3)},
     )
     fitted = fit(key, entry, data, 5, **ONE)
-    assert float(fitted.aux["count"]) == 5
+    assert float(fitted.aux["count"]) == 3
 
 
 def test_the_average_is_short_at_first_and_then_as_asked(gaussian_entry, data, key):
@@ -285,6 +285,12 @@ def test_adam_clips_warms_up_and_decays():
         sizes.append(-float(update[0]))
     assert sizes[0] == 0 and np.argmax(sizes) == 10 and sizes[-1] < 1e-3
     np.testing.assert_allclose([sizes[10], sizes[55]], [0.1, 0.05], rtol=1e-3)
+    twice = adam(0.1, clip=None, warmup=0.1, cycles=2)(201)
+    state, rounds = twice.init(jnp.zeros(1)), []
+    for _ in range(201):
+        update, state = twice.update(jnp.ones(1), state)
+        rounds.append(-float(update[0]))
+    assert rounds[0] == rounds[101] == 0 and np.argmax(rounds[:101]) == np.argmax(rounds[101:]) == 10 and rounds[100] < 1e-3
     clipped = optax.chain(optax.clip_by_global_norm(1.0), optax.scale(-1.0))
     np.testing.assert_allclose(clipped.update(jnp.asarray([30.0, 40.0]), clipped.init(jnp.zeros(2)))[0], [-0.6, -0.8])
     with pytest.raises(ValueError, match=r"learning_rate=0\.0"):
