@@ -10,8 +10,15 @@ import jax.numpy as jnp
 from jaxgen import checks
 from jaxgen.nets.net import Net, from_linen
 
+
+def silu(x: jax.Array) -> jax.Array:
+    """`x sigmoid(x)`, by a hyperbolic tangent: of two rational functions and no exponential, where XLA's logistic has one and a division."""
+    half = 0.5 * x
+    return half + half * jnp.tanh(half)
+
+
 ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
-    "silu": nn.silu,
+    "silu": silu,
     "gelu": nn.gelu,
     "tanh": jnp.tanh,
     "relu": nn.relu,

@@ -4,6 +4,7 @@ from jaxgen.bases import from_distrax, to_distrax
 from jaxgen.transform import chain, invert, on
 from jaxgen.transforms.actnorm import actnorm
 from jaxgen.transforms.affine import affine, diagonal_affine, flip, on_condition, triangular_affine
+from jaxgen.transforms.alternating import alternating
 from jaxgen.transforms.autoregressive import autoregressive, inverse_autoregressive
 from jaxgen.transforms.block_autoregressive import block_autoregressive
 from jaxgen.transforms.bounded import onto_interval, onto_positive, onto_simplex
@@ -62,6 +63,7 @@ __all__ = [
     "absolute",
     "actnorm",
     "affine",
+    "alternating",
     "ancestral",
     "ascending",
     "augmentation",

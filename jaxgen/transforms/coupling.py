@@ -24,7 +24,11 @@ def coupling(scalar: Scalar, net: Callable[[int], Net], mask: Sequence[bool] | N
     is nothing to be conditioned on, so the network sees a constant zero (and the condition). params: the network's.
     Raises ValueError for a mask of another length than the event or that leaves no coordinate to map.
     """
-    split, join = _halves() if mask is None else _selections(mask)
+    return couple(scalar, net, *(_halves() if mask is None else _selections(mask)))
+
+
+def couple(scalar: Scalar, net: Callable[[int], Net], split: Callable[[Any], Any], join: Callable[..., Any]) -> Transform:
+    """The coupling on events of any structure: `split(event) -> (passing (k,), mapped (m,))`, of which `join` makes an event again."""
 
     def conditioner(rest: jax.Array) -> Net:
         return net(rest.shape[0] * scalar.num_params)
@@ -32,18 +36,18 @@ def coupling(scalar: Scalar, net: Callable[[int], Net], mask: Sequence[bool] | N
     def seen(same: jax.Array) -> jax.Array:
         return same if same.shape[0] else jnp.zeros((1,), same.dtype)
 
-    def init(key: jax.Array, z: jax.Array, cond: Any = None) -> Any:
+    def init(key: jax.Array, z: Any, cond: Any = None) -> Any:
         same, rest = split(z)
         return conditioner(rest).init(key, seen(same), cond)
 
-    def apply(function: Any, params: Any, x: jax.Array, cond: Any) -> tuple[jax.Array, jax.Array]:
+    def apply(function: Any, params: Any, x: Any, cond: Any) -> tuple[Any, jax.Array]:
         same, rest = split(x)
         theta = conditioner(rest).apply(params, seen(same), cond).reshape(scalar.num_params, -1)
         y, log_det = scalar.over(function)(theta, rest)
         return join(same, y), jnp.sum(log_det)
 
-    def apply_batch(function: Any, params: Any, x: jax.Array, cond: Any) -> tuple[jax.Array, jax.Array]:
-        if split(x[0])[1].size >= WIDE:
+    def apply_batch(function: Any, params: Any, x: Any, cond: Any) -> tuple[Any, jax.Array]:
+        if split(jax.tree.map(lambda a: a[0], x))[1].size >= WIDE:
             return jax.vmap(partial(apply, function, params))(x, cond)
         same, rest = jax.vmap(split, out_axes=(0, 1))(x)
         net = conditioner(rest)

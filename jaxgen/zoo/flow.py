@@ -2,22 +2,30 @@
 
 from jaxgen.bases import normal
 from jaxgen.model import Model
-from jaxgen.nets import made, mlp, time_mlp
+from jaxgen.nets import Net, made, mlp, time_mlp
 from jaxgen.numerics import fixed
 from jaxgen.objectives import maximum_likelihood
 from jaxgen.training import adam
-from jaxgen.transforms import autoregressive, chain, coupling, flip, rational_quadratic, repeat, scale_and_shift
+from jaxgen.transform import Transform
+from jaxgen.transforms import Scalar, alternating, autoregressive, chain, coupling, flip, rational_quadratic, repeat, scale_and_shift
 from jaxgen.zoo.registry import Recipe, register
 from jaxgen.zoo.velocity import velocity_flow
 
 FAMILY = "normalizing flow"
 
 
+def _couplings(scalar: Scalar, dim: int, width: int, depth: int, num_layers: int) -> Transform:
+    def net(out: int) -> Net:
+        return mlp(out, width=width, depth=depth, zero_last=True)
+
+    # One coordinate has no other to take turns with. Up to eight layers are written out for sampling.
+    return repeat(coupling(scalar, net), num_layers) if dim == 1 else alternating(scalar, net, num_layers, forward_unroll=4)
+
+
 @register(FAMILY)
 def realnvp(dim: int, cond_dim: int | None, *, width: int = 48, depth: int = 2, num_layers: int = 8, learning_rate: float = 3e-3) -> Recipe:
     """Affine couplings (arXiv 1605.08803)."""
-    layer = coupling(scale_and_shift(), lambda out: mlp(out, width=width, depth=depth, zero_last=True))
-    model = Model(normal((dim,)), repeat(chain(layer, flip()), num_layers))
+    model = Model(normal((dim,)), _couplings(scale_and_shift(), dim, width, depth, num_layers))
     return Recipe({"default": model}, maximum_likelihood(model), "maximum likelihood", adam(learning_rate))
 
 
@@ -34,8 +42,7 @@ def nsf(
     learning_rate: float = 3e-3,
 ) -> Recipe:
     """Rational-quadratic spline couplings (arXiv 1906.04032)."""
-    layer = coupling(rational_quadratic(num_bins, bound), lambda out: mlp(out, width=width, depth=depth, zero_last=True))
-    model = Model(normal((dim,)), repeat(chain(layer, flip()), num_layers))
+    model = Model(normal((dim,)), _couplings(rational_quadratic(num_bins, bound), dim, width, depth, num_layers))
     return Recipe({"default": model}, maximum_likelihood(model), "maximum likelihood", adam(learning_rate))
 
 

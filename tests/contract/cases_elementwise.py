@@ -19,9 +19,9 @@ def on_circle(transform):
 
 
 def angles(rng, num):
-    """Angles, some of them next to where the circle closes."""
+    """Angles, some of them next to where the circle closes; on it, a rounding decides which of its two names the point gets."""
     found = rng.uniform(-math.pi, math.pi, (num, D))
-    found[0], found[1] = -math.pi, math.pi - 1e-5
+    found[0], found[1] = -math.pi + 1e-9, math.pi - 1e-5
     return found
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from jaxgen import nets
+from jaxgen.nets.mlp import ACTIVATIONS
 
 
 @pytest.mark.parametrize("d", [1, 2, 5, 20])
@@ -90,3 +91,9 @@ def test_bad_arguments_are_named(make):
             make(2, **options)
     with pytest.raises(ValueError, match="outputs=0"):
         make(0)
+
+
+def test_silu_is_its_definition_far_out_too():
+    x = np.linspace(-90.0, 90.0, 181, dtype=np.float32)
+    np.testing.assert_allclose(ACTIVATIONS["silu"](jnp.asarray(x)), x / (1 + np.exp(-x.astype(np.float64))), rtol=1e-6, atol=1e-5)
+    assert np.isfinite(jax.vmap(jax.grad(ACTIVATIONS["silu"]))(jnp.asarray(x))).all()

@@ -96,3 +96,18 @@ def test_round_trip_through_32_layers_in_float32(kind, scalar, key):
     assert np.abs(z - x).max() > 0.1
     np.testing.assert_allclose(again, x, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(forward, -inverse, rtol=1e-4, atol=1e-3)
+
+
+def test_couplings_that_take_turns_are_layers_with_opposite_masks(key):
+    """Five layers on three coordinates: halves of unequal size, and an odd layer left over."""
+    f, masks = T.alternating(SPLINE, mlp, 5), ([True, False, False], [False, True, True])
+    z = jnp.asarray([[0.3, -1.0, 0.9], [2.0, 0.1, -0.4]])
+    params = jax.tree.map(lambda a: a + 0.3 * jax.random.normal(key, a.shape), f.init(key, z[0]))
+    layers = [jax.tree.map(lambda a, i=i: a[i // 2], params[0][i % 2]) for i in range(4)] + [params[1]]
+    x, found = z, f.parts["stages"](params, z[0])
+    for i, layer in enumerate(layers):
+        x = T.coupling(SPLINE, mlp, masks[i % 2]).batched.forward(layer, x)
+        np.testing.assert_allclose(found[i], x[0], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(f.batched.forward(params, z), x, rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match=r"event of shape \(1,\)"):
+        f.init(key, z[0, :1])
