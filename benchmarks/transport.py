@@ -1,9 +1,9 @@
 """Transport in the plane by flow matching against the published figures of arXiv 2302.00482: W2 of samples, and how straight the flow is.
 
 Per column a source and a target; 20,000 steps of batch 512, a network of 3 x 64 SELU units, 100 Euler steps, W2 between 10,000 flowed and
-10,000 fresh points by POT's exact solver, 5 seeds (`--seeds` runs some of them). Beside it the floor: W2 between two fresh sets of the target, which no model beats but by
-chance. NPE is the normalised path energy `|integral E |v|^2 dt - W2^2(source, target)| / W2^2(source, target)`. The eight Gaussians have
-standard deviation 0.1^(1/4) around a circle of radius 5, as in that paper's code.
+10,000 fresh points by POT's exact solver, 5 seeds (`--seeds` runs some). Beside it the floor: W2 between two fresh sets of the target,
+which no model beats but by chance. NPE is the normalised path energy `|integral E |v|^2 dt - W2^2(source, target)| / W2^2(source, target)`.
+The eight Gaussians have standard deviation 0.1^(1/4) around a circle of radius 5, as in that paper's code.
 """
 
 from collections.abc import Callable
