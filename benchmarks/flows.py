@@ -2,7 +2,7 @@
 
 Same architecture on both sides: realnvp (8 affine couplings), rqs (4 rational-quadratic couplings, 8 bins), maf (5 MADE layers); 2 hidden
 layers of silu. Batches of 4,096 events, training batches of 256 with Adam on the likelihood, float32. Every contender has a process of its
-own with one host device (ours: two; they serve training, which splits its batch over them); the processes take turns, so that drift hits
+own with one host device (ours: two, over which it splits its batches); the processes take turns, so that drift hits
 all alike, and figures are medians. Peers run in their best native form: jitted functions and a jitted train step where they are in JAX,
 which is called per step; eager torch elsewhere. Ours trains K steps in a scan, as `jaxgen.fit` does. A fit is timed in a fresh process,
 "cold" without a compilation cache and "warm" with the one that the fit before it left. Fractions are of the matmul rate that JAX reaches on

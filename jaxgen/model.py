@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import jax
 import jax.numpy as jnp
 
+from jaxgen import spread
 from jaxgen.transform import Density, ImplicitDensityError, Transform, over_batch
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ def sample(key: jax.Array, model: Model, params: Any, num_samples: int, cond: An
     _check_count("num_samples", num_samples)
     _check_count("batch_size", batch_size, optional=True)
     _check_rows("cond", cond, num_samples)
-    return _sample(model, num_samples, batch_size, params, key, cond)
+    mesh = spread.mesh_for(num_samples if batch_size is None else min(batch_size, num_samples), params, key, cond)
+    return spread.gathered(mesh, _sample(model, num_samples, batch_size, mesh, params, key, cond))
 
 
 def sample_and_log_prob(
@@ -134,7 +136,8 @@ def log_prob(
     x = jnp.asarray(x)
     _check_rows("cond", cond, x.shape[0] if x.ndim else -1)
     draws = 1 if density is Density.EXACT else num_draws
-    value, stderr = _log_prob(model, draws, batch_size, params, x, cond, key)
+    mesh = spread.mesh_for(x.shape[0] if batch_size is None else min(batch_size, x.shape[0]), params, x, cond, key)
+    value, stderr = spread.gathered(mesh, _log_prob(model, draws, batch_size, mesh, params, x, cond, key))
     return LogProb(value, stderr, density)
 
 
@@ -190,12 +193,12 @@ def sampling_params(model: Model, params: Any, cond: Any = None) -> Any:
     return jax.tree.unflatten(treedef, [i in kept for i in range(len(leaves))])
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def _sample(model: Model, num: int, batch_size: int | None, params: Any, key: jax.Array, cond: Any) -> Any:
-    def draw(keys: Any, c: Any) -> Any:
+@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))
+def _sample(model: Model, num: int, batch_size: int | None, mesh: Any, params: Any, key: jax.Array, cond: Any) -> Any:
+    def draw(params: Any, keys: Any, c: Any) -> Any:
         return over_batch(model.transform).forward(params, _noise(model, keys), c)
 
-    return _in_batches(draw, num, batch_size, jax.random.split(key, num), cond)
+    return _in_batches(functools.partial(spread.split(mesh, draw), params), num, batch_size, jax.random.split(key, num), cond)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
@@ -210,25 +213,26 @@ def _sample_and_log_prob(model: Model, num: int, batch_size: int | None, params:
     return _in_batches(draw, num, batch_size, jax.random.split(key, num), cond)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def _log_prob(model: Model, num_draws: int, batch_size: int | None, params: Any, x: Any, cond: Any, key: Any) -> Any:
+@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))
+def _log_prob(model: Model, num_draws: int, batch_size: int | None, mesh: Any, params: Any, x: Any, cond: Any, key: Any) -> Any:
     inverse = _require_inverse(model)
     _check_event(model, params, x, cond)
 
-    def one_draw(x: Any, c: Any, keys: Any) -> jax.Array:
+    def one_draw(params: Any, x: Any, c: Any, keys: Any) -> jax.Array:
         pre = inverse(params, x, c, keys)
         return jax.vmap(model.base.log_prob)(pre.z) + pre.log_det - pre.log_q
 
-    def estimate(x: Any, c: Any, keys: Any) -> tuple[jax.Array, jax.Array]:
+    def estimate(params: Any, x: Any, c: Any, keys: Any) -> tuple[jax.Array, jax.Array]:
         if model.transform.density is Density.EXACT:
-            logs = one_draw(x, c, keys)
+            logs = one_draw(params, x, c, keys)
             return logs, jnp.zeros_like(logs)
         draws = jax.vmap(lambda k: jax.random.split(k, num_draws), out_axes=1)(keys)
-        logs = jax.vmap(lambda k: one_draw(x, c, k))(draws)
+        logs = jax.vmap(lambda k: one_draw(params, x, c, k))(draws)
         return _combine(logs, model.transform.density)
 
     keys = None if key is None else jax.random.split(key, x.shape[0])
-    return _in_batches(estimate, x.shape[0], batch_size or _default_batch(model, num_draws), x, cond, keys)
+    whole = functools.partial(spread.split(mesh, estimate), params)
+    return _in_batches(whole, x.shape[0], batch_size or _default_batch(model, num_draws), x, cond, keys)
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -1,5 +1,6 @@
 """Numerics: divergences, ODE integration through diffrax, root finding, log-dets by random series, safe elementary functions."""
 
+from jaxgen.numerics.assignment import assignment
 from jaxgen.numerics.divergence import divergence, hutch_plus_plus, hutchinson
 from jaxgen.numerics.elementary import safe_norm
 from jaxgen.numerics.fixed_point import contraction_root, contraction_steps
@@ -12,6 +13,7 @@ __all__ = [
     "Plan",
     "Solver",
     "adaptive",
+    "assignment",
     "contraction_root",
     "contraction_steps",
     "divergence",

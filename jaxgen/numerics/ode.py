@@ -1,13 +1,16 @@
-"""Initial value problems through diffrax: one `solve` for adaptive and fixed grids, differentiable in both modes."""
+"""Initial value problems: one `solve` for adaptive and fixed grids, differentiable in both modes; diffrax where it is as fast."""
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import diffrax
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxgen import checks
+from jaxgen.numerics.embedded import Found, Pair, integrate, integrate_in_reverse
 
 
 class Solver(NamedTuple):
@@ -35,7 +38,7 @@ _FIXED = {
     "heun": _Tableau(((), (1.0,)), (0.5, 0.5), (0.0, 1.0)),
     "rk4": _Tableau(((), (0.5,), (0.0, 0.5), (0.0, 0.0, 1.0)), (1 / 6, 1 / 3, 1 / 3, 1 / 6), (0.0, 0.5, 0.5, 1.0)),
 }
-_ADAPTIVE: dict[str, tuple[Callable[[], diffrax.AbstractSolver], int]] = {
+_ADAPTIVE: dict[str, tuple[Any, int]] = {
     "bosh3": (diffrax.Bosh3, 3),
     "tsit5": (diffrax.Tsit5, 6),
     "dopri5": (diffrax.Dopri5, 6),
@@ -58,10 +61,10 @@ def fixed(num_steps: int, method: str = "rk4") -> Solver:
 def adaptive(rtol: float = 1e-5, atol: float = 1e-5, method: str = "tsit5", max_steps: int = 4096, *, adjoint: str = "direct") -> Solver:
     """Steps chosen to keep the local error under `atol + rtol |y|`; a solve that needs more than `max_steps` returns NaN, never a guess.
 
-    method: "bosh3", "tsit5", "dopri5" or "dopri8". adjoint: how a solve is differentiated, diffrax's
+    method: "bosh3", "tsit5", "dopri5" or "dopri8". adjoint: how a solve is differentiated:
 
     - "direct": forward and reverse mode, any order; the only one through which a Jacobian of a solve can be taken in forward mode.
-    - "recursive": reverse mode only, of the discrete solve, from checkpoints: less memory and time in reverse mode than "direct".
+    - "recursive": reverse mode only, of the steps taken, from checkpoints: less memory and time in reverse mode than "direct".
     - "backsolve": reverse mode only, by solving the adjoint ODE backwards in O(1) memory; the gradient has the solver's error, and states
       saved on the way (`save_at`) have none of these savings (arXiv 1806.07366).
     """
@@ -141,6 +144,61 @@ def _fixed_solve(field: Callable[[jax.Array, Any], Any], y0: Any, start: jax.Arr
 
 
 def _adaptive_solve(
+    field: Callable[[Any, Any], Any], y0: Any, start: jax.Array, end: jax.Array, solver: Solver, save_at: Any, norm: Any
+) -> tuple[Any, jax.Array]:
+    if save_at is not None or solver.adjoint == "backsolve":
+        return _diffrax_solve(field, y0, start, end, solver, save_at, norm)
+    # Our own loop and not diffrax's, which pays for its derivatives in every solve (benchmarks/dynamics.py).
+    field, consts = jax.closure_convert(field, start, y0)
+    how = (_pair(solver.method), solver.rtol, solver.atol, solver.max_steps, _root_mean_square if norm is None else norm)
+    if solver.adjoint == "recursive":
+        found = integrate_in_reverse(field, tuple(consts), y0, start, end, *how)
+    else:
+        found = _in_both_modes(field, tuple(consts), y0, start, end, solver, norm, how)
+    return jax.tree.map(lambda y: jnp.where(found.ok, y, jnp.nan), found.y), found.num_steps * _ADAPTIVE[solver.method][1]
+
+
+def _in_both_modes(
+    field: Callable[..., Any], consts: Any, y0: Any, start: jax.Array, end: jax.Array, solver: Solver, norm: Any, how: Any
+) -> Found:
+    @jax.custom_jvp
+    def value(y0: Any, consts: Any) -> Found:
+        return integrate(lambda t, y: field(t, y, *consts), y0, start, end, *how)
+
+    @value.defjvp
+    def _(primals: Any, tangents: Any) -> Any:
+        def by_diffrax(y0: Any, consts: Any) -> Any:
+            return _diffrax_solve(lambda t, y: field(t, y, *consts), y0, start, end, solver, None, norm)
+
+        (y, count), (y_dot, _) = jax.jvp(by_diffrax, primals, tangents)
+        tried = (count // _ADAPTIVE[solver.method][1]).astype(jnp.int32)
+        zero = np.zeros((), jax.dtypes.float0)
+        return Found(y, tried, jnp.ones((), bool)), Found(y_dot, zero, zero)
+
+    return value(y0, consts)
+
+
+@functools.cache
+def _pair(method: str) -> Pair:
+    """The coefficients that diffrax has for a method, in our form."""
+    table = _ADAPTIVE[method][0].tableau
+    a = ((), *(tuple(map(float, row)) for row in table.a_lower))
+    return Pair(
+        a,
+        tuple(map(float, table.b_sol)),
+        tuple(map(float, table.b_error)),
+        (0.0, *map(float, table.c)),
+        _ADAPTIVE[method][0]().error_order(None),
+        table.fsal,
+    )
+
+
+def _root_mean_square(error: Any) -> jax.Array:
+    leaves = [e.ravel() for e in jax.tree.leaves(error)]
+    return jnp.sqrt(jnp.mean(jnp.concatenate(leaves) ** 2))
+
+
+def _diffrax_solve(
     field: Callable[[Any, Any], Any], y0: Any, start: jax.Array, end: jax.Array, solver: Solver, save_at: Any, norm: Any
 ) -> tuple[Any, jax.Array]:
     method, num_evaluations = _ADAPTIVE[solver.method]

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
+from jaxgen.numerics import assignment
 from jaxgen.numerics.sinkhorn import sinkhorn
 
 Pair = Callable[[Any, Any, Any, Any], Any]
@@ -79,7 +79,7 @@ def conditional_optimal_transport(ratio: float | None = None, *, distance: str =
         if ratio is None:
             return _within_classes(x, z, c)
         cost, apart = squared_distances(x.astype(np.float64), z.astype(np.float64)), _apart(c, distance)
-        return z[linear_sum_assignment(cost + condition_weight(cost, apart, ratio) * apart)[1]]
+        return z[assignment(cost + condition_weight(cost, apart, ratio) * apart)]
 
     return Coupling(pair, on_host=True)
 
@@ -106,7 +106,7 @@ def resolve(coupling: "str | Coupling | Pair") -> Coupling:
 def optimal_pairing(x: np.ndarray, z: np.ndarray) -> np.ndarray:
     """The rows of `z` `(n, d)` in the order that minimises the summed squared distance to those of `x` `(n, d)`."""
     # The squares are the same for every order: what is left is the inner products.
-    return z[linear_sum_assignment(-(x @ z.T))[1]]
+    return z[assignment(-(x @ z.T))]
 
 
 def condition_weight(cost: np.ndarray, apart: np.ndarray, ratio: float) -> float:

@@ -1,5 +1,6 @@
 """Likelihood training of a diffusion: its variational bound in continuous time, in bits per dimension (arXiv 2107.00630)."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -12,7 +13,7 @@ from jaxgen.objectives.weights import log_snr_and_rate
 from jaxgen.paths import Path
 
 
-def variational_bound(model: Model, path: Path, *, num_time_bins: int | None = None) -> Objective:
+def variational_bound(model: Model, path: Path | Callable[[Any], Path], *, num_time_bins: int | None = None) -> Objective:
     """Minimise the bound on -log p(x) in bits per dimension, base-2 logs per coordinate of the data in their own units.
 
     With lambda = log(alpha^2 / sigma^2) and d coordinates, in nats (2107.00630, eqs. 11 to 17, for data that are numbers):
@@ -24,6 +25,8 @@ def variational_bound(model: Model, path: Path, *, num_time_bins: int | None = N
     Prior and reconstruction are fixed by the path, so the weight of `weights.elbo()` in `denoising` has the same gradient; here the value
     is the bound. Its mean over t does not depend on the schedule between the ends, its variance does (section 5.1).
 
+    path: a path, or a function of the params that returns one, whose ends are then learnt with the network: all three terms have gradients in
+        them (section 4; `transforms.learned_path`). Data that are numbers reward a high last log SNR as long as the network denoises there.
     num_time_bins: learn the density of t, constant in that many bins, that makes the estimate's variance least, which is to learn the schedule
         between the ends; it is an auxiliary and dropped at inference. t is then drawn from it and the loss weighted back, so the mean stays.
 
@@ -31,7 +34,7 @@ def variational_bound(model: Model, path: Path, *, num_time_bins: int | None = N
     the bound is then infinite or its rate is, and for a count below two.
     """
     require("variational_bound", model, frozenset({"eps"}))
-    if any(path.ends()):
+    if isinstance(path, Path) and any(path.ends()):
         raise ValueError("path: alpha is 0 at t = 0 or sigma at t = 1; accepted: a finite log SNR at both ends, such as paths.vp_linear().")
     if num_time_bins is not None and (not isinstance(num_time_bins, int) or num_time_bins < 2):
         raise ValueError(f"num_time_bins={num_time_bins!r}; accepted: None, or an integer of at least 2.")
@@ -40,7 +43,11 @@ def variational_bound(model: Model, path: Path, *, num_time_bins: int | None = N
     def init(key: jax.Array, params: Any, batch: Batch) -> tuple[Any, Any]:
         return params, () if num_time_bins is None else jnp.zeros(num_time_bins, batch.x.dtype)
 
+    def path_of(params: Any) -> Path:
+        return path if isinstance(path, Path) else path(params)
+
     def bits(params: Any, x: jax.Array, cond: Any, z: jax.Array, t: jax.Array) -> jax.Array:
+        path = path_of(params)
         error = jnp.mean((z - predict(params, path.at(t, x, z), t, cond)) ** 2)
         return 0.5 * log_snr_and_rate(path, t)[1] * error / jnp.log(2.0).astype(x.dtype)
 
@@ -51,7 +58,7 @@ def variational_bound(model: Model, path: Path, *, num_time_bins: int | None = N
         u = stratified_times(key_t, x.shape[0], x.dtype)
         t, log_density = (u, jnp.zeros_like(u)) if num_time_bins is None else _times(jax.lax.stop_gradient(aux), u)
         estimate = jax.vmap(lambda *a: bits(params, *a))(x, batch.cond, z, t) * jnp.exp(-log_density)
-        diffusion, ends = jnp.mean(estimate), _ends(path, x)
+        diffusion, ends = jnp.mean(estimate), _ends(path_of(params), x)
         total = diffusion + sum(ends.values())
         metrics = {"bits_per_dim": total, "diffusion": diffusion, **ends}
         return total + (0 if num_time_bins is None else _variance_term(aux, t, estimate)), metrics

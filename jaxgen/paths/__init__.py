@@ -7,7 +7,7 @@ from jaxgen.paths.change import on_path
 from jaxgen.paths.guidance import conditioned_on, guided, inpainting
 from jaxgen.paths.interpolant import Interpolant, brownian_variance, interpolant, interpolant_mixture, sine_variance
 from jaxgen.paths.mixture import mixture_log_prob, mixture_prediction
-from jaxgen.paths.path import Path, edm, follmer, linear, trigonometric, ve, vp_cosine, vp_linear
+from jaxgen.paths.path import Path, edm, follmer, linear, trigonometric, ve, vp_cosine, vp_linear, vp_log_snr
 from jaxgen.paths.prediction import Prediction, preconditioned, prediction
 from jaxgen.paths.target import TARGETS, Target, unit_target
 
@@ -37,4 +37,5 @@ __all__ = [
     "ve",
     "vp_cosine",
     "vp_linear",
+    "vp_log_snr",
 ]

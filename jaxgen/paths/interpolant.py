@@ -44,10 +44,17 @@ class Interpolant(NamedTuple):
 def interpolant(path: Path | None = None, variance: Schedule | None = None) -> Interpolant:
     """The interpolant whose x_1 and x_0 take the place of a path's data and noise: alpha and beta are its alpha and sigma.
 
-    path: linear by default; it should end in 0 and 1, as `linear`, `trigonometric` and `follmer` do. variance: gamma^2, such as
-    `brownian_variance()` or `sine_variance()`; none by default, which is flow matching between data sets (arXiv 2302.00482).
+    path: linear by default; it should end in 0 and 1, as `linear` and `trigonometric` do. variance: gamma^2, such as `brownian_variance()`
+    or `sine_variance()`; none by default, which is flow matching between data sets (arXiv 2302.00482). Raises ValueError for a path whose
+    alpha or sigma changes infinitely fast at an end, as `follmer`'s sigma does at t = 1: so would the points there.
     """
     path = linear() if path is None else path
+    for t in (0.0, 1.0):
+        if not path.is_finite_at(t):
+            raise ValueError(
+                f"path: alpha or sigma has an infinite rate at t = {t:g}, and so has a velocity learnt on it; accepted: linear(), trigonometric() "
+                "or another with finite rates. Noise to data on follmer() is learnt as a denoiser instead: objectives.denoising."
+            )
     return Interpolant(path.alpha, path.sigma, jnp.zeros_like if variance is None else variance)
 
 

@@ -1,5 +1,6 @@
 """Noise schedules: alpha and sigma as functions of t in [0, 1], from noise to data."""
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -56,6 +57,15 @@ class Path(NamedTuple):
         except jax.errors.ConcretizationTypeError:
             return False, False
 
+    def is_finite_at(self, t: float) -> bool:
+        """Whether alpha, sigma and their rates are finite at `t`; true where the schedules are being traced, as nobody can see."""
+        try:
+            with jax.ensure_compile_time_eval():
+                at = jnp.asarray(t, jnp.zeros(()).dtype)
+                return all(math.isfinite(float(a)) for a in (self.alpha(at), self.sigma(at), *self.rates(at)))
+        except jax.errors.ConcretizationTypeError:
+            return True
+
 
 def linear() -> Path:
     """Conditional optimal transport, `alpha = t`, `sigma = 1 - t` (arXiv 2210.02747, eq. 20 with sigma_min = 0)."""
@@ -75,6 +85,20 @@ def vp_linear(beta_min: float = 0.1, beta_max: float = 20.0, last: float = 1e-4)
         return -0.5 * tau * (beta_min + 0.5 * tau * (beta_max - beta_min))
 
     return Path(lambda t: jnp.exp(log_alpha(t)), lambda t: jnp.sqrt(-jnp.expm1(2 * log_alpha(t))))
+
+
+def vp_log_snr(low: float = -5.0, high: float = 13.3) -> Path:
+    """Variance preserving with `log(alpha^2 / sigma^2)` linear from `low` at t = 0 to `high` at t = 1 (arXiv 2107.00630, section 5.1).
+
+    The ends are that paper's gamma with its sign changed; they may be traced, which makes them learnable.
+    """
+    if not isinstance(low, Tracer) and not isinstance(high, Tracer) and not low < high:
+        raise ValueError(f"vp_log_snr: low={low!r}, high={high!r}; accepted: low < high.")
+
+    def half_log(t: jax.Array, sign: int) -> jax.Array:
+        return jnp.exp(0.5 * jax.nn.log_sigmoid(sign * (low + t * (high - low))))
+
+    return Path(lambda t: half_log(t, 1), lambda t: half_log(t, -1))
 
 
 def vp_cosine(first: float = 0.99, last: float = 0.002) -> Path:

@@ -1,14 +1,17 @@
 """Diffusion: denoise a Gaussian path; the same params are read as a stochastic sampler, a few-step one, or an ODE."""
 
+from typing import Any
+
 from jaxgen import paths
 from jaxgen.bases import diffusion_noise, normal
 from jaxgen.model import Model
 from jaxgen.nets import time_mlp
 from jaxgen.numerics import adaptive
-from jaxgen.objectives import denoising, lognormal_times
+from jaxgen.objectives import denoising, lognormal_times, variational_bound
 from jaxgen.objectives.denoising import grid_times
 from jaxgen.training import adam
-from jaxgen.transforms import ancestral, ddim, euler_maruyama, heun, probability_flow
+from jaxgen.transform import Transform
+from jaxgen.transforms import ancestral, ddim, euler_maruyama, heun, learned_path, probability_flow
 from jaxgen.zoo.registry import Recipe, register
 from jaxgen.zoo.velocity import init_in_time, trace_for
 
@@ -76,3 +79,19 @@ def edm(
         readings["ode"], path, "denoiser", weight=lambda path, t: (1 / path.sigma(t)) ** 2 + sigma_data**-2, times=lognormal_times(path)
     )
     return Recipe(readings, objective, "denoising", adam(learning_rate), 5_000)
+
+
+@register(FAMILY, compared=False)
+def vdm(dim: int, cond_dim: int | None, *, width: int = 108, depth: int = 3, num_steps: int = 100, learning_rate: float = 3e-3) -> Recipe:
+    """Variational diffusion: the bound itself, in bits per dimension, with the ends of the noise schedule learnt (arXiv 2107.00630)."""
+    net = time_mlp(dim, width=width, depth=depth)
+
+    def path(ends: Any) -> paths.Path:
+        return paths.vp_log_snr(ends["low"], ends["high"])
+
+    def sampler(ends: Any) -> Transform:
+        return ancestral(init_in_time(net), paths.prediction(path(ends), net.apply, "eps"), num_steps)
+
+    model = Model(diffusion_noise((dim,), num_steps), learned_path(sampler, {"low": -5.0, "high": 7.0}))
+    objective = variational_bound(model, lambda params: path(params["path"]), num_time_bins=16)
+    return Recipe({"ancestral": model}, objective, "variational bound", adam(learning_rate), 5_000)

@@ -1,6 +1,6 @@
 """Cases of the contract: the samplers of a diffusion."""
 
-from case import MANY, MILD, STEPS, Case, chain_of_states, few_steps, noisy, predicted
+from case import MANY, MILD, STEPS, Case, chain_of_states, few_steps, noisy, predicted, time_net
 
 from jaxgen import bases, paths
 from jaxgen import transforms as T
@@ -15,7 +15,16 @@ def half_ddim(init, prediction, num_steps):
     return T.ddim(init, prediction, num_steps, eta=0.5)
 
 
+def interpolated():
+    init, velocity = time_net(2)
+    steps = bases.normal((STEPS, 2))
+    between = paths.interpolant(variance=paths.brownian_variance(0.5))
+    base = bases.joint({"x0": bases.normal((2,)), "increments": steps, "areas": steps})
+    return Model(base, T.interpolant_sde(init, between, velocity, velocity, STEPS))
+
+
 CASES = {
+    "interpolant_sde": Case(interpolated, square=False),
     # A velocity, because noise read as one is singular where alpha is 0 and no fixed grid solves that.
     "euler-linear": Case(
         lambda: Model(bases.normal((2,)), T.euler(*predicted(paths.linear(), "velocity", 2), 4, density_solver=MANY)),

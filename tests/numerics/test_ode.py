@@ -74,6 +74,23 @@ def test_other_adjoints_give_the_gradient_by_a_parameter_the_field_closes_over_i
         jax.eval_shape(jax.jacfwd(solved), a, y)
 
 
+def test_the_gradient_of_a_long_solve_is_that_of_its_steps_whatever_is_kept(x64):
+    """Two hundred steps, of which 64 states or fewer are kept: d/dw of y(1) for y' = a w cos(w t) y is in closed form, as is d/da."""
+    with x64():
+
+        def end(a, w):
+            solver = adaptive(1e-8, 1e-8, "bosh3", adjoint="recursive")
+            y, count = solve(lambda t, y: a * w * jnp.cos(w * t) * y, jnp.asarray(2.0), 0.0, 1.0, solver)
+            return y, count
+
+        a, w = jnp.asarray(0.7), jnp.asarray(6.0)
+        compiled = jax.jit(jax.value_and_grad(end, (0, 1), has_aux=True)).lower(a, w).compile(compiler_options=FAST_COMPILE)
+        (y, count), (by_a, by_w) = compiled(a, w)
+        assert count > 3 * 128
+        truth = 2 * np.exp(0.7 * np.sin(6.0))
+        np.testing.assert_allclose([y, by_a, by_w], [truth, np.sin(6.0) * truth, 0.7 * np.cos(6.0) * truth], rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [

@@ -87,3 +87,32 @@ def test_times_follow_the_density_in_bins():
     np.testing.assert_allclose(np.exp(log_density), 3 * np.asarray([0.1, 0.6, 0.3])[(np.asarray(t) * 3).astype(int)], rtol=1e-5)
     # Within a bin they are even.
     assert np.ptp(np.diff(np.asarray(t)[150:650])) < 1e-5
+
+
+def test_learned_ends_have_the_gradient_of_the_bound(x64):
+    """With the perfect network of a Gaussian the bound falls as either end moves out, by as much as the closed form does."""
+    with x64():
+        ends = {"low": jnp.asarray(-3.0), "high": jnp.asarray(2.0)}
+
+        def make(ends):
+            truth = paths.mixture_prediction(paths.vp_log_snr(ends["low"], ends["high"]), [1.0], [[MEAN]], SD)
+            return T.ancestral(lambda *a: (), truth, 4)
+
+        model = Model(bases.diffusion_noise((1,), 4), T.learned_path(make, ends))
+        objective = objectives.variational_bound(model, lambda params: paths.vp_log_snr(params["path"]["low"], params["path"]["high"]))
+        x = MEAN + SD * jnp.asarray(np.random.default_rng(0).standard_normal((20_000, 1)))
+
+        def loss(ends):
+            return objective.loss({"path": ends, "network": ()}, (), jax.random.key(0), Batch(x), CLOCK)[0]
+
+        def closed(low, high):
+            (a0, s0), (a1, s1) = [(np.sqrt(1 / (1 + np.exp(-v))), np.sqrt(1 / (1 + np.exp(v)))) for v in (low, high)]
+            prior = kl(a0 * MEAN, a0**2 * SD**2 + s0**2, 0.0, s0**2)
+            total = a1**2 * SD**2 + s1**2
+            v, shrink = SD**2 * s1**2 / total, s1**2 / total
+            return (prior + 0.5 * (np.log(s1**2 / a1**2 / v) + (v + shrink**2 * total / a1**2) / (s1**2 / a1**2) - 1)) / np.log(2)
+
+        found = jax.jit(jax.grad(loss))(ends)
+        slopes = [(closed(-3 + 1e-4, 2) - closed(-3 - 1e-4, 2)) / 2e-4, (closed(-3, 2 + 1e-4) - closed(-3, 2 - 1e-4)) / 2e-4]
+        assert slopes[0] > 0 > slopes[1]
+        np.testing.assert_allclose([found["low"], found["high"]], slopes, atol=0.012)

@@ -65,3 +65,11 @@ def test_variances_are_their_formulas(x64):
         np.testing.assert_allclose(paths.sine_variance(0.5)(t), [0.0, 0.125, 0.5, 0.0], atol=1e-15)
         x0, x1, z = jnp.asarray([1.0]), jnp.asarray([3.0]), jnp.asarray([-2.0])
         np.testing.assert_allclose(BETWEEN["brownian"].at(t[1], x0, x1, z), 0.25 * x1 + 0.75 * x0 + np.sqrt(0.15) * z, rtol=1e-12)
+
+
+def test_a_path_of_infinite_rate_is_refused_by_name():
+    """A velocity between data sets is infinite where follmer's sigma falls like a square root."""
+    with pytest.raises(ValueError, match=r"infinite rate at t = 1.*linear\(\), trigonometric\(\)"):
+        paths.interpolant(paths.follmer())
+    between = jax.jit(lambda b: paths.interpolant(paths.vp_linear(b)).alpha(jnp.zeros(())))(0.2)
+    assert np.isfinite(between), "a schedule that is traced cannot be looked at and is taken"

@@ -107,17 +107,29 @@ def stochastic_runge_kutta(
         h = jnp.asarray(1 / num_steps, ts.dtype)
 
         def step(x: jax.Array, inputs: Any) -> Any:
-            t, u, area = inputs
-            dw = jnp.sqrt(h) * u
-            mean_w = 0.5 * dw + jnp.sqrt(h / 12) * area
-            f, g, g_end = drift(params, x, t, cond), jnp.sqrt(g2(t)), jnp.sqrt(g2(t + h))
-            f_middle = drift(params, x + 0.75 * h * f + 1.5 * g_end * mean_w, t + 0.75 * h, cond)
-            x = x + h * (f + 2 * f_middle) / 3 + g_end * dw + (g - g_end) * mean_w
+            x = sra1_step(lambda x, t: drift(params, x, t, cond), g2, x, inputs[0], h, *inputs[1:])
             return x, x
 
         return jax.lax.scan(step, path.sigma(ts[0]) * z["x0"], (ts[:-1], z["increments"], z["areas"]))
 
     return _implicit(init, prediction, run, 2 * num_steps)
+
+
+def sra1_step(
+    drift: Callable[[jax.Array, jax.Array], jax.Array],
+    g2: Callable[[jax.Array], jax.Array],
+    x: jax.Array,
+    t: jax.Array,
+    h: jax.Array,
+    increment: jax.Array,
+    area: jax.Array,
+) -> jax.Array:
+    """One step of SRA1 of `dX = drift(X, t) dt + sqrt(g2(t)) dW`; increment and area are the step's standard Gaussian noise."""
+    dw = jnp.sqrt(h) * increment
+    mean_w = 0.5 * dw + jnp.sqrt(h / 12) * area
+    f, g, g_end = drift(x, t), jnp.sqrt(g2(t)), jnp.sqrt(g2(t + h))
+    f_middle = drift(x + 0.75 * h * f + 1.5 * g_end * mean_w, t + 0.75 * h)
+    return x + h * (f + 2 * f_middle) / 3 + g_end * dw + (g - g_end) * mean_w
 
 
 def _langevin(prediction: Prediction, params: Any, x: jax.Array, t: jax.Array, cond: Any, increments: jax.Array, snr: float) -> jax.Array:

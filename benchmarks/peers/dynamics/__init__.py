@@ -1,0 +1,1 @@
+"""One module a contender of `benchmarks/dynamics.py`; each has `make(case)`."""

@@ -1,0 +1,39 @@
+"""A batch over two host devices: the same numbers as on one, tied to no device, and one device where two would be wrong."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxgen
+from jaxgen import bases, model, spread, transforms
+
+TOY = jaxgen.Model(bases.normal((2,)), transforms.affine(2.0, 3.0))
+NUM = 2 * spread.LEAST
+
+
+def test_there_is_something_to_split_over():
+    assert len(jax.devices()) == 2 and spread.mesh_for(NUM) is not None
+
+
+@pytest.mark.parametrize("num", [NUM, NUM + 2])
+def test_draws_and_densities_are_those_of_one_device(num, key):
+    """With a batch that leaves a rest, which stays on one device."""
+    x = jaxgen.sample(key, TOY, (), num, batch_size=NUM)
+    alone = model._sample(TOY, num, NUM, None, (), key, None)
+    np.testing.assert_allclose(x, alone, rtol=1e-6)
+    found = jaxgen.log_prob(TOY, (), x, batch_size=NUM).value
+    np.testing.assert_allclose(found, model._log_prob(TOY, 1, NUM, None, (), x, None, None)[0], rtol=1e-6)
+
+
+def test_the_result_goes_with_arrays_of_any_device(key):
+    x = jaxgen.sample(key, TOY, (), NUM)
+    assert len(x.devices()) == 1 and not x.committed
+    assert jnp.isfinite(x + jax.device_put(jnp.ones(2), jax.devices()[1])).all()
+
+
+def test_one_device_where_the_batch_is_small_odd_traced_or_placed():
+    placed = jax.device_put(jnp.ones(2), jax.devices()[1])
+    seen = []
+    jax.jit(lambda a: (seen.append(spread.mesh_for(NUM, a)), a)[1])(jnp.ones(2))
+    assert [spread.mesh_for(NUM - 2), spread.mesh_for(NUM + 1), spread.mesh_for(NUM, {"a": placed}), *seen] == [None] * 4
