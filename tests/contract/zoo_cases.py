@@ -155,7 +155,9 @@ def outputs(name, reading):
     x_without_dropped = np.asarray(sample(key, counted, poisoned, num))
     if has_density:
         sample_and_log_prob(jax.random.key(5), counted, params, num)
-        log_prob_of_drawn = log_prob(counted, params, np.resize(drawn, grid.shape), key=jax.random.fold_in(jax.random.key(2), 1)).value[:num]
+        log_prob_of_drawn = log_prob(counted, params, np.resize(drawn, grid.shape), key=jax.random.fold_in(jax.random.key(2), 1)).value[
+            :num
+        ]
     again = counter.calls - traces_before
     arrays = [np.asarray(a) for a in (drawn, log_prob_drawn, log_prob_of_drawn, grid, area, on_grid)]
     return Outputs(model, params, kept, x, x_without_dropped, *arrays, traces, again)
