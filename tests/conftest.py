@@ -9,6 +9,8 @@ from pathlib import Path
 # Before JAX is imported, and through the environment, so that commands and notebooks started by a test inherit it.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "Agg")
+# The suite's budget is compile time, not run time.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "true")
 # A cache filled by an earlier run would hide what compiling costs, and on a fresh machine writing one costs more than it returns.
 _CACHE = os.environ.get("JAXGEN_TEST_CACHE")
 os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "true" if _CACHE else "false"

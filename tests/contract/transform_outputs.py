@@ -40,6 +40,7 @@ def filled(rng, shapes, dtype, scale):
     return jax.tree.map(lambda s: jnp.asarray(scale * rng.standard_normal(s.shape), dtype), shapes)
 
 
+@functools.cache
 def inputs(name, dtype, cond_dim=2):
     """Params, and `N` rows of noise, data, conditions and keys, some of them on and outside the edges of the interval."""
     case = CASES[name]
@@ -69,16 +70,18 @@ def at_edges(a, edge):
 
 def forward_side(case, transform, params, z, cond):
     flat, unravel = ravel_pytree(z)
-    whole = case.whole or transform.forward
 
     def image(v):
-        return ravel(whole(params, unravel(v), cond))
+        x = transform.forward(params, unravel(v), cond)
+        return ravel(x if case.whole is None else case.whole(params, unravel(v), cond)), x
 
-    jacobian = jax.jacfwd(image)(flat)
-    out = {"x": transform.forward(params, z, cond), "jacobian": jacobian}
-    if not case.adaptive:
-        out["x"], pull = jax.vjp(lambda v: transform.forward(params, unravel(v), cond), flat)
-        out["pullback"] = pull(jax.tree.map(jnp.cos, out["x"]))[0]
+    out = {}
+    if case.adaptive:
+        out["jacobian"], out["x"] = jax.jacfwd(image, has_aux=True)(flat)
+    else:
+        (whole, out["x"]), out["jacobian"], pull = both_modes(image, flat)
+        out["jacobian"] = out["jacobian"][0]
+        out["pullback"] = pull((jnp.zeros_like(whole), jax.tree.map(jnp.cos, out["x"])))[0]
     out["last_stage"] = stages(transform)(params, z, cond)[-1] if not isinstance(out["x"], dict) else out["x"]
     if transform.forward_and_log_det is not None:
         out["x_too"], out["log_det"] = transform.forward_and_log_det(params, z, cond)
@@ -90,15 +93,23 @@ def inverse_side(case, transform, params, x, cond, key):
 
     def preimage(v):
         pre = transform.inverse(params, unravel(v), cond, key)
-        log_q = jnp.asarray(pre.log_q, flat.dtype)
-        return jnp.concatenate([ravel(pre.z), jnp.stack([pre.log_det, log_q])]), pre._replace(log_q=log_q)
+        pre = pre._replace(log_q=jnp.asarray(pre.log_q, flat.dtype))
+        return jnp.concatenate([ravel(pre.z), jnp.stack([pre.log_det, pre.log_q])]), pre
 
-    jacobian, pre = jax.jacfwd(preimage, has_aux=True)(flat)
-    out = {"pre": pre, "inverse_jacobian": jacobian}
-    if not case.adaptive:
-        out["inverse_flat"], pull = jax.vjp(lambda v: preimage(v)[0], flat)
-        out["inverse_pullback"] = pull(jnp.cos(out["inverse_flat"]))[0]
+    out = {}
+    if case.adaptive:
+        out["inverse_jacobian"], out["pre"] = jax.jacfwd(preimage, has_aux=True)(flat)
+    else:
+        (out["inverse_flat"], out["pre"]), (out["inverse_jacobian"], _), pull = both_modes(preimage, flat)
+        out["inverse_pullback"] = pull((jnp.cos(out["inverse_flat"]), jax.tree.map(jnp.zeros_like, out["pre"])))[0]
     return out
+
+
+def both_modes(f, v):
+    """Value, Jacobian by forward mode and the reverse mode's pullback of `f`, traced once: the pullback transposes what is pushed forward."""
+    value, push = jax.linearize(f, v)
+    jacobian = jax.vmap(push, out_axes=-1)(jnp.eye(v.size, dtype=v.dtype))
+    return value, jacobian, jax.linear_transpose(push, v)
 
 
 def far_out(a, edge):
