@@ -117,7 +117,10 @@ def main() -> None:
         faster = speed[1] / speed[50]
         figures = " | ".join(f"{value:.4f}" for value in quality[name].values())
         print(f"{name} | {figures} | {speed[1]:.3g} | {speed[50]:.3g} | {faster:.1f}", flush=True)
-        rows += [row(name, f"sliced W2, {n} evaluations", "1", w2, "floor: real against real", floor) for n, w2 in quality[name].items()]
+        rows += [
+            row(name, f"sliced W2, {n} evaluation{'s' * (n > 1)}", "1", w2, "floor: real against real", floor)
+            for n, w2 in quality[name].items()
+        ]
         rows.append(row(name, "samples a second, 1 evaluation", "1/s", speed[1], "its own 50", speed[50], more_is_better=True))
         rows.append(row(name, "1 evaluation over 50, times as fast", "1", faster, "goal", 20.0, more_is_better=True))
     report(rows, args.out)

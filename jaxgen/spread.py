@@ -5,7 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
@@ -21,7 +23,7 @@ def mesh_for(num: int, *args: Any) -> Mesh | None:
     """
     if jax.default_backend() != "cpu" or num < 2 * LEAST:
         return None
-    if any(isinstance(a, jax.core.Tracer) or (isinstance(a, jax.Array) and a.committed) for a in jax.tree.leaves(args)):
+    if any(isinstance(a, Tracer) or (isinstance(a, jax.Array) and a.committed) for a in jax.tree.leaves(args)):
         return None
     count = max(n for n in range(1, len(jax.devices()) + 1) if num % n == 0 and (n == 1 or num // n >= LEAST))
     return _mesh(count) if count > 1 else None
@@ -43,7 +45,7 @@ def split(mesh: Mesh | None, function: Callable[..., Any]) -> Callable[..., Any]
 
 def gathered(mesh: Mesh | None, result: Any) -> Any:
     """`result` in one piece and tied to no device, so that it goes with arrays of any."""
-    return result if mesh is None else jax.tree.map(jax.numpy.asarray, jax.device_get(result))
+    return result if mesh is None else jax.tree.map(jnp.asarray, jax.device_get(result))
 
 
 @functools.cache

@@ -172,7 +172,7 @@ def _in_both_modes(
 
         (y, count), (y_dot, _) = jax.jvp(by_diffrax, primals, tangents)
         tried = (count // _ADAPTIVE[solver.method][1]).astype(jnp.int32)
-        zero = np.zeros((), jax.dtypes.float0)
+        zero: Any = np.zeros((), jax.dtypes.float0)
         return Found(y, tried, jnp.ones((), bool)), Found(y_dot, zero, zero)
 
     return value(y0, consts)

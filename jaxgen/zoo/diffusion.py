@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import jax
+
 from jaxgen import paths
 from jaxgen.bases import diffusion_noise, normal
 from jaxgen.model import Model
@@ -87,11 +89,12 @@ def vdm(dim: int, cond_dim: int | None, *, width: int = 108, depth: int = 3, num
     net = time_mlp(dim, width=width, depth=depth)
 
     def path(ends: Any) -> paths.Path:
-        return paths.vp_log_snr(ends["low"], ends["high"])
+        # Whatever training does to the numbers, the log SNR grows.
+        return paths.vp_log_snr(ends["low"], ends["low"] + jax.nn.softplus(ends["gap"]))
 
     def sampler(ends: Any) -> Transform:
         return ancestral(init_in_time(net), paths.prediction(path(ends), net.apply, "eps"), num_steps)
 
-    model = Model(diffusion_noise((dim,), num_steps), learned_path(sampler, {"low": -5.0, "high": 7.0}))
+    model = Model(diffusion_noise((dim,), num_steps), learned_path(sampler, {"low": -5.0, "gap": 12.0}))
     objective = variational_bound(model, lambda params: path(params["path"]), num_time_bins=16)
     return Recipe({"ancestral": model}, objective, "variational bound", adam(learning_rate), 5_000)

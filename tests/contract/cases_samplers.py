@@ -1,5 +1,7 @@
 """Cases of the contract: the samplers of a diffusion."""
 
+import jax
+import jax.numpy as jnp
 from case import MANY, MILD, STEPS, Case, chain_of_states, few_steps, noisy, predicted, time_net
 
 from jaxgen import bases, paths
@@ -23,7 +25,27 @@ def interpolated():
     return Model(base, T.interpolant_sde(init, between, velocity, velocity, STEPS))
 
 
+def on_learned_path():
+    init, eps = time_net(2)
+    ends = {"low": -1.0, "gap": 2.0}
+
+    def sampler(ends):
+        return T.ancestral(
+            init, paths.prediction(paths.vp_log_snr(ends["low"], ends["low"] + jax.nn.softplus(ends["gap"])), eps, "eps"), STEPS
+        )
+
+    return Model(bases.diffusion_noise((2,), STEPS), T.learned_path(sampler, ends))
+
+
+def states_on_learned_path(params, z, cond):
+    transform = on_learned_path().transform
+    low = params["path"]["low"]
+    sigma = paths.vp_log_snr(low, low + jax.nn.softplus(params["path"]["gap"])).sigma(jnp.zeros((), z["x0"].dtype))
+    return jnp.concatenate([sigma * z["x0"], transform.parts["stages"](params, z, cond).ravel()])
+
+
 CASES = {
+    "learned_path": Case(on_learned_path, whole=states_on_learned_path),
     "interpolant_sde": Case(interpolated, square=False),
     # A velocity, because noise read as one is singular where alpha is 0 and no fixed grid solves that.
     "euler-linear": Case(

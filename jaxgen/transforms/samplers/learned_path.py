@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from jaxgen.transform import Density, Preimage, Transform
 
@@ -20,7 +21,8 @@ def learned_path(make: Callable[[Any], Transform], start: Any) -> Transform:
     first = make(start)
 
     def init(key: jax.Array, z: Any, cond: Any = None) -> Any:
-        return {"path": jax.tree.map(jax.numpy.asarray, start), "network": first.init(key, z, cond)}
+        dtype = jnp.result_type(*jax.tree.leaves(z))
+        return {"path": jax.tree.map(lambda a: jnp.asarray(a, dtype), start), "network": first.init(key, z, cond)}
 
     def forward(params: Any, z: Any, cond: Any = None) -> Any:
         return make(params["path"]).forward(params["network"], z, cond)
