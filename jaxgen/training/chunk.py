@@ -64,14 +64,14 @@ def make_chunk(
 
 def _program(entry: Entry, mesh: Mesh, num_steps: int, batch_size: int, ema: float, length: int) -> Callable[..., Any]:
     share = batch_size // mesh.size
-    step = make_step(entry, num_steps, ema=ema, axis_name=AXIS if mesh.size > 1 else None)
+    step = make_step(entry, num_steps, ema=ema, axis_name=AXIS if mesh.size > 1 else None, limit=num_steps)
 
     def run(state: State, data: Batch, key: jax.Array) -> Any:
         def body(state: State, _: None) -> Any:
             batch, key_step = batch_at(key, state.step, data, batch_size)
             if mesh.size > 1:
                 batch = jax.tree.map(lambda a: jax.lax.dynamic_slice_in_dim(a, jax.lax.axis_index(AXIS) * share, share), batch)
-            return _unless_done(step, state, batch, key_step, num_steps)
+            return step(state, batch, key_step)
 
         return jax.lax.scan(body, state, None, length)
 
@@ -79,18 +79,12 @@ def _program(entry: Entry, mesh: Mesh, num_steps: int, batch_size: int, ema: flo
 
 
 def _prepared_program(entry: Entry, mesh: Mesh, num_steps: int, ema: float) -> Callable[..., Any]:
-    step = make_step(entry, num_steps, ema=ema, axis_name=AXIS if mesh.size > 1 else None)
+    step = make_step(entry, num_steps, ema=ema, axis_name=AXIS if mesh.size > 1 else None, limit=num_steps)
 
     def run(state: State, batches: Batch, keys: jax.Array) -> Any:
-        return jax.lax.scan(lambda s, xs: _unless_done(step, s, xs[0], xs[1], num_steps), state, (batches, keys))
+        return jax.lax.scan(lambda s, xs: step(s, xs[0], xs[1]), state, (batches, keys))
 
     return jax.shard_map(run, mesh=mesh, in_specs=(P(), P(None, AXIS), P()), out_specs=P(), check_vma=False)
-
-
-def _unless_done(step: Any, state: State, batch: Batch, key: jax.Array, num_steps: int) -> Any:
-    new, metrics = step(state, batch, key)
-    running = state.step < num_steps
-    return jax.tree.map(lambda a, b: jnp.where(running, a, b), new, state), metrics
 
 
 class _Prepared:

@@ -56,11 +56,11 @@ def go_on_from(fresh: State, state: State | None, num_steps: int) -> State:
     return jax.tree.map(jnp.copy, state)
 
 
-def make_step(entry: Entry, num_steps: int, *, ema: float = 0.999, axis_name: str | None = None) -> Step:
+def make_step(entry: Entry, num_steps: int, *, ema: float = 0.999, axis_name: str | None = None, limit: int | None = None) -> Step:
     """`step(state, batch, key) -> (state, metrics)`, pure and to be jitted by the caller; `fit` runs the same one.
 
     A step whose loss or gradient is not finite leaves the state, its counter included, as it was; `metrics["ok"]` says so. With `axis_name`
-    the batch is one device's share and gradients cross that axis in one ravelled all-reduce.
+    the batch is one device's share and gradients cross that axis in one ravelled all-reduce. From step `limit` on the state stays as it is.
 
     >>> import jax, jaxgen
     >>> entry = jaxgen.zoo.build("realnvp", event_shape=(2,), width=8, num_layers=2)
@@ -88,15 +88,21 @@ def make_step(entry: Entry, num_steps: int, *, ema: float = 0.999, axis_name: st
             grads, metrics = _mean_over(axis_name, (grads, metrics))
         norm = optax.global_norm(grads)
         ok = jnp.isfinite(metrics["loss"]) & jnp.isfinite(norm)
-        updates, opt_state = optimizer.update(grads, state.opt_state, trained)
-        params, aux = cast(tuple[Any, Any], optax.apply_updates(trained, updates))
-        if objective.update is not None:
-            aux = objective.update(params, aux, key, batch, clock)
-        # Early averages forget their start faster, so that a short fit is not an average with its initialisation.
-        decay = jnp.minimum(ema, (1.0 + state.step) / (10.0 + state.step))
-        average = jax.tree.map(lambda a, p: (decay * a + (1 - decay) * p).astype(p.dtype), state.ema, params)
-        new = State(state.step + 1, params, aux, opt_state, average)
-        kept = jax.tree.map(lambda a, b: jnp.where(ok, a, b), new, state)
+
+        def move(state: State, grads: Any) -> State:
+            trained = (state.params, state.aux)
+            updates, opt_state = optimizer.update(grads, state.opt_state, trained)
+            params, aux = cast(tuple[Any, Any], optax.apply_updates(trained, updates))
+            if objective.update is not None:
+                aux = objective.update(params, aux, key, batch, clock)
+            # Early averages forget their start faster, so that a short fit is not an average with its initialisation.
+            decay = jnp.minimum(ema, (1.0 + state.step) / (10.0 + state.step))
+            average = jax.tree.map(lambda a, p: (decay * a + (1 - decay) * p).astype(p.dtype), state.ema, params)
+            return State(state.step + 1, params, aux, opt_state, average)
+
+        # A branch, not a select of every number: that would keep the state before the step beside the one after it.
+        moves = ok if limit is None else ok & (state.step < limit)
+        kept = jax.lax.cond(moves, move, lambda state, _: state, state, grads)
         return kept, {**metrics, "gradient_norm": norm, "ok": ok}
 
     return step

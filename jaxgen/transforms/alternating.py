@@ -21,19 +21,18 @@ def alternating(
     *,
     remat: bool = False,
     unroll: int = 1,
-    forward_unroll: int | None = None,
 ) -> Transform:
     """`num` couplings on events `(d,)`, d >= 2: the first, third ... map the last `d - d // 2` coordinates, the others the first `d // 2`.
 
     The halves are split once and joined once, where `repeat(chain(coupling(...), flip()), num)` joins and reverses the event in each layer;
     two layers are one step of the loop. params: of the networks, stacked, `(first, second)` of the pairs of layers, and for an odd `num`
-    `((first, second), last)`. remat, unroll, forward_unroll: of pairs, as in `repeat`. Raises ValueError for a `num` below 1 and for other
+    `((first, second), last)`. remat, unroll: of pairs, as in `repeat`. Raises ValueError for a `num` below 1 and for other
     events.
     """
     checks.count("alternating: num", num)
     first = couple(scalar, net, lambda pair: pair, lambda same, rest: (same, rest))
     second = couple(scalar, net, lambda pair: pair[::-1], lambda same, rest: (rest, same))
-    options: dict[str, Any] = {"remat": remat, "unroll": unroll, "forward_unroll": forward_unroll}
+    options: dict[str, Any] = {"remat": remat, "unroll": unroll}
     pairs = repeat(chain(first, second), num // 2, **options) if num > 1 else first
     whole = chain(pairs, first) if num > 1 and num % 2 else pairs
 

@@ -11,28 +11,25 @@ from jaxgen import checks
 from jaxgen.transform import Batched, Preimage, Transform, data_init, nfe, refined_through
 
 
-def repeat(f: Transform, num: int, *, remat: bool = False, unroll: int = 1, forward_unroll: int | None = None) -> Transform:
+def repeat(f: Transform, num: int, *, remat: bool = False, unroll: int = 1) -> Transform:
     """`f` applied `num` times with separate params, stacked along a leading axis. `f` must keep the shape and dtype of its event.
 
     remat: in reverse mode keep the state after every sqrt(num) layers only and recompute the rest, twice over: the memory of a training step
     then grows with sqrt(num) instead of num, at about one further evaluation or two (arXiv 1604.06174).
     unroll: how many layers are written out in one step of the loop; more compile longer and may run faster (`num` writes all out).
-    forward_unroll: the same for `forward` alone, which samples and is seldom differentiated; None: as `unroll`.
-    Raises ValueError for a `num`, `unroll` or `forward_unroll` below 1.
+    Raises ValueError for a `num` or `unroll` below 1.
     """
     checks.count("repeat: num", num)
     checks.count("repeat: unroll", unroll)
-    forward_unroll = unroll if forward_unroll is None else forward_unroll
-    checks.count("repeat: forward_unroll", forward_unroll)
 
-    def through(step: Callable[..., Any], carry: Any, layers: Any, reverse: bool = False, unroll: int = unroll) -> Any:
+    def through(step: Callable[..., Any], carry: Any, layers: Any, reverse: bool = False) -> Any:
         return _in_groups(step, carry, layers, num, reverse, unroll) if remat else _scan(step, carry, layers, reverse, unroll)
 
     def init(key: jax.Array, z: Any, cond: Any = None) -> Any:
         return jax.vmap(lambda k: f.init(k, z, cond))(jax.random.split(key, num))
 
     def all_forward(forward: Any) -> Any:
-        return lambda params, z, cond=None: through(lambda z, p: forward(p, z, cond), z, params, unroll=forward_unroll)
+        return lambda params, z, cond=None: through(lambda z, p: forward(p, z, cond), z, params)
 
     def all_inverse(inverse: Any, batched: bool) -> Any:
         def through_inverse(params: Any, x: Any, cond: Any = None, key: Any = None) -> Preimage:
@@ -92,7 +89,7 @@ def repeat(f: Transform, num: int, *, remat: bool = False, unroll: int = 1, forw
         {"stages": stages, "nfe": count} | ({"data_init": layers_data_init} if "data_init" in f.parts else {}),
         None if f.batched is None else compose(f.batched, True),
         note=f.note,
-        refine=refined_through(lambda g: repeat(g, num, remat=remat, unroll=unroll, forward_unroll=forward_unroll), f),
+        refine=refined_through(lambda g: repeat(g, num, remat=remat, unroll=unroll), f),
     )
 
 

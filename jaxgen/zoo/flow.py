@@ -18,8 +18,11 @@ def _couplings(scalar: Scalar, dim: int, width: int, depth: int, num_layers: int
     def net(out: int) -> Net:
         return mlp(out, width=width, depth=depth, zero_last=True)
 
-    # One coordinate has no other to take turns with. Up to eight layers are written out for sampling.
-    return repeat(coupling(scalar, net), num_layers) if dim == 1 else alternating(scalar, net, num_layers, forward_unroll=4)
+    if dim == 1:
+        # One coordinate has no other to take turns with.
+        return repeat(coupling(scalar, net), num_layers)
+    # Up to eight layers run faster written out, and compile as fast; of more, a loop keeps the program small.
+    return alternating(scalar, net, num_layers, unroll=max(1, num_layers // 2) if num_layers <= 8 else 1)
 
 
 @register(FAMILY)

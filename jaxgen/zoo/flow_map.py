@@ -7,12 +7,11 @@ from jaxgen.nets import mlp, time_mlp, times_mlp
 from jaxgen.numerics import fixed
 from jaxgen.paths import linear
 from jaxgen.training import adam
-from jaxgen.transforms import flow_map, generator, renoised_flow_map
+from jaxgen.transforms import flow_map, generator, ode_flow, renoised_flow_map
 from jaxgen.zoo.registry import Recipe, register
 from jaxgen.zoo.velocity import init_in_time, init_in_times, trace_for, velocity_flow
 
 FAMILY = "few steps"
-STEPS = {"one_step": 1, "four_steps": 4}
 
 
 @register(FAMILY, compared=False)
@@ -47,7 +46,9 @@ def meanflow(
     """
     net = times_mlp(dim, width=width, depth=depth)
     init, trace = init_in_times(net), trace_for(dim)
-    readings = {name: Model(normal((dim,)), flow_map(init, net.apply, n, density="ode", trace=trace)) for name, n in STEPS.items()}
+    step = flow_map(init, net.apply, density="ode", trace=trace)
+    ode = ode_flow(init, step.parts["velocity"], trace=trace)
+    readings = {"one_step": Model(normal((dim,)), step), "ode": Model(normal((dim,)), ode)}
     return Recipe(
         readings,
         objectives.mean_flow(readings["one_step"], coupling=coupling, guidance=guidance, drop=0.0 if guidance == 1 else 0.1),
@@ -74,7 +75,8 @@ def consistency(dim: int, cond_dim: int | None, *, width: int = 108, depth: int 
 def imm(dim: int, cond_dim: int | None, *, width: int = 108, depth: int = 3, learning_rate: float = 3e-3) -> Recipe:
     """Inductive moment matching (arXiv 2503.07565)."""
     net = times_mlp(dim, width=width, depth=depth)
-    readings = {name: Model(normal((dim,)), flow_map(init_in_times(net), net.apply, n)) for name, n in STEPS.items()}
+    steps = {"one_step": 1, "four_steps": 4}
+    readings = {name: Model(normal((dim,)), flow_map(init_in_times(net), net.apply, n)) for name, n in steps.items()}
     objective = objectives.inductive_moment_matching(readings["one_step"])
     return Recipe(readings, objective, "inductive moment matching", adam(learning_rate), 5_000)
 

@@ -32,7 +32,7 @@ CASES = {f"coupling-{name}": Case(lambda name=name: coupled(name), edge=2.0) for
 CASES |= {f"autoregressive-{name}": Case(lambda name=name: in_order(name), edge=2.0) for name in SCALARS}
 CASES |= {
     "chain": Case(lambda: on_normal(T.chain(T.triangular_affine(), LAYER, T.affine([1.0, 2.0, 3.0], -0.5)))),
-    "alternating": Case(lambda: on_normal(T.alternating(T.scale_and_shift(), mlp, 3, forward_unroll=2))),
+    "alternating": Case(lambda: on_normal(T.alternating(T.scale_and_shift(), mlp, 3, unroll=2))),
     "repeat": Case(lambda: on_normal(T.repeat(LAYER, 3))),
     "invert": Case(lambda: on_normal(T.invert(in_order("spline").transform)), edge=2.0),
     "on": Case(lambda: latent_model(T.on("latent", T.triangular_affine()))),

@@ -46,7 +46,7 @@ def test_memory_of_a_training_step_grows_sublinearly_with_remat():
     assert remat[1] < 2.5 * remat[0] and remat[1] < 0.25 * plain[1]
 
 
-@pytest.mark.parametrize("options", [{"remat": True}, {"unroll": 3}, {"remat": True, "forward_unroll": 2}], ids=str)
+@pytest.mark.parametrize("options", [{"remat": True}, {"unroll": 3}, {"remat": True, "unroll": 2}], ids=str)
 def test_neither_option_changes_a_value_or_a_gradient(options):
     """Seven layers are three groups of two and one left over, which is first in one direction and last in the other."""
     plain, other = T.repeat(LAYER, 7), T.repeat(LAYER, 7, **options)
