@@ -100,6 +100,7 @@ def stochastic_runge_kutta(
     a step is `h dW / 2 + sqrt(h^3 / 12) w`. Two evaluations a step; ends at t = 1 with the SDE's own noise.
     """
     _check_steps(num_steps)
+    # Not diffrax's SRA1: its noise is drawn from a key within the solve, and ours is no slower (benchmarks/sde_grid.py).
     path, (drift, g2) = prediction.path, reverse_sde(prediction, diffusion)
 
     def run(params: Any, z: Any, cond: Any) -> tuple[jax.Array, jax.Array]:
