@@ -58,6 +58,9 @@ def inputs(name, dtype, cond_dim=2):
     elif not isinstance(z, dict):
         z = at_edges(z, case.edge)
     x = jax.tree.map(lambda a: at_edges(a, case.edge), x)
+    if name.endswith("binned"):
+        # Next to the edges: on one, where this density steps, a rounding decides which of two bins the point is in.
+        x = x + 1e-9
     z = z if case.noise is None else jnp.asarray(case.noise(rng, N), dtype)
     x = x if case.data is None else jnp.asarray(case.data(rng, N), dtype)
     return model, params, z, x, cond, jax.random.split(jax.random.key(0), N)
