@@ -48,7 +48,7 @@ def row_png(name: str, num_steps: int | None) -> bytes:
     data = jaxgen.data.load("two_moons")
     entry = jaxgen.zoo.build(name, data.event_shape, num_params=NUM_PARAMS)
     fitted = jaxgen.fit(jax.random.key(0), entry, data.train, num_steps or entry.num_steps)
-    followed = follow(jax.random.key(1), entry.model, fitted.params)
+    followed = follow(jax.random.key(1), entry.model, fitted.params, data.test)
     kind = entry.model.transform.density
     xs, ys, points = density_grid(data.test, GRID)
     density: Any = None

@@ -154,7 +154,7 @@ def _one(run: _Run, name: str, seed: int) -> dict[str, Any]:
 
 def _measure(run: _Run, entry: Any, fitted: Fitted, key: jax.Array, result: dict[str, Any], seed: int) -> None:
     model, real, plane = entry.model, run.real, run.dataset.train.shape[1] == 2
-    followed = follow(jax.random.fold_in(key, 0), model, fitted.params)
+    followed = follow(jax.random.fold_in(key, 0), model, fitted.params, real.x)
     result["nfe"] = followed.nfe
     events, draws, size = _effort(run.budget, model.transform.density, followed.nfe)
     xs, ys, points = density_grid(real.x, size) if plane else (None, None, None)

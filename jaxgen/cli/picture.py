@@ -26,16 +26,19 @@ class Followed(NamedTuple):
     base_kind: str
 
 
-def follow(key: jax.Array, model: Model, params: Any) -> Followed:
+def follow(key: jax.Array, model: Model, params: Any, target: np.ndarray) -> Followed:
     """Send points and the lines of a grid in the base through every stage of the transformation, in one compiled call.
 
-    The grid lives in the leaf that starts the transformation (`latent`, `x0`); its other noise is held at one draw.
+    The grid lives in the leaf that starts the transformation (`latent`, `x0`); its other noise is held at one draw. Of more than two latent
+    coordinates those are shown in which an encoder's codes of the data `target` are spread most.
     """
     noise = jax.vmap(lambda k: model.base.sample(seed=k))(jax.random.split(key, NUM_POINTS))
     leaf = _first_leaf(noise)
     start = noise if leaf is None else noise[leaf]
-    kind = _base_kind(model, start)
-    lines = _grid(kind, start.shape[1])
+    kind, order = _base_kind(model, start), np.arange(start.shape[1])
+    if "encode" in model.transform.parts:
+        order = _by_spread(_codes(model, params, target))
+    lines = _grid(kind, start.shape[1])[..., np.argsort(order)]
     flat = jnp.asarray(lines.reshape(-1, start.shape[1]))
     held = noise if leaf is None else jax.tree.map(lambda a: jnp.broadcast_to(a[:1], (len(flat), *a.shape[1:])), noise)
     grid_noise = flat if leaf is None else {**held, leaf: flat}
@@ -52,7 +55,12 @@ def follow(key: jax.Array, model: Model, params: Any) -> Followed:
     states, evaluations = jax.device_get(run(params, jax.tree.map(lambda a, b: jnp.concatenate([a, b]), noise, grid_noise)))
     deformed = states[NUM_POINTS:].reshape(*lines.shape[:2], *states.shape[1:])
     return Followed(
-        np.asarray(_plane(start)), states[:NUM_POINTS], np.asarray(_plane(lines)), deformed, float(evaluations[:NUM_POINTS].mean()), kind
+        np.asarray(_plane(start[:, order])),
+        states[:NUM_POINTS],
+        np.asarray(_plane(lines[..., order])),
+        deformed,
+        float(evaluations[:NUM_POINTS].mean()),
+        kind,
     )
 
 
@@ -108,16 +116,26 @@ def _first_leaf(noise: Any) -> str | None:
 
 def _dropped(entry: Entry, fitted: Fitted, target: np.ndarray) -> tuple[Dropped, ...]:
     found = []
-    x = jnp.asarray(target[:NUM_POINTS], jnp.float32)
     if "encode" in entry.model.transform.parts:
-        codes = jax.jit(jax.vmap(lambda x: entry.model.transform.parts["encode"](fitted.params, x)))(x)
-        codes = codes[0] if isinstance(codes, tuple) else codes
-        found.append(Dropped("encoder: codes of the data", "points", np.asarray(_plane(codes))))
+        codes = _codes(entry.model, fitted.params, target)
+        found.append(Dropped("encoder: codes of the data", "points", np.asarray(_plane(codes[:, _by_spread(codes)]))))
     if "critic" in entry.objective.parts and target.shape[1] == 2:
         xs, ys, points = density_grid(target, 64)
         values = jax.jit(jax.vmap(lambda x: entry.objective.parts["critic"](fitted.aux, x)))(jnp.asarray(points))
         found.append(Dropped("critic", "field", field=(xs, ys, np.asarray(values).reshape(64, 64))))
     return tuple(found)
+
+
+def _codes(model: Model, params: Any, target: np.ndarray) -> np.ndarray:
+    """The codes `(n, d)` of some of the data, their means where the encoder gives a distribution."""
+    encode = model.transform.parts["encode"]
+    codes = jax.jit(jax.vmap(lambda x: encode(params, x)))(jnp.asarray(target[:NUM_POINTS], jnp.float32))
+    return np.asarray(codes[0] if isinstance(codes, tuple) else codes)
+
+
+def _by_spread(codes: np.ndarray) -> np.ndarray:
+    """More than two coordinates in the order in which they carry the data: where a bound leaves one unused, its codes do not move."""
+    return np.argsort(-codes.std(0), kind="stable") if codes.shape[1] > 2 else np.arange(codes.shape[1])
 
 
 def _label(entry: Entry, step: int, count: int) -> str:

@@ -26,7 +26,9 @@ def _couplings(scalar: Scalar, dim: int, width: int, depth: int, num_layers: int
 
 
 @register(FAMILY)
-def realnvp(dim: int, cond_dim: int | None, *, width: int = 48, depth: int = 2, num_layers: int = 12, learning_rate: float = 3e-3) -> Recipe:
+def realnvp(
+    dim: int, cond_dim: int | None, *, width: int = 48, depth: int = 2, num_layers: int = 12, learning_rate: float = 3e-3
+) -> Recipe:
     """Affine couplings (arXiv 1605.08803)."""
     model = Model(normal((dim,)), _couplings(scale_and_shift(), dim, width, depth, num_layers))
     return Recipe({"default": model}, maximum_likelihood(model), "maximum likelihood", adam(learning_rate))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jaxgen.cli.picture import _within
+from jaxgen.cli.picture import _by_spread, _within
 
 
 def test_states_that_spread_beyond_the_data_are_drawn_in_units_of_their_spread():
@@ -19,3 +19,10 @@ def test_states_that_spread_beyond_the_data_are_drawn_in_units_of_their_spread()
     again, scaled = _within(states[:60, 1:], states[:, 1:], target)
     assert not scaled
     np.testing.assert_array_equal(again, states[:60, 1:])
+
+
+def test_of_many_latent_coordinates_those_that_carry_the_data_are_drawn():
+    codes = np.random.default_rng(0).standard_normal((500, 4)) * [0.01, 2.0, 0.02, 1.0]
+    np.testing.assert_array_equal(_by_spread(codes)[:2], [1, 3])
+    # A plane is drawn as it is.
+    np.testing.assert_array_equal(_by_spread(codes[:, :2]), [0, 1])
