@@ -1,4 +1,4 @@
-"""Numerics: divergences, ODE integration through diffrax, root finding, log-dets by random series, safe elementary functions."""
+"""Numerics: divergences, ODE integration, exact and entropic assignment, root finding, log-dets by random series, safe elementary functions."""
 
 from jaxgen.numerics.assignment import assignment
 from jaxgen.numerics.divergence import divergence, hutch_plus_plus, hutchinson

@@ -1,8 +1,13 @@
 """What is done to a model's states before they are drawn."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
-from jaxgen.cli.picture import _by_spread, _within
+from jaxgen import bases
+from jaxgen.cli.picture import _by_spread, _within, follow
+from jaxgen.model import Model
+from jaxgen.transform import Transform
 
 
 def test_states_that_spread_beyond_the_data_are_drawn_in_units_of_their_spread():
@@ -26,3 +31,20 @@ def test_of_many_latent_coordinates_those_that_carry_the_data_are_drawn():
     np.testing.assert_array_equal(_by_spread(codes)[:2], [1, 3])
     # A plane is drawn as it is.
     np.testing.assert_array_equal(_by_spread(codes[:, :2]), [0, 1])
+
+
+def test_the_grid_lies_in_the_latent_coordinates_that_are_drawn():
+    """Codes move in the second and fourth of four; the transform passes those on, so that a grid drawn there comes out as it went in."""
+    drawn = jnp.asarray([1, 3])
+
+    def encode(params, x, cond=None):
+        return jnp.zeros(4, x.dtype).at[drawn].set(x * jnp.asarray([2.0, 1.0]))
+
+    model = Model(
+        bases.normal((4,)), Transform(lambda key, z, cond=None: (), lambda params, z, cond=None: z[drawn], parts={"encode": encode})
+    )
+    followed = follow(jax.random.key(0), model, (), np.random.default_rng(0).standard_normal((200, 2)))
+    np.testing.assert_array_equal(followed.grid, followed.grid_states[:, :, -1])
+    np.testing.assert_array_equal(followed.noise, followed.states[:, -1])
+    # Lines of constant first coordinate, each at a place of its own.
+    assert np.all(np.ptp(followed.grid[0], 0)[0] == 0) and np.ptp(followed.grid[0], 0)[1] > 4 and np.ptp(followed.grid[:, 0, 0]) > 4
