@@ -20,7 +20,7 @@ class Split(NamedTuple):
 class Units(NamedTuple):
     """The affine that undoes the standardisation: `x_own = loc + scale * x_standardised`, per coordinate.
 
-    loc, scale:           (*event,) float64, scale > 0.
+    loc, scale:           (*event,) float64, or () for all coordinates alike, scale > 0.
     cond_loc, cond_scale: (*cond,) float64, the same for the condition, or None where there is none.
 
     A density of standardised data is that of the own units times `prod(scale)`: `log p_own = log p_standardised - sum(log(scale))`.
@@ -62,6 +62,7 @@ class Dataset(NamedTuple):
                   no column is discrete.
     conditions:   per condition column of the source its name, or its `Categories`, which are one-hot in the arrays; () without discrete ones.
     units:        how to get back to the units of the source; None where the arrays are in the only units there are.
+    levels:       of images, how many values a pixel has; None for other data.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Dataset(NamedTuple):
     units: Units | None = None
     categories: tuple[Categories | None, ...] = ()
     conditions: tuple[str | Categories, ...] = ()
+    levels: int | None = None
 
     @property
     def num_categories(self) -> tuple[int, ...]:

@@ -31,10 +31,15 @@ class Recipe(NamedTuple):
 class _Registered(NamedTuple):
     family: str
     function: Callable[..., Recipe]
+    pixels: str = ""
 
 
-_REGISTRY: dict[str, _Registered] = {}
+VECTOR, IMAGE = 1, 3
+_REGISTRY: dict[int, dict[str, _Registered]] = {VECTOR: {}, IMAGE: {}}
+"""By the rank of an event, then by name: one name may have a form for vectors and one for images."""
+
 NAMES: list[str] = []
+IMAGES: list[str] = []
 COMPARED: list[str] = []
 FAMILIES: dict[str, str] = {}
 
@@ -47,7 +52,7 @@ def register(family: str, name: str | None = None, *, compared: bool = True) -> 
 
     def enter(function: Callable[..., Recipe]) -> Callable[..., Recipe]:
         entered = name or function.__name__
-        _REGISTRY[entered] = _Registered(family, function)
+        _REGISTRY[VECTOR][entered] = _Registered(family, function)
         NAMES.append(entered)
         if compared:
             COMPARED.append(entered)
@@ -57,22 +62,37 @@ def register(family: str, name: str | None = None, *, compared: bool = True) -> 
     return enter
 
 
-def build(name: str, event_shape: Any, cond_shape: Any = None, *, num_params: int | None = None, **options: Any) -> Entry:
-    """The entry `name` for events of shape `(d,)`, 1 <= d <= 64, and conditions of shape `(c,)` or None.
+def register_images(family: str, pixels: str, name: str | None = None) -> Callable[[Callable[..., Recipe]], Callable[..., Recipe]]:
+    """Enter a zoo function `((height, width, channels), cond_dim, **options) -> Recipe` for images under `name` or its own.
 
-    options: those of the zoo function, such as `width`, `depth`, `learning_rate`; `jaxgen.zoo.describe(name)` lists them.
+    pixels: what its events are, "discrete" whole numbers 0, 1, ... or "continuous" values in (-1, 1): `jaxgen.data.load(..., pixels=)`.
+    """
+
+    def enter(function: Callable[..., Recipe]) -> Callable[..., Recipe]:
+        entered = name or function.__name__
+        _REGISTRY[IMAGE][entered] = _Registered(family, function, pixels)
+        IMAGES.append(entered)
+        FAMILIES.setdefault(entered, family)
+        return function
+
+    return enter
+
+
+def build(name: str, event_shape: Any, cond_shape: Any = None, *, num_params: int | None = None, **options: Any) -> Entry:
+    """The entry `name` for events of shape `(d,)`, 1 <= d <= 64, or images `(height, width, channels)`, and conditions `(c,)` or None.
+
+    options: those of the zoo function, such as `width`, `depth`, `learning_rate`; `jaxgen.zoo.describe(name, event_shape)` lists them.
     num_params: choose `width` so that sampling uses about this many parameters.
-    Raises ValueError for an unknown name, option or shape.
+    Raises ValueError for an unknown name, option or shape, and where `name` has no form for events of that rank.
 
     >>> import jaxgen
     >>> jaxgen.zoo.build("ddpm", event_shape=(2,)).readings.keys()
     dict_keys(['ancestral', 'ddim', 'ode'])
     """
-    if name not in _REGISTRY:
-        raise ValueError(f"name={name!r}; accepted: {', '.join(NAMES)}.")
-    family, function = _REGISTRY[name]
-    dim, cond_dim = _vector("event_shape", event_shape, MAX_DIM), None if cond_shape is None else _vector("cond_shape", cond_shape, None)
-    known = describe(name)
+    family, function, _ = _find(name, event_shape)
+    shape, cond_dim = _event(event_shape), None if cond_shape is None else _vector("cond_shape", cond_shape, None)
+    event = shape[0] if len(shape) == VECTOR else shape
+    known = describe(name, shape)
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise ValueError(f"{name}: unknown option {', '.join(unknown)}; accepted: {', '.join(f'{k}={v!r}' for k, v in known.items())}.")
@@ -81,11 +101,11 @@ def build(name: str, event_shape: Any, cond_shape: Any = None, *, num_params: in
         if "width" in options:
             raise ValueError("give num_params or width, not both.")
         options["width"] = width_for(
-            lambda width: _default_model(function(dim, cond_dim, **{**options, "width": width})), num_params, cond_dim
+            lambda width: _default_model(function(event, cond_dim, **{**options, "width": width})), num_params, cond_dim
         )
-    recipe = function(dim, cond_dim, **options)
+    recipe = function(event, cond_dim, **options)
     reading = next(iter(recipe.readings))
-    config = {"name": name, "event_shape": [dim], "cond_shape": None if cond_dim is None else [cond_dim], "options": options}
+    config = {"name": name, "event_shape": list(shape), "cond_shape": None if cond_dim is None else [cond_dim], "options": options}
     readings = MappingProxyType(dict(recipe.readings))
     return Entry(
         name,
@@ -101,12 +121,27 @@ def build(name: str, event_shape: Any, cond_shape: Any = None, *, num_params: in
     )
 
 
-def describe(name: str) -> dict[str, Any]:
-    """The options of an entry with their defaults."""
-    if name not in _REGISTRY:
-        raise ValueError(f"name={name!r}; accepted: {', '.join(NAMES)}.")
-    parameters = list(inspect.signature(_REGISTRY[name].function).parameters.values())
+def describe(name: str, event_shape: Any = None) -> dict[str, Any]:
+    """The options of an entry with their defaults; of its form for vectors, if it has one, where no `event_shape` is given."""
+    parameters = list(inspect.signature(_find(name, event_shape).function).parameters.values())
     return {p.name: p.default for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
+
+
+def pixels(name: str) -> str:
+    """What the events of the entry's form for images are: "discrete" whole numbers 0, 1, ... or "continuous" values in (-1, 1)."""
+    return _find(name, (1, 1, 1)).pixels
+
+
+def _find(name: str, event_shape: Any) -> _Registered:
+    ranks = (VECTOR, IMAGE) if event_shape is None else (len(_event(event_shape)),)
+    for rank in ranks:
+        if name in _REGISTRY[rank]:
+            return _REGISTRY[rank][name]
+    accepted = list(dict.fromkeys([*NAMES, *IMAGES]))
+    if name in accepted:
+        kind, others = ("vectors", NAMES) if ranks == (VECTOR,) else ("images", IMAGES)
+        raise ValueError(f"name={name!r} has no form for {kind}, event_shape={tuple(event_shape)!r}; accepted there: {', '.join(others)}.")
+    raise ValueError(f"name={name!r}; accepted: {', '.join(accepted)}.")
 
 
 def _check_options(name: str, options: Mapping[str, Any], known: Mapping[str, Any]) -> None:
@@ -123,7 +158,15 @@ def _default_model(recipe: Recipe) -> Model:
     return next(iter(recipe.readings.values()))
 
 
+def _event(shape: Any) -> tuple[int, ...]:
+    if isinstance(shape, (tuple, list)) and len(shape) == IMAGE:
+        if all(isinstance(n, int) and not isinstance(n, bool) and n >= 1 for n in shape):
+            return tuple(shape)
+        raise ValueError(f"event_shape={shape!r}; accepted for images: (height, width, channels), integers of at least 1.")
+    return (_vector("event_shape", shape, MAX_DIM),)
+
+
 def _vector(name: str, shape: Any, most: int | None) -> int:
     if not isinstance(shape, (tuple, list)) or len(shape) != 1 or not isinstance(shape[0], int) or not 1 <= shape[0] <= (most or shape[0]):
-        raise ValueError(f"{name}={shape!r}; accepted: (d,) with 1 <= d{f' <= {most}' if most else ''}.")
+        raise ValueError(f"{name}={shape!r}; accepted: (d,) with 1 <= d{f' <= {most}, or (height, width, channels)' if most else ''}.")
     return shape[0]

@@ -24,7 +24,9 @@ def test_sizes_count_a_condition_and_the_sampling_side_only(name):
 @pytest.mark.parametrize(
     ("arguments", "options", "message"),
     [
-        (("glow", (2,)), {}, "name='glow'; accepted: .*realnvp"),
+        (("nice", (2,)), {}, "name='nice'; accepted: .*realnvp"),
+        (("nsf", (4, 4, 1)), {}, "name='nsf' has no form for images"),
+        (("nsf", (4, 4, 0)), {}, r"event_shape=\(4, 4, 0\); accepted for images"),
         (("nsf", (0,)), {}, r"event_shape=\(0,\); accepted: \(d,\) with 1 <= d <= 64"),
         (("nsf", (65,)), {}, r"event_shape=\(65,\)"),
         (("nsf", (2, 2)), {}, r"event_shape=\(2, 2\)"),
@@ -51,6 +53,6 @@ def test_every_entry_has_a_family_options_and_a_default_reading():
         entry = zoo.build(name, (2,))
         assert entry.family == zoo.FAMILIES[name] and entry.model is entry.readings[entry.reading]
         assert entry.objective_name and "learning_rate" in zoo.describe(name)
-    with pytest.raises(ValueError, match="name='glow'"):
-        zoo.describe("glow")
+    with pytest.raises(ValueError, match="name='nice'"):
+        zoo.describe("nice")
     assert len(zoo.NAMES) == len(set(zoo.NAMES)) == 35

@@ -1,0 +1,1 @@
+"""The zoo's forms for images, (height, width, channels): the same families with networks that know neighbours."""
