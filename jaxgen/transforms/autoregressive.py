@@ -14,9 +14,12 @@ from jaxgen.transforms.scalars.scalar import Scalar
 def autoregressive(scalar: Scalar, net: Net) -> Transform:
     """`x_i = scalar(theta_i(x_<i, cond), z_i)` with all `theta` `(d, scalar.num_params)` from one masked network (`nets.made`).
 
-    The Jacobian is triangular, so the density is exact; `inverse` is one network evaluation. `forward` is as much work, spread over the
-    coordinates in order, where the network has `substitute`, as `nets.made` has, and d evaluations where it has not. params: the
-    network's. `stages` shows the event after each coordinate: data so far, noise in the coordinates to come.
+    Events of any shape, such as images under `nets.causal_transformer` and `nets.pixelcnn`: their d numbers in raster order. The Jacobian is
+    triangular, so the density is exact; `inverse` is one network evaluation. `forward` is as much work, spread over the coordinates in
+    order, where the network has `substitute`, as these have, and d evaluations where it has not. With the scalar `categorical` of
+    uniform noise `x` is discrete and log_det is log p(x), the log-volume of the cell of noises that maps to it; which of them stands for
+    the cell does not matter (`inverse` gives the middle). params: the network's. `stages` shows the event after each coordinate: data so
+    far, noise in the coordinates to come.
     """
 
     substitute = net.substitute or _by_whole_evaluations(net)
@@ -26,12 +29,12 @@ def autoregressive(scalar: Scalar, net: Net) -> Transform:
         return x, jnp.sum(log_dets)
 
     def stages(params: Any, z: jax.Array, cond: Any = None) -> jax.Array:
-        done = np.tri(z.shape[0], dtype=bool)
+        done = np.tri(z.size, dtype=bool).reshape(z.size, *z.shape)
         return jnp.where(done, forward(params, z, cond)[0][None], z[None])
 
     def inverse(params: Any, x: jax.Array, cond: Any = None, key: Any = None) -> Preimage:
-        z, log_det = jax.vmap(scalar.inverse)(net.apply(params, x, cond), x)
-        return Preimage(z, jnp.sum(log_det))
+        z, log_det = jax.vmap(scalar.inverse)(net.apply(params, x, cond), x.ravel())
+        return Preimage(z.reshape(x.shape), jnp.sum(log_det))
 
     return Transform(
         lambda key, z, cond=None: net.init(key, z, cond),
@@ -39,7 +42,7 @@ def autoregressive(scalar: Scalar, net: Net) -> Transform:
         inverse,
         forward,
         Density.EXACT,
-        {"stages": stages, "nfe": lambda params, z, cond=None: z.shape[0]},
+        {"stages": stages, "nfe": lambda params, z, cond=None: z.size},
     )
 
 
@@ -54,11 +57,12 @@ def inverse_autoregressive(scalar: Scalar, net: Net) -> Transform:
 def _by_whole_evaluations(net: Net) -> Any:
     def substitute(params: Any, f: Any, z: jax.Array, cond: Any) -> tuple[jax.Array, jax.Array]:
         def step(x: jax.Array, i: jax.Array) -> Any:
-            theta = jax.lax.dynamic_index_in_dim(net.apply(params, x, cond), i, keepdims=False)
+            theta = jax.lax.dynamic_index_in_dim(net.apply(params, x.reshape(z.shape), cond), i, keepdims=False)
             x_i, aux = f(theta, jax.lax.dynamic_index_in_dim(x, i, keepdims=False))
             return jax.lax.dynamic_update_index_in_dim(x, x_i, i, 0), aux
 
         # Coordinates from i on still hold the noise: the masks keep theta_i from seeing them.
-        return jax.lax.scan(step, z, jnp.arange(z.shape[0]))
+        x, aux = jax.lax.scan(step, z.ravel(), jnp.arange(z.size))
+        return x.reshape(z.shape), aux
 
     return substitute

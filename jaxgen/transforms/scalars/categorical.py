@@ -26,7 +26,9 @@ def categorical(num_categories: int, noise: str = "uniform", min_mass: float = 1
     def cells(theta: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         """Probabilities, and the mass up to and from each category on: summed from both ends, so that neither tail cancels."""
         p = (1 - min_mass) * jax.nn.softmax(theta) + min_mass / k_all
-        return p, jnp.cumsum(p), jnp.cumsum(p[::-1])[::-1]
+        up_to, from_on = jnp.cumsum(p), jnp.cumsum(p[::-1])[::-1]
+        # Rounding would carry the last of many cells beyond the end of the uniform.
+        return p, up_to / up_to[-1:] if noise == "uniform" else up_to, from_on
 
     def log_det(p: jax.Array, below: jax.Array, above: jax.Array) -> jax.Array:
         # The logistic density at z is u (1 - u).

@@ -1,0 +1,24 @@
+"""Cases of the contract: the autoregressive transform over the pixels of an image, which are whole numbers."""
+
+from case import Case
+
+from jaxgen import bases, nets
+from jaxgen import transforms as T
+from jaxgen.model import Model
+
+SHAPE, LEVELS = (2, 2, 2), 3
+
+
+def pixels(net):
+    return lambda: Model(bases.uniform(SHAPE), T.autoregressive(T.categorical(LEVELS), net))
+
+
+def case(net):
+    noise = lambda rng, num: rng.uniform(size=(num, *SHAPE))
+    return Case(pixels(net), surjective=True, noise=noise, data=lambda rng, num: rng.integers(0, LEVELS, (num, *SHAPE)).astype(float))
+
+
+CASES = {
+    "autoregressive-pixelcnn": case(nets.pixelcnn(LEVELS, width=4, depth=2, reach=1)),
+    "autoregressive-causal_transformer": case(nets.causal_transformer(LEVELS, width=8, depth=2, num_heads=2, reach=1)),
+}
