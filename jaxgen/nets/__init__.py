@@ -1,5 +1,6 @@
 """Networks behind one `Net(init, apply)`: the only folder that imports flax, and only its `params` collection is used."""
 
+from jaxgen.nets.causal_rows import causal_rows
 from jaxgen.nets.causal_transformer import causal_transformer
 from jaxgen.nets.columns import column_made
 from jaxgen.nets.lipschitz import lipschitz_mlp
@@ -10,6 +11,7 @@ from jaxgen.nets.pixelcnn import pixelcnn
 
 __all__ = [
     "Net",
+    "causal_rows",
     "causal_transformer",
     "column_made",
     "from_linen",

@@ -44,7 +44,7 @@ def causal_transformer(
     def ends_of(x: jax.Array) -> _Ends:
         return _Ends(levels, image_shape(x), width, reach, computed)
 
-    block = _Block(width, num_heads, depth, dropout, attention, computed)
+    block = CausalBlock(width, num_heads, depth, dropout, attention, computed)
 
     def init(key: jax.Array, x: jax.Array, cond: Any = None) -> Any:
         first, *others = jax.random.split(key, depth + 1)
@@ -67,7 +67,7 @@ def causal_transformer(
     return Net(init, apply, lambda params, f, z, cond=None: _substitute(ends_of(z), block, params, f, z, cond))
 
 
-def _substitute(ends: "_Ends", block: "_Block", params: Any, f: Any, z: jax.Array, cond: Any) -> tuple[jax.Array, jax.Array]:
+def _substitute(ends: "_Ends", block: "CausalBlock", params: Any, f: Any, z: jax.Array, cond: Any) -> tuple[jax.Array, jax.Array]:
     height, width, channels = ends.shape
     of_ends, margin, e = {"params": params["ends"]}, ends.reach, num_features(ends.levels)
     places = ends.apply(of_ends, z.dtype, cond, method="places")
@@ -150,7 +150,7 @@ class _Ends(nn.Module):
         return self.head(self.norm(h))
 
 
-class _Block(nn.Module):
+class CausalBlock(nn.Module):
     """Attention over the tokens up to one's own, then a perceptron, each added to its input (pre-norm)."""
 
     width: int
@@ -176,7 +176,9 @@ class _Block(nn.Module):
     def __call__(self, h: jax.Array, angles: np.ndarray, key: Any = None) -> jax.Array:
         """Tokens `(d, width)` to tokens."""
         q, k, v = self._queries_keys_values(h, jnp.asarray(angles))
-        attended = jax.nn.dot_product_attention(q, k, v, is_causal=True, implementation=self.attention)
+        # JAX's own "xla" form rounds the shares to float32, also in double precision.
+        cudnn = self.attention == "cudnn"
+        attended = jax.nn.dot_product_attention(q, k, v, is_causal=True, implementation="cudnn") if cudnn else _attended(q, k, v)
         return self._add(h, attended, key)
 
     def step(self, h: jax.Array, keys: jax.Array, values: jax.Array, i: jax.Array, angles: jax.Array) -> Any:
@@ -203,6 +205,13 @@ class _Block(nn.Module):
         if key is None or self.dropout == 0:
             return h
         return jnp.where(jax.random.bernoulli(key, 1 - self.dropout, h.shape), h / (1 - self.dropout), 0)
+
+
+def _attended(q: jax.Array, k: jax.Array, v: jax.Array) -> jax.Array:
+    """Of queries, keys and values `(d, num_heads, head)`: each token's mean of the values up to its own."""
+    scores = _dot("qnh,knh->nqk", q, k) * q.shape[-1] ** -0.5
+    shares = jax.nn.softmax(jnp.where(np.tri(len(q), dtype=bool), scores, -jnp.inf))
+    return _dot("nqk,knh->qnh", shares.astype(v.dtype), v).astype(v.dtype)
 
 
 def _dot(subscripts: str, a: jax.Array, b: jax.Array) -> jax.Array:

@@ -14,7 +14,7 @@ class Net(NamedTuple):
     apply: `(params, *inputs) -> output`, one event.
     substitute: of a network whose output row i sees inputs before i only, forward substitution:
            `(params, f, z (d,), cond=None) -> (x (d,), aux (d,))` with `x[i], aux[i] = f(apply(params, x, cond)[i], z[i])`, in order of i.
-           Events of another shape have their d numbers in raster order; x is shaped as z.
+           Events of another shape have their d numbers in raster order; x is shaped as z. `causal_rows` takes rows (n, k) for numbers.
            Optional: `autoregressive` evaluates the whole network d times where it is missing.
     """
 

@@ -5,7 +5,7 @@ from jaxgen.transform import chain, invert, on
 from jaxgen.transforms.actnorm import actnorm
 from jaxgen.transforms.affine import affine, diagonal_affine, flip, on_condition, triangular_affine
 from jaxgen.transforms.alternating import alternating
-from jaxgen.transforms.autoregressive import autoregressive, inverse_autoregressive
+from jaxgen.transforms.autoregressive import autoregressive, autoregressive_rows, inverse_autoregressive
 from jaxgen.transforms.block_autoregressive import block_autoregressive
 from jaxgen.transforms.bounded import onto_interval, onto_positive, onto_simplex
 from jaxgen.transforms.columns import autoregressive_columns
@@ -15,6 +15,7 @@ from jaxgen.transforms.elementwise import elementwise
 from jaxgen.transforms.flow_map import flow_map, renoised_flow_map
 from jaxgen.transforms.linear import low_rank, lu, orthogonal, planar, radial, sylvester
 from jaxgen.transforms.ode_flow import ode_flow, probability_flow
+from jaxgen.transforms.patches import num_patches, patches
 from jaxgen.transforms.repeat import repeat
 from jaxgen.transforms.residual import residual
 from jaxgen.transforms.samplers import (
@@ -72,6 +73,7 @@ __all__ = [
     "autoencoder",
     "autoregressive",
     "autoregressive_columns",
+    "autoregressive_rows",
     "binned",
     "block_autoregressive",
     "categorical",

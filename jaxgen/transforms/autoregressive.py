@@ -46,6 +46,38 @@ def autoregressive(scalar: Scalar, net: Net) -> Transform:
     )
 
 
+def autoregressive_rows(scalar: Scalar, net: Net) -> Transform:
+    """The same by rows: `x_i = scalar(theta_i(x_<i, cond), z_i)` for all k numbers of row i of an event `(n, k)` (arXiv 2412.06329, eq. 6).
+
+    All `theta` `(n, k, scalar.num_params)` from one network with `substitute`, as `nets.causal_rows` has. The Jacobian is block triangular
+    with diagonal blocks, so the density is exact. params: the network's.
+    """
+    if net.substitute is None:
+        raise ValueError("autoregressive_rows: net without substitute; accepted: a network by rows that has it, such as nets.causal_rows.")
+    substitute = net.substitute
+
+    def row(theta: jax.Array, z: jax.Array) -> tuple[jax.Array, jax.Array]:
+        x, log_dets = jax.vmap(scalar.forward)(theta, z)
+        return x, jnp.sum(log_dets)
+
+    def forward(params: Any, z: jax.Array, cond: Any = None) -> tuple[jax.Array, jax.Array]:
+        x, log_dets = substitute(params, row, z, cond)
+        return x, jnp.sum(log_dets)
+
+    def inverse(params: Any, x: jax.Array, cond: Any = None, key: Any = None) -> Preimage:
+        z, log_det = jax.vmap(jax.vmap(scalar.inverse))(net.apply(params, x, cond), x)
+        return Preimage(z, jnp.sum(log_det))
+
+    return Transform(
+        lambda key, z, cond=None: net.init(key, z, cond),
+        lambda params, z, cond=None: forward(params, z, cond)[0],
+        inverse,
+        forward,
+        Density.EXACT,
+        {"nfe": lambda params, z, cond=None: z.shape[0]},
+    )
+
+
 def inverse_autoregressive(scalar: Scalar, net: Net) -> Transform:
     """`invert(autoregressive(scalar, net))`: samples in one network evaluation, densities in d of them (arXiv 1606.04934).
 

@@ -1,4 +1,4 @@
-"""Cases of the contract: the autoregressive transform over the pixels of an image, which are whole numbers."""
+"""Cases of the contract: the pixels of an image one after another, whole numbers, and its patches, continuous values."""
 
 from case import Case
 
@@ -21,4 +21,10 @@ def case(net):
 CASES = {
     "autoregressive-pixelcnn": case(nets.pixelcnn(LEVELS, width=4, depth=2, reach=1)),
     "autoregressive-causal_transformer": case(nets.causal_transformer(LEVELS, width=8, depth=2, num_heads=2, reach=1)),
+}
+
+ROWS = nets.causal_rows(2, width=8, depth=2, num_heads=2)
+CASES |= {
+    "autoregressive_rows": Case(lambda: Model(bases.normal((3, 2)), T.autoregressive_rows(T.scale_and_shift(), ROWS))),
+    "patches": Case(lambda: Model(bases.normal((2, 8)), T.patches((4, 2, 2), 2)), network=False),
 }
