@@ -13,8 +13,8 @@ from jaxgen.transforms import affine, chain, on_condition
 def in_units(entry: Entry, fitted: Fitted, loc: Any, scale: Any, cond_loc: Any = None, cond_scale: Any = None) -> tuple[Entry, Fitted]:
     """An entry trained on `(x - loc) / scale` as one whose events are `x`: sampling undoes the standardisation, densities count it.
 
-    loc, scale: `(d,)`, or one number for all of an event. cond_loc, cond_scale: `(c,)`, likewise for conditions. Every reading is chained with the constant affine, which has
-    no params, so params become `(params, ())`. The units are kept in the entry's config.
+    loc, scale: `(d,)`, or one number for all of an event. cond_loc, cond_scale: `(c,)`, likewise for conditions. Every reading is chained
+    with the constant affine, which has no params, so params become `(params, ())`. The units are kept in the entry's config.
     """
     units = {"loc": loc, "scale": scale, "cond_loc": cond_loc, "cond_scale": cond_scale}
     config = {**entry.config, "units": {k: None if v is None else np.asarray(v, np.float64).tolist() for k, v in units.items()}}
