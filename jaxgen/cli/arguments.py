@@ -1,5 +1,6 @@
 """Checks of what was typed, made before a command starts its work or touches a file."""
 
+import math
 import os
 from pathlib import Path
 
@@ -12,11 +13,11 @@ def count(option: str, value: int | None, least: int = 1) -> None:
         raise ValueError(f"{option} {value}: accepted: an integer of at least {least}.")
 
 
-def memory(option: str, value: int, dim: int) -> None:
-    """ValueError where `value` rows of `dim` numbers with their keys exceed the machine's memory: the runtime would abort, without an error."""
+def memory(option: str, value: int, *event_shape: int) -> None:
+    """ValueError where `value` events of that shape with their keys exceed the machine's memory: the runtime would abort, without an error."""
     if not hasattr(os, "sysconf") or not {"SC_PHYS_PAGES", "SC_PAGE_SIZE"} <= set(os.sysconf_names):
         return
-    needed, have = value * (16 + 8 * dim), os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    needed, have = value * (16 + 8 * math.prod(event_shape)), os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if needed > have:
         raise ValueError(f"{option} {value}: takes about {needed / 1e9:.3g} GB, and this machine has {have / 1e9:.3g}; accepted: fewer.")
 

@@ -75,6 +75,8 @@ def compare(
     for seed in seeds:
         arguments.seed(seed, "--seeds")
     options: dict[str, Any] = {} if columns is None else {"columns": columns}
+    if datasets.is_images(data):
+        raise ValueError(f"--data {data}: holds images; compare is for vectors. Train a model on images by jaxgen train.")
     dataset = datasets.load(data, **options)
     out = open_folder(out, resume, overwrite)
     settings = {"data": data, "columns": columns and list(columns), "num_params": num_params, "quick": quick, "steps": steps}

@@ -8,21 +8,30 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from jaxgen import data as datasets
 from jaxgen import evaluation, zoo
 from jaxgen.cli import arguments
+from jaxgen.cli.events import load_for
 from jaxgen.cli.sample import in_reading
 from jaxgen.zoo.store import write_json
 
 
 def evaluate(
-    run: Path, /, *, data: str | None = None, num_samples: int = 10_000, num_draws: int = 500, reading: str | None = None, seed: int = 0
+    run: Path,
+    /,
+    *,
+    data: str | None = None,
+    data_dir: Path | None = None,
+    num_samples: int = 10_000,
+    num_draws: int = 500,
+    reading: str | None = None,
+    seed: int = 0,
 ) -> int:
     """Likelihood and sample distances on the test split, printed and written to evaluation.json in the run folder.
 
     Args:
         run: a run folder that `jaxgen train` wrote.
         data: the data to compare with; by default what the model was trained on.
+        data_dir: for a named image set, the folder that has its files; by default as for training.
         num_samples: how many samples and at most how many test events.
         num_draws: draws for each event where the density is a bound or an estimate.
         reading: which reading of the parameters, such as ode; the default one otherwise.
@@ -34,13 +43,12 @@ def evaluate(
     entry, fitted = zoo.load(run)
     entry = in_reading(entry, reading)
     for option, value in (("--num-samples", num_samples), ("--num-draws", num_draws)):
-        arguments.memory(option, value, entry.config["event_shape"][0])
+        arguments.memory(option, value, *entry.config["event_shape"])
     source = entry.config.get("source", {})
     name = data or source.get("data")
     if name is None:
         raise ValueError("--data: this run does not say what it was trained on; name a data set or a file.")
-    given = {k: source[k] for k in ("columns", "cond_columns") if source.get(k)}
-    dataset = datasets.load(name, **given)
+    dataset = load_for(entry.name, {**source, "data": name, **({"data_dir": str(data_dir)} if data_dir else {})})
     if list(dataset.event_shape) != entry.config["event_shape"]:
         raise ValueError(f"--data {name}: its events have shape {dataset.event_shape}; the model's {tuple(entry.config['event_shape'])}.")
     real = _reference(dataset, num_samples, seed)
@@ -66,7 +74,7 @@ def _reference(dataset: Any, most: int, seed: int) -> evaluation.Reference:
         return x if dataset.units is None else dataset.units.restore(x).astype(np.float32)
 
     cond = dataset.test_cond
-    if cond is not None and dataset.units is not None:
+    if cond is not None and dataset.units is not None and dataset.units.cond_loc is not None:
         cond = (dataset.units.cond_loc + dataset.units.cond_scale * np.asarray(cond, np.float64)).astype(np.float32)
     test = own(dataset.test)[:most]
     return evaluation.reference(

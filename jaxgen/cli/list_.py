@@ -3,8 +3,9 @@
 from rich.console import Console
 from rich.table import Table
 
+from jaxgen.data import IMAGES as IMAGE_DATA
 from jaxgen.data import NAMES as DATA
-from jaxgen.zoo import NAMES, build
+from jaxgen.zoo import IMAGES, NAMES, build
 
 
 def list_entries(*, dim: int = 2) -> int:
@@ -19,7 +20,9 @@ def list_entries(*, dim: int = 2) -> int:
         densities = ", ".join(f"{reading}: {model.transform.density}" for reading, model in entry.readings.items())
         table.add_row(name, entry.family, entry.objective_name, densities.removeprefix("default: "), _options(name))
     Console().print(table)
+    Console().print("models of images: " + ", ".join(IMAGES), highlight=False)
     Console().print("data: " + ", ".join(DATA) + "; or a .npy, .npz, .csv or .parquet file", highlight=False)
+    Console().print("images: " + ", ".join(IMAGE_DATA) + "; or a folder of .png and .jpg files", highlight=False)
     return 0
 
 

@@ -46,7 +46,9 @@ def log_prob(
         raise ValueError(f"--certify {certify}: accepted: a positive tolerance in nats, such as 1e-3.")
     entry, fitted = zoo.load(run)
     entry = in_reading(entry, reading)
-    arguments.memory("--num-draws", num_draws, entry.config["event_shape"][0])
+    arguments.memory("--num-draws", num_draws, *entry.config["event_shape"])
+    if len(entry.config["event_shape"]) > 1:
+        raise ValueError(f"{run}: the events of this model are images, {data} is a table of rows; use jaxgen.log_prob.")
     x = read_rows(data, columns)
     wanted = entry.config["event_shape"][0]
     if x.shape[1] != wanted:

@@ -17,7 +17,7 @@ def sample(run: Path, /, *, out: Path, num: int = 1_000, seed: int = 0, reading:
 
     Args:
         run: a run folder that `jaxgen train` wrote.
-        out: the file to write, .npy or .csv.
+        out: the file to write, .npy or .csv; of images .npy.
         num: how many samples.
         seed: of the noise; the same seed gives the same samples.
         reading: which reading of the parameters, such as ode or ddim; the default one otherwise.
@@ -29,7 +29,9 @@ def sample(run: Path, /, *, out: Path, num: int = 1_000, seed: int = 0, reading:
     entry, fitted = zoo.load(run)
     entry = in_reading(entry, reading)
     conditions = conditions_for(entry, cond)
-    arguments.memory("--num", num, entry.config["event_shape"][0])
+    if out.suffix != ".npy" and len(entry.config["event_shape"]) > 1:
+        raise ValueError(f"--out {out}: the samples of this model are images; accepted ending: .npy.")
+    arguments.memory("--num", num, *entry.config["event_shape"])
     count = num if conditions is None else len(conditions)
     x = np.asarray(draw(jax.random.key(seed), entry.model, fitted.params, count, conditions, batch_size=min(count, 65_536)))
     write_table(out, x, entry.config.get("columns"))

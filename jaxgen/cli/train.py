@@ -7,9 +7,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxgen import data as datasets
 from jaxgen import zoo
 from jaxgen.cli import arguments
+from jaxgen.cli.events import load_for
 from jaxgen.cli.run_folder import clear, open_folder
 from jaxgen.training import Fitted, TrainingDiverged, fit
 
@@ -30,6 +30,9 @@ def train(
     seed: int = 0,
     columns: tuple[str, ...] | None = None,
     cond_columns: tuple[str, ...] | None = None,
+    labels: bool = False,
+    data_dir: Path | None = None,
+    download: bool = False,
     resume: bool = False,
     overwrite: bool = False,
 ) -> int:
@@ -37,7 +40,8 @@ def train(
 
     Args:
         model: a name from `jaxgen list`.
-        data: a named data set or a .npy, .npz, .csv or .parquet file, which is standardised; sampling gives the file's own units back.
+        data: a named data set, a .npy, .npz, .csv or .parquet file, which is standardised, or a folder or array file of images; sampling
+            gives the file's own units, and whole-numbered pixels, back.
         out: the run folder; a non-empty one is refused without --resume or --overwrite.
         steps: training steps; by default the model's own.
         learning_rate: peak of the cosine schedule; by default the model's own.
@@ -50,6 +54,9 @@ def train(
         seed: of initialisation, batches and noise.
         columns: for a file, the columns of the event, by name or index.
         cond_columns: for a file, the columns of the condition.
+        labels: for images, train conditionally on their classes.
+        data_dir: the folder that has the files of a named image set; otherwise JAXGEN_DATA, the cache and the system's folders are tried.
+        download: fetch the files of a named image set that are not found.
         resume: go on with the run in the folder: an interrupted one as if it had not been, a finished one for the steps that are missing,
             its optimiser afresh.
         overwrite: start again in a folder that holds an earlier run.
@@ -61,10 +68,14 @@ def train(
         raise ValueError(f"--ema {ema}: accepted: a number from 0 to below 1.")
     chosen = {"learning_rate": learning_rate, "width": width, "depth": depth}
     options = {name: value for name, value in chosen.items() if value is not None}
-    dataset = datasets.load(data, **_columns(columns, cond_columns))
+    source = {"data": data, "columns": columns and list(columns), "cond_columns": cond_columns and list(cond_columns), "seed": seed}
+    if labels or data_dir is not None:
+        source |= {"labels": labels, "data_dir": data_dir and str(data_dir)}
+    dataset = load_for(model, source, download)
+    if "levels" in zoo.describe(model, dataset.event_shape):
+        options["levels"] = dataset.levels
     entry = zoo.build(model, dataset.event_shape, dataset.cond_shape, num_params=num_params, **options)
     out = open_folder(out, resume, overwrite)
-    source = {"data": data, "columns": columns and list(columns), "cond_columns": cond_columns and list(cond_columns), "seed": seed}
     entry = entry._replace(config={**entry.config, "source": source})
     start, before = _earlier(out, entry) if resume else (None, {})
     done = int(before.get("num_steps", 0))
@@ -99,11 +110,6 @@ def train(
     shown = f", loss {loss[-1]:.4f}" if len(loss) else ""
     print(f"{model}: {fitted.status} after {fitted.history['num_steps']} steps{shown}; run folder {out}")
     return 130 if fitted.status == "interrupted" else 0
-
-
-def _columns(columns: Any, cond_columns: Any) -> dict[str, Any]:
-    given = {"columns": columns, "cond_columns": cond_columns}
-    return {name: list(value) for name, value in given.items() if value is not None}
 
 
 def _save(out: Path, entry: Any, fitted: Fitted, units: Any, before: dict[str, Any], overwrite: bool) -> Fitted:

@@ -1,8 +1,11 @@
-"""Data: densities with known truth, scikit-learn's digits, and a reader for the user's own tables."""
+"""Data: densities with known truth, image sets, readers for the user's own tables and images, and streams of what is too large to load."""
 
 from jaxgen.data.categories import Categories
 from jaxgen.data.dataset import Dataset, Split, Units
 from jaxgen.data.files import DataError, MissingExtra
-from jaxgen.data.registry import NAMES, draw, load
+from jaxgen.data.registry import IMAGES, NAMES, draw, is_images, load
+from jaxgen.data.stream import stream
 
-__all__ = ["NAMES", "Categories", "DataError", "Dataset", "MissingExtra", "Split", "Units", "draw", "load"]
+__all__ = [
+    "IMAGES", "NAMES", "Categories", "DataError", "Dataset", "MissingExtra", "Split", "Units", "draw", "is_images", "load", "stream",
+]  # fmt: skip

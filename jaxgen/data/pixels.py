@@ -1,0 +1,139 @@
+"""Pixels as whole numbers: what arrays are taken for images, and how they become a Dataset, discrete or dequantised."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxgen.data.categories import Categories
+from jaxgen.data.dataset import Dataset, Units
+from jaxgen.data.tables import DataError
+
+PIXELS = ("continuous", "discrete")
+SPLITS = ("train", "valid", "test")
+_ROWS = 4_096  # images dequantised at once: the draws of a whole set would take several times its memory
+_GRID = 1e-3  # how far a float may be from k / 255, in units of 1 / 255: float16 is within 0.13, float32 within 1e-4
+
+
+class Images(NamedTuple):
+    """Images in three parts. parts: by split, (n, height, width, channels) uint8 below `levels`. labels: by split (n,) codes of `classes`.
+
+    source: in words, where they came from.
+    """
+
+    parts: Mapping[str, np.ndarray]
+    levels: int
+    source: str
+    labels: Mapping[str, np.ndarray] | None = None
+    classes: tuple[str, ...] = ()
+
+
+def as_dataset(name: str, images: Images, pixels: str, labels: bool, seed: int, sizes: Mapping[str, int | None]) -> Dataset:
+    """The Dataset of `images`: `pixels` "discrete" keeps whole numbers, "continuous" dequantises; `labels` makes one-hot conditions.
+
+    Raises DataError for another `pixels`, and for labels that there are not or that all agree.
+    """
+    if pixels not in PIXELS:
+        raise DataError(f"pixels={pixels!r}: expected {' or '.join(map(repr, PIXELS))}")
+    x, cond = {}, dict.fromkeys(SPLITS)
+    for stream, split in enumerate(SPLITS):
+        whole = images.parts[split][: sizes.get(split)]
+        x[split] = (
+            whole.astype(np.float32) if pixels == "discrete" else dequantise(np.random.default_rng([stream, seed]), whole, images.levels)
+        )
+    categories = None
+    if labels:
+        categories, codes = _labelled(name, images)
+        cond = {split: categories.one_hot(codes[split][: sizes.get(split)]).astype(np.float32) for split in SPLITS}
+    half = np.float64(images.levels / 2)
+    return Dataset(
+        name,
+        x["train"],
+        x["valid"],
+        x["test"],
+        train_cond=cond["train"],
+        valid_cond=cond["valid"],
+        test_cond=cond["test"],
+        cond_names=() if categories is None else tuple(f"label={label}" for label in categories.labels),
+        conditions=() if categories is None else (categories,),
+        units=None if pixels == "discrete" else Units(np.asarray(half), np.asarray(half)),
+        levels=images.levels,
+        source=images.source,
+    )
+
+
+def dequantise(rng: np.random.Generator, pixels: np.ndarray, levels: int) -> np.ndarray:
+    """Whole numbers (n, ...) in 0 .. levels - 1 to `2 (pixel + u) / levels - 1` in (-1, 1), u uniform on (0, 1), float32.
+
+    `floor(levels (x + 1) / 2)` is the pixel again, also after the rounding to float32, for up to 256 levels. The probability of the whole
+    numbers is bounded by the density of the continuous ones: `log P >= E_u log p(x) + D log(2 / levels)` over D values (arXiv 1511.01844).
+    """
+    values = np.empty(pixels.shape, np.float32)
+    for start in range(0, len(pixels), _ROWS):
+        rows = pixels[start : start + _ROWS]
+        # On midpoints of 2^16 cells of (0, 1): float32 holds them exactly beside 256 levels, so that none is rounded onto an edge.
+        u = (rng.integers(0, 2**16, rows.shape, np.uint16) + 0.5) / 2**16
+        values[start : start + _ROWS] = 2 * (rows + u) / levels - 1
+    return values
+
+
+def whole_pixels(where: str, array: np.ndarray) -> tuple[np.ndarray, int]:
+    """An array (n, height, width) or (n, height, width, channels) as uint8 with channels, and its levels: 256, or 2 of a boolean one.
+
+    Floats must be k / 255 in [0, 1]. Raises DataError, naming `where` and the first image, for other shapes, dtypes and values.
+    """
+    if array.ndim == 3:
+        array = array[..., None]
+    if array.ndim != 4 or array.shape[-1] not in (1, 3) or 0 in array.shape:
+        hint = "; the channels come last: np.moveaxis(x, 1, -1)" if array.ndim == 4 and array.shape[1] in (1, 3) else ""
+        hint = "; 4 channels: drop the transparency" if array.ndim == 4 and array.shape[-1] == 4 else hint
+        raise DataError(
+            f"{where}shape {array.shape}; expected (n, height, width) or (n, height, width, channels) with 1 or 3 channels{hint}"
+        )
+    if array.dtype.kind == "b":
+        return array.astype(np.uint8), 2
+    if array.dtype.kind not in "uif":
+        raise DataError(f"{where}dtype {array.dtype}; expected unsigned bytes, floats in [0, 1], or booleans")
+    if array.dtype.kind == "f":
+        array = _bytes_of_floats(where, array)
+    elif array.dtype != np.uint8:
+        _refuse(where, array, (array < 0) | (array > 255), "expected whole numbers from 0 to 255")
+    return np.asarray(array, np.uint8), 256
+
+
+def _bytes_of_floats(where: str, array: np.ndarray) -> np.ndarray:
+    _refuse(where, array, ~((array >= 0) & (array <= 1)), "expected floats in [0, 1]")
+    scaled = array.astype(np.float64) * 255
+    whole = np.rint(scaled)
+    # Interpolated, blurred or noisy images are not pixels; rounding them in silence would change the data.
+    allowed = max(_GRID, 255 * float(np.finfo(array.dtype).eps))
+    _refuse(
+        where,
+        array,
+        np.abs(scaled - whole) > allowed,
+        "no multiple of 1 / 255: augmented? 8-bit pixels are np.rint(255 * x).astype(np.uint8)",
+    )
+    return whole
+
+
+def _refuse(where: str, array: np.ndarray, bad: np.ndarray, expected: str) -> None:
+    if bad.any():
+        place = tuple(int(i) for i in np.argwhere(bad)[0])
+        raise DataError(f"{where}image {place[0] + 1} has the value {array[place]:g}; {expected}")
+
+
+def _labelled(name: str, images: Images) -> tuple[Categories, Mapping[str, np.ndarray]]:
+    if images.labels is None:
+        raise DataError(f"labels=True: {name} has no labels")
+    for split in SPLITS:
+        if len(images.labels[split]) != len(images.parts[split]):
+            raise DataError(
+                f"{name}: {len(images.parts[split])} images and {len(images.labels[split])} labels ({split}); expected one each"
+            )
+    found: Sequence[Any] = np.unique(np.concatenate([images.labels[split] for split in SPLITS])).tolist()
+    if len(found) < 2:
+        only = images.classes[found[0]] if found else "none"
+        raise DataError(f"{name}: all labels are one class ({only}); leave labels out, a condition needs an alternative")
+    if found[0] < 0 or found[-1] >= len(images.classes):
+        raise DataError(f"{name}: labels run from {found[0]} to {found[-1]}; expected 0 to {len(images.classes) - 1}")
+    return Categories("label", images.classes), images.labels
