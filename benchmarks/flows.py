@@ -27,7 +27,7 @@ CASES = {
 }
 FITS = {"fit realnvp D2": ("realnvp D2", ("distrax", "flowjax fit_to_data")), "fit rqs D2": ("rqs D2", ("bijx", "flowjax fit_to_data"))}
 GROWTH = {"layers realnvp D2": "realnvp D2", "layers rqs D2": "rqs D2"}
-PEERS = ("distrax", "surjectors", "bijx", "flowjax", "nflows", "zuko")
+PEERS = ("distrax", "surjectors", "bijx", "flowjax", "nflows", "normflows", "zuko")
 METRICS = {"log_prob": "events/s", "sample": "events/s", "train": "steps/s"}
 PEAK = "matmul 2048 x 2048"
 
