@@ -5,9 +5,10 @@ from jaxgen.numerics.divergence import divergence, hutch_plus_plus, hutchinson
 from jaxgen.numerics.elementary import safe_norm
 from jaxgen.numerics.fixed_point import contraction_root, contraction_steps
 from jaxgen.numerics.log_det_series import roulette_log_det
-from jaxgen.numerics.ode import Solver, adaptive, fixed, refined, solve
+from jaxgen.numerics.ode import solve
 from jaxgen.numerics.root import monotone_root
 from jaxgen.numerics.sinkhorn import Plan, sinkhorn
+from jaxgen.numerics.solver import Solver, adaptive, fixed, refined
 
 __all__ = [
     "Plan",

@@ -1,8 +1,9 @@
 """The flow of an ODE: dx/dt = velocity(x, t) from noise at t = 0 to data at t = 1 (arXiv 1806.07366, 2011.13456)."""
 
+import functools
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +15,17 @@ from jaxgen.transform import Batched, Density, Preimage, Transform
 
 NUM_STAGES = 32
 TRACES = ("exact", "hutchinson", "hutchinson_gaussian", "hutch++")
+
+
+class _Ode(NamedTuple):
+    """What is integrated and how; the functions below that take it first are the transform's."""
+
+    velocity: Callable[..., jax.Array]
+    solver: Solver
+    trace: str
+    num_probes: int
+    scale: float
+    energy: float
 
 
 def ode_flow(
@@ -43,85 +55,32 @@ def ode_flow(
         paths that the grid cannot follow and whose log density it puts too high, far above any model's.
 
     Gradients through an adaptive solve are those of the solver's `adjoint` (see `numerics.adaptive`). The batched forms share one step for
-    all events, chosen by the worst of them. Raises ValueError for an unknown `trace` or a `num_probes` it cannot use.
+    all events, chosen in the solver's `norm`. Raises ValueError for an unknown `trace` or a `num_probes` it cannot use.
     """
-    num = _num_probes(trace, num_probes)
     checks.number("ode_flow: scale", scale, above=0)
     checks.number("ode_flow: energy", energy, least=0)
-    solver = adaptive() if solver is None else solver
-    exact = trace == "exact"
-
-    def draw(key: jax.Array, x: jax.Array) -> Any:
-        return _probes(key, x, trace, num)
-
-    def with_divergence(params: Any, cond: Any, probe: Any) -> Callable[..., Any]:
-        def field(t: jax.Array, state: Any) -> Any:
-            def at_t(x: jax.Array) -> jax.Array:
-                return velocity(params, x, t, cond)
-
-            if probe is None:
-                v, rate = divergence(at_t, state[0])
-            elif trace == "hutch++":
-                v, rate = hutch_plus_plus(at_t, state[0], *probe)
-            else:
-                v, rate = hutchinson(at_t, state[0], probe)
-            return (v, rate, energy * jnp.sum(v**2)) if energy else (v, rate)
-
-        return field
-
-    def log_scale(x: jax.Array) -> jax.Array:
-        return x.shape[-1] * jnp.log(jnp.asarray(scale, x.dtype))
-
-    def integrate(params: Any, x: jax.Array, cond: Any, key: Any, t0: float, t1: float) -> tuple[jax.Array, ...]:
-        zero = jnp.zeros(x.shape[:-1], x.dtype)
-        state = (x, zero, zero) if energy else (x, zero)
-        if x.ndim == 1:
-            probe = None if exact else draw(key, x)
-            return solve(with_divergence(params, cond, probe), state, t0, t1, solver)[0]
-        probes = None if exact else jax.vmap(draw)(key, x)
-
-        def field(t: jax.Array, state: Any) -> Any:
-            return jax.vmap(lambda s, c, p: with_divergence(params, c, p)(t, s))(state, cond, probes)
-
-        return solve(field, state, t0, t1, solver, norm=_worst_event)[0]
-
-    def inverse(params: Any, x: jax.Array, cond: Any = None, key: Any = None) -> Preimage:
-        if not exact and key is None:
-            raise ValueError(f"ode_flow.inverse: key=None; the divergence is estimated ({trace}), give a key such as jax.random.key(0).")
-        z, log_det, *paid = integrate(params, x, cond, key, 1.0, 0.0)
-        # Backwards in time the energy's integral is negative.
-        return Preimage(z / scale, log_det - log_scale(x), -paid[0] if paid else 0.0)
-
-    def forward_and_log_det(params: Any, z: jax.Array, cond: Any = None) -> tuple[jax.Array, jax.Array]:
-        x, log_det, *_ = integrate(params, scale * z, cond, None, 0.0, 1.0)
-        return x, log_det + log_scale(z)
-
-    def trajectory(params: Any, z: jax.Array, cond: Any, times: Any) -> tuple[jax.Array, jax.Array]:
-        return solve(lambda t, x: velocity(params, x, t, cond), scale * z, 0.0, 1.0, solver, save_at=times)
-
-    def batched_forward(params: Any, z: jax.Array, cond: Any = None) -> jax.Array:
-        def field(t: jax.Array, x: jax.Array) -> jax.Array:
-            return jax.vmap(lambda x, c: velocity(params, x, t, c))(x, cond)
-
-        return solve(field, scale * z, 0.0, 1.0, solver, norm=_worst_event)[0]
-
-    def stages(params: Any, z: jax.Array, cond: Any = None) -> jax.Array:
-        return trajectory(params, z, cond, jnp.linspace(0.0, 1.0, NUM_STAGES + 1, dtype=z.dtype)[1:])[0]
+    ode = _Ode(velocity, adaptive() if solver is None else solver, trace, _num_probes(trace, num_probes), scale, energy)
 
     def refine(level: int, exact: bool = False) -> Transform:
         how: Any = {"trace": "exact"} if exact else {"trace": trace, "num_probes": num_probes}
-        return ode_flow(init, velocity, solver=refined(solver, level), **how, scale=scale, energy=energy, parts=parts)
+        return ode_flow(init, velocity, solver=refined(ode.solver, level), **how, scale=scale, energy=energy, parts=parts)
 
-    kind = Density.LOWER_BOUND if energy else Density.EXACT if exact else Density.UNBIASED
-    with_log_det = forward_and_log_det if kind is Density.EXACT else None
+    kind = Density.LOWER_BOUND if energy else Density.EXACT if trace == "exact" else Density.UNBIASED
+    inverse = functools.partial(_inverse, ode)
+    with_log_det = functools.partial(_forward_and_log_det, ode) if kind is Density.EXACT else None
     return Transform(
         init,
-        lambda params, z, cond=None: trajectory(params, z, cond, None)[0],
+        lambda params, z, cond=None: _trajectory(ode, params, z, cond)[0],
         inverse,
         with_log_det,
         kind,
-        {**parts, "velocity": velocity, "stages": stages, "nfe": lambda params, z, cond=None: trajectory(params, z, cond, None)[1]},
-        Batched(batched_forward, inverse, with_log_det),
+        {
+            **parts,
+            "velocity": velocity,
+            "stages": functools.partial(_stages, ode),
+            "nfe": lambda params, z, cond=None: _trajectory(ode, params, z, cond)[1],
+        },
+        Batched(functools.partial(_batched_forward, ode), inverse, with_log_det),
         refine=refine,
     )
 
@@ -149,18 +108,76 @@ def _num_probes(trace: str, num_probes: int | None) -> int:
     return step if num_probes is None else num_probes
 
 
-def _probes(key: jax.Array, x: jax.Array, trace: str, num: int) -> Any:
+def _probes(ode: _Ode, key: jax.Array, x: jax.Array) -> Any:
     """Probes `(d,)` or `(num, d)`; for Hutch++ the pair of a sketch and probes, a third of `num` each (no wider a sketch than d)."""
-    if trace == "hutch++":
+    num = ode.num_probes
+    if ode.trace == "hutch++":
         key_sketch, key_probes = jax.random.split(key)
         # Gaussian, as random signs repeat themselves in few dimensions and the sketch would then be of lower rank.
         sketch = jax.random.normal(key_sketch, (min(num // 3, x.shape[0]), x.shape[0]), x.dtype)
         return sketch, jax.random.rademacher(key_probes, (num // 3, x.shape[0]), x.dtype)
     shape = x.shape if num == 1 else (num, *x.shape)
-    return jax.random.rademacher(key, shape, x.dtype) if trace == "hutchinson" else jax.random.normal(key, shape, x.dtype)
+    return jax.random.rademacher(key, shape, x.dtype) if ode.trace == "hutchinson" else jax.random.normal(key, shape, x.dtype)
 
 
-def _worst_event(error: Any) -> jax.Array:
-    """The largest root-mean-square error of an event in the batch, so that a shared step is as safe as each event's own."""
-    leaves = [e.reshape(e.shape[0], -1) for e in jax.tree.leaves(error)]
-    return jnp.sqrt(jnp.max(jnp.mean(jnp.concatenate(leaves, 1) ** 2, 1)))
+def _inverse(ode: _Ode, params: Any, x: jax.Array, cond: Any = None, key: Any = None) -> Preimage:
+    if ode.trace != "exact" and key is None:
+        raise ValueError(f"ode_flow.inverse: key=None; the divergence is estimated ({ode.trace}), give a key such as jax.random.key(0).")
+    z, log_det, *paid = _integrate(ode, params, x, cond, key, 1.0, 0.0)
+    # Backwards in time the energy's integral is negative.
+    return Preimage(z / ode.scale, log_det - _log_scale(ode, x), -paid[0] if paid else 0.0)
+
+
+def _forward_and_log_det(ode: _Ode, params: Any, z: jax.Array, cond: Any = None) -> tuple[jax.Array, jax.Array]:
+    x, log_det, *_ = _integrate(ode, params, ode.scale * z, cond, None, 0.0, 1.0)
+    return x, log_det + _log_scale(ode, z)
+
+
+def _batched_forward(ode: _Ode, params: Any, z: jax.Array, cond: Any = None) -> jax.Array:
+    def field(t: jax.Array, x: jax.Array) -> jax.Array:
+        return jax.vmap(lambda x, c: ode.velocity(params, x, t, c))(x, cond)
+
+    return solve(field, ode.scale * z, 0.0, 1.0, ode.solver, batched=True)[0]
+
+
+def _trajectory(ode: _Ode, params: Any, z: jax.Array, cond: Any, times: Any = None) -> tuple[jax.Array, jax.Array]:
+    return solve(lambda t, x: ode.velocity(params, x, t, cond), ode.scale * z, 0.0, 1.0, ode.solver, save_at=times)
+
+
+def _stages(ode: _Ode, params: Any, z: jax.Array, cond: Any = None) -> jax.Array:
+    return _trajectory(ode, params, z, cond, jnp.linspace(0.0, 1.0, NUM_STAGES + 1, dtype=z.dtype)[1:])[0]
+
+
+def _log_scale(ode: _Ode, x: jax.Array) -> jax.Array:
+    return x.shape[-1] * jnp.log(jnp.asarray(ode.scale, x.dtype))
+
+
+def _integrate(ode: _Ode, params: Any, x: jax.Array, cond: Any, key: Any, t0: float, t1: float) -> tuple[jax.Array, ...]:
+    """From `x`, one event or a batch of them: the other end, the integral of the divergence and, where it has a price, that of the energy."""
+    zero = jnp.zeros(x.shape[:-1], x.dtype)
+    state = (x, zero, zero) if ode.energy else (x, zero)
+    exact = ode.trace == "exact"
+    if x.ndim == 1:
+        probe = None if exact else _probes(ode, key, x)
+        return solve(lambda t, s: _rates(ode, params, t, s[0], cond, probe), state, t0, t1, ode.solver)[0]
+    probes = None if exact else jax.vmap(lambda k, x: _probes(ode, k, x))(key, x)
+
+    def field(t: jax.Array, state: Any) -> Any:
+        return jax.vmap(lambda x, c, p: _rates(ode, params, t, x, c, p))(state[0], cond, probes)
+
+    return solve(field, state, t0, t1, ode.solver, batched=True)[0]
+
+
+def _rates(ode: _Ode, params: Any, t: jax.Array, x: jax.Array, cond: Any, probe: Any) -> tuple[jax.Array, ...]:
+    """The velocity, its divergence and, where it has a price, the energy's rate."""
+
+    def at_t(x: jax.Array) -> jax.Array:
+        return ode.velocity(params, x, t, cond)
+
+    if probe is None:
+        v, rate = divergence(at_t, x)
+    elif ode.trace == "hutch++":
+        v, rate = hutch_plus_plus(at_t, x, *probe)
+    else:
+        v, rate = hutchinson(at_t, x, probe)
+    return (v, rate, ode.energy * jnp.sum(v**2)) if ode.energy else (v, rate)

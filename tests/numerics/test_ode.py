@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgen.numerics import adaptive, fixed, solve
+from jaxgen.numerics import adaptive, fixed, refined, solve
 
 FAST_COMPILE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
@@ -91,6 +91,45 @@ def test_the_gradient_of_a_long_solve_is_that_of_its_steps_whatever_is_kept(x64)
         np.testing.assert_allclose([y, by_a, by_w], [truth, np.sin(6.0) * truth, 0.7 * np.cos(6.0) * truth], rtol=1e-6)
 
 
+NUM, HARD = 64, 25.0
+
+
+def batch_of_one_hard_event(a, norm, adjoint="direct", size=NUM):
+    """y' = a w cos(w t) y from 1 ends at exp(a sin(w)); of the last event w is large, so that it needs shorter steps than the others."""
+    w = jnp.ones(NUM).at[-1].set(HARD)[-size:]
+    solver = adaptive(1e-5, 1e-5, "bosh3", adjoint=adjoint, norm=norm)
+    return solve(lambda t, y: a * w * jnp.cos(w * t) * y, jnp.ones_like(w), 0.0, 1.0, solver, batched=True)
+
+
+def test_a_shared_step_keeps_the_error_of_every_event_or_of_the_batch(x64):
+    """By default as small as alone; as a root mean square in fewer steps, and single errors are larger. Derivatives are right in both modes."""
+    with x64():
+        a, w = jnp.asarray(0.7), np.r_[np.ones(NUM - 1), HARD]
+        truth = np.exp(0.7 * np.sin(w))
+        worst, count_worst = batch_of_one_hard_event(a, "worst_event")
+        alone, count_alone = batch_of_one_hard_event(a, "worst_event", size=1)
+        np.testing.assert_allclose(worst[-1], alone[0], rtol=1e-9)
+        assert np.abs(worst - truth).max() < 2e-4 and count_worst == count_alone
+
+        def mean(a):
+            y, count = batch_of_one_hard_event(a, "rms", "recursive")
+            return y.mean(), (y, count)
+
+        reverse = jax.jit(jax.value_and_grad(mean, has_aux=True)).lower(a).compile(compiler_options=FAST_COMPILE)
+        (_, (y, count)), by_a = reverse(a)
+        assert np.sqrt(np.mean((y - truth) ** 2)) < 2e-4 < np.abs(y - truth).max() / 2 and count < 0.7 * count_worst
+        np.testing.assert_allclose(by_a, np.mean(np.sin(w) * truth), rtol=2e-4)
+        forward = jax.jit(lambda a: jax.jvp(lambda a: batch_of_one_hard_event(a, "rms")[0], (a,), (jnp.ones(()),))[1])
+        by_a = forward.lower(a).compile(compiler_options=FAST_COMPILE)(a)
+        assert np.sqrt(np.mean((by_a - np.sin(w) * truth) ** 2)) < 2e-3
+
+
+def test_a_refined_solve_holds_every_event_under_its_tolerance():
+    solver = refined(adaptive(1e-4, norm="rms"), 1)
+    np.testing.assert_allclose([solver.rtol, solver.atol], [1e-7, 1e-8], rtol=1e-6)
+    assert solver.norm == "worst_event" and refined(adaptive(norm="rms"), 0).norm == "rms"
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -100,6 +139,7 @@ def test_the_gradient_of_a_long_solve_is_that_of_its_steps_whatever_is_kept(x64)
         (lambda: adaptive(0.0), "rtol=0.0"),
         (lambda: adaptive(max_steps=0), "max_steps=0"),
         (lambda: adaptive(adjoint="implicit"), "adjoint='implicit'; accepted: direct, recursive, backsolve"),
+        (lambda: adaptive(norm="max"), "norm='max'; accepted: worst_event, rms"),
         (lambda: adaptive(method="rk4"), "method='rk4'; accepted: bosh3"),
     ],
 )

@@ -5,7 +5,7 @@ from typing import Any
 from peers.dynamics.case import BATCH, HEUN_STEPS, LEARNING_RATE, TABLE, TOLERANCE, TRAIN_BATCH, Case, Contender, Work
 
 
-def make(case: Case, tolerance: float = TOLERANCE) -> Contender:
+def make(case: Case, tolerance: float = TOLERANCE, norm: str = "worst_event") -> Contender:
     import jax
     import jax.numpy as jnp
 
@@ -19,7 +19,7 @@ def make(case: Case, tolerance: float = TOLERANCE) -> Contender:
     assert jax.tree.map(jnp.shape, params) == shapes, shapes
 
     def flow(adjoint: str, tolerance: float = tolerance) -> jaxgen.Model:
-        solver = numerics.adaptive(tolerance, tolerance, adjoint=adjoint)
+        solver = numerics.adaptive(tolerance, tolerance, adjoint=adjoint, norm=norm)
         trace = "exact" if case.exact else "hutchinson"
         return jaxgen.Model(base, transforms.ode_flow(init, net.apply, solver=solver, trace=trace))
 
@@ -30,11 +30,13 @@ def make(case: Case, tolerance: float = TOLERANCE) -> Contender:
             jaxgen.log_prob(model, params, x, key=key).value.block_until_ready()
             return x.shape[0]
 
-        def noise(tolerance: float = tolerance) -> Any:
-            return jaxgen.model.encode(flow("direct", tolerance), params, x, key=key)
+        def truth() -> Any:
+            with jax.enable_x64(True):
+                precise = jax.tree.map(lambda a: jnp.asarray(a, jnp.float64), (params, x))
+                return jaxgen.model.encode(flow("direct", 1e-9), *precise, key=key)
 
         gradient = training(case, objectives.maximum_likelihood(flow("recursive")), flow("recursive"), params, 5)
-        return {"log_prob": log_prob, "gradient": gradient, "noise": noise, "truth": lambda: noise(1e-7)}
+        return {"log_prob": log_prob, "gradient": gradient, "noise": lambda: jaxgen.model.encode(model, params, x, key=key), "truth": truth}
     if case.kind == "edm":
         path = paths.edm()
         denoiser = paths.prediction(path, paths.preconditioned(path, net.apply), "denoiser")

@@ -1,4 +1,4 @@
-"""jaxgen at ten times the tolerance: its step is as safe as the worst event needs, so its errors are still no larger than the others'."""
+"""jaxgen at ten times the tolerance, every event's error under it."""
 
 from peers.dynamics import ours
 from peers.dynamics.case import TOLERANCE, Case, Contender
