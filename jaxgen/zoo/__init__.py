@@ -1,6 +1,6 @@
 """The zoo: named models, about thirty lines each, as (base, transform, objective) and an optimiser."""
 
-from jaxgen.zoo import adversarial, autoencoder, autoregressive, diffusion, flow, flow_in_order, flow_map, flow_matching, residual
+from jaxgen.zoo import adversarial, autoencoder, autoregressive, bridges, diffusion, flow, flow_in_order, flow_map, flow_matching, residual
 from jaxgen.zoo.registry import COMPARED, FAMILIES, NAMES, build, describe
 from jaxgen.zoo.sizing import count_params, num_sampling_params
 from jaxgen.zoo.store import load, save
@@ -13,6 +13,7 @@ __all__ = [
     "adversarial",
     "autoencoder",
     "autoregressive",
+    "bridges",
     "build",
     "count_params",
     "describe",
