@@ -13,7 +13,7 @@ from jaxgen.objectives.couplings import Coupling, Pair, resolve
 from jaxgen.objectives.denoising import Times, stratified_times
 from jaxgen.objectives.flow_matching import antithetic_error
 from jaxgen.objectives.pairing import pairing
-from jaxgen.objectives.reflow import round_at
+from jaxgen.objectives.reflow import average_at_the_end_of, round_at
 from jaxgen.transform import over_batch
 from jaxgen.transforms import bridge_sde
 
@@ -58,10 +58,6 @@ def bridge_matching(
     def init(key: jax.Array, params: Any, batch: Batch) -> tuple[Any, Any]:
         return params, {"teacher": jax.tree.map(jnp.copy, params)} if rounds > 1 else ()
 
-    def update(params: Any, aux: Any, key: jax.Array, batch: Batch, clock: Clock) -> Any:
-        ends = round_at(clock._replace(step=clock.step + 1), rounds) > round_at(clock, rounds)
-        return {"teacher": jax.tree.map(lambda new, old: jnp.where(ends, new, old), clock.ema, aux["teacher"])}
-
     def made(teacher: Any, key: jax.Array, x: jax.Array, cond: Any) -> tuple[Ends, Ends]:
         """The pairs `(x_0, x_1)` for the forward and for the backward drift."""
         key_z, key_forth, key_back = jax.random.split(key, 3)
@@ -97,7 +93,7 @@ def bridge_matching(
         errors = dict(zip(NEEDS, map(jnp.mean, jax.vmap(one)(pairs, cond, t, eps)), strict=True))
         return sum(errors.values(), jnp.zeros((), batch.x.dtype)), errors
 
-    return Objective(init, loss, frozenset(NEEDS), update=update if rounds > 1 else None, prepare=paired.prepare)
+    return Objective(init, loss, frozenset(NEEDS), update=average_at_the_end_of(rounds), prepare=paired.prepare)
 
 
 def _errors(
