@@ -9,8 +9,8 @@ are those of `transport.py`. The paper trains on batches of 256 out of plans ove
 from typing import Any, NamedTuple
 
 import numpy as np
-from common import options, report, row
-from transport import POINTS, SEEDS, TABLE, eight_gaussians, squared_w2
+from common import report, row
+from tasks.plane import POINTS, TABLE, arguments, eight_gaussians, measured, squared_w2
 
 WIDTH, DEPTH, BATCH, NUM_STEPS, TOLERANCE = 256, 3, 256, 20_000, 1e-4
 
@@ -84,22 +84,13 @@ def measure(column: Column, seed: int, num_steps: int, points: int) -> dict[str,
 
 
 def main() -> None:
-    args = options(__doc__, only=list(COLUMNS), seeds=[str(seed) for seed in range(SEEDS)])
-    from jaxgen.cli.main import set_up_jax
-
-    set_up_jax()
+    args = arguments(__doc__, COLUMNS)
     num_steps, points = (100, 500) if args.quick else (NUM_STEPS, POINTS)
-    seeds = [int(seed) for seed in args.seeds or range(1 if args.quick else SEEDS)]
     rows: list[dict[str, Any]] = []
     print("column | squared W2 | published | floor | seconds a fit | seeds", flush=True)
-    for name in args.only or COLUMNS:
-        column, runs = COLUMNS[name], []
-        for seed in seeds:
-            runs.append(measure(column, seed, num_steps, points))
-            print(f"  {name}, seed {seed}: {', '.join(f'{k} {v:.4g}' for k, v in runs[-1].items())}", flush=True)
-        mean, sd = ({k: float(f([r[k] for r in runs])) for k in runs[0]} for f in (np.mean, np.std))
-        w2, floor = (f"{mean[k]:.3f} +- {sd[k]:.3f}" for k in ("w2", "floor"))
-        print(f"{name} | {w2} | {column.published} | {floor} | {mean['seconds']:.0f} | {len(runs)}", flush=True)
+    for name, mean, shown, num in measured(args, COLUMNS, lambda column, seed: measure(column, seed, num_steps, points)):
+        column = COLUMNS[name]
+        print(f"{name} | {shown['w2']} | {column.published} | {shown['floor']} | {mean['seconds']:.0f} | {num}", flush=True)
         rows.append(row(name, "squared W2", "1", mean["w2"], "published", column.published))
         rows.append(row(name, "squared W2", "1", mean["w2"], "floor: real against real", mean["floor"]))
     report(rows, args.out)

@@ -2,6 +2,7 @@
 
 from jaxgen.objectives import couplings, weights
 from jaxgen.objectives.adversarial import adversarial
+from jaxgen.objectives.bridge_matching import bridge_matching
 from jaxgen.objectives.consistency import consistency
 from jaxgen.objectives.data_initialised import data_initialised
 from jaxgen.objectives.denoising import denoising, lognormal_times, stratified_times
@@ -23,6 +24,7 @@ from jaxgen.objectives.variational_bound import variational_bound
 __all__ = [
     "adversarial",
     "antithetic_times",
+    "bridge_matching",
     "consistency",
     "couplings",
     "data_initialised",

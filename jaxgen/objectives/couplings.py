@@ -34,19 +34,27 @@ def optimal_transport() -> Coupling:
     return Coupling(lambda key, x, z, cond: optimal_pairing(x, z), on_host=True)
 
 
-def entropic(epsilon: float, *, tolerance: float = 1e-2, max_iterations: int = 200) -> Coupling:
+def entropic(epsilon: float, *, tolerance: float = 1e-2, max_iterations: int = 200, within_conditions: bool = False) -> Coupling:
     """Pairs drawn from the plan of the minibatch that minimises `E |x - z|^2 - epsilon entropy`, found on the device by Sinkhorn's iteration.
 
     With `epsilon = 2 sigma^2` it is the static Schrodinger bridge of a Brownian motion with standard deviation sigma at t = 1 (arXiv
     2302.00482, proposition 3.5); a small epsilon is the exact plan, a large one the independent coupling. A row's z is drawn from the row
     of the plan, so draws repeat within a batch. tolerance, max_iterations: as `numerics.sinkhorn` takes them.
+
+    within_conditions: each z is first given the condition of a row and a plan is made for each condition that occurs, as with classes in
+        `conditional_optimal_transport`, so that the noise under each keeps its law. Where all conditions differ it is the independent coupling.
     """
     if not epsilon > 0:
         raise ValueError(f"entropic: epsilon={epsilon!r}; accepted: a positive number, in the units of a squared distance.")
 
     def pair(key: jax.Array, x: jax.Array, z: jax.Array, cond: Any) -> jax.Array:
         x, z = jax.lax.stop_gradient((x, z))
-        plan = sinkhorn(squared_distances(x, z), epsilon, tolerance=tolerance, max_iterations=max_iterations)
+        cost = squared_distances(x, z)
+        if within_conditions and cond is not None:
+            c = cond.reshape(cond.shape[0], -1)
+            # Dearer than any exchange of partners could make up for; finite, so that the iteration starts at a finite epsilon.
+            cost = cost + jnp.where(jnp.any(c[:, None] != c[None], -1), 2 * jnp.ptp(cost) + 50 * epsilon, 0)
+        plan = sinkhorn(cost, epsilon, tolerance=tolerance, max_iterations=max_iterations)
         # By the inverse of each row's distribution function: one uniform a row, where Gumbel noise would take n.
         below = jnp.cumsum(jax.nn.softmax(plan.log_plan, 1), 1)
         u = jax.random.uniform(key, (x.shape[0], 1), x.dtype) * below[:, -1:]

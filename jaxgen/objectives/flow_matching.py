@@ -1,6 +1,7 @@
 """Flow matching: regress the velocity of an ODE on that of a path between paired noise and data (arXiv 2210.02747, 2302.00482, 2303.08797)."""
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -97,15 +98,23 @@ def _error(
         return jnp.mean((predict(mean + noise * eps if noise else mean, t, cond) - direct) ** 2)
     # Held above rounding so that the ratios below are finite at the ends.
     gamma = jnp.sqrt(jnp.maximum(between.variance(t) + noise**2, jnp.finfo(t.dtype).eps))
-    up = predict(mean + gamma * eps, t, cond)
     if part == "score":
-        return jnp.mean((gamma * up + eps) ** 2)
+        return jnp.mean((gamma * predict(mean + gamma * eps, t, cond) + eps) ** 2)
     if part == "direct":
-        return jnp.mean((up - direct) ** 2)
-    # gamma' has an infinite square integral at the ends. The pair at +eps and -eps cancels what has (arXiv 2303.08797, section 6.1), and
-    # |gamma' eps|^2, which depends on no parameter, is left out: so this loss may be negative.
-    down = predict(mean - gamma * eps, t, cond)
+        return jnp.mean((predict(mean + gamma * eps, t, cond) - direct) ** 2)
     rate = between.rates(t)[2] / gamma
+    return antithetic_error(lambda x: predict(x, t, cond), mean, gamma, eps, direct, rate)
+
+
+def antithetic_error(
+    predict: Callable[[jax.Array], jax.Array], mean: jax.Array, gamma: jax.Array, eps: jax.Array, direct: jax.Array, rate: jax.Array
+) -> jax.Array:
+    """The squared error per coordinate of `predict(mean + gamma eps)` against `direct + rate eps`, less what depends on no parameter.
+
+    At the ends of a bridge the rate has an infinite square integral. The pair at +eps and -eps cancels what has (arXiv 2303.08797, section
+    6.1), and |rate eps|^2 is left out: so the error may be negative.
+    """
+    up, down = predict(mean + gamma * eps), predict(mean - gamma * eps)
     return jnp.mean(0.5 * (up - direct) ** 2 + 0.5 * (down - direct) ** 2 - rate * eps * (up - down))
 
 

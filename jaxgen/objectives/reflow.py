@@ -1,5 +1,6 @@
 """Rectified flow: flow matching in rounds, each on the pairs (noise, data) that the flow of the round before made (arXiv 2209.03003)."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -44,10 +45,6 @@ def reflow(
     def init(key: jax.Array, params: Any, batch: Batch) -> tuple[Any, Any]:
         return params, {"teacher": jax.tree.map(jnp.copy, params)}
 
-    def update(params: Any, aux: Any, key: jax.Array, batch: Batch, clock: Clock) -> Any:
-        ends = round_at(clock._replace(step=clock.step + 1), rounds) > round_at(clock, rounds)
-        return {"teacher": jax.tree.map(lambda new, old: jnp.where(ends, new, old), clock.ema, aux["teacher"])}
-
     def made(teacher: Any, z: jax.Array, cond: Any) -> jax.Array:
         def field(t: jax.Array, x: jax.Array) -> jax.Array:
             return jax.vmap(lambda x, c: velocity(teacher, x, t, c))(x, cond)
@@ -81,10 +78,20 @@ def reflow(
         error = jnp.mean(jax.vmap(one)(x, z, t, cond))
         return error, {"error": error}
 
-    return Objective(init, loss, frozenset({"velocity"}), update=update if rounds > 1 else None, prepare=paired.prepare)
+    return Objective(init, loss, frozenset({"velocity"}), update=average_at_the_end_of(rounds), prepare=paired.prepare)
 
 
 def round_at(clock: Clock, rounds: int) -> jax.Array:
     """Which of `rounds` equal shares of the fit the clock is in, from 0; the last where the fit has ended."""
     length = -(-clock.num_steps // rounds)
     return jnp.minimum(clock.step // length, rounds - 1)
+
+
+def average_at_the_end_of(rounds: int) -> Callable[..., Any] | None:
+    """The `Objective.update` that sets aux["teacher"] to the moving average of the params at the end of each round; None for one round."""
+
+    def update(params: Any, aux: Any, key: jax.Array, batch: Batch, clock: Clock) -> Any:
+        ends = round_at(clock._replace(step=clock.step + 1), rounds) > round_at(clock, rounds)
+        return {"teacher": jax.tree.map(lambda new, old: jnp.where(ends, new, old), clock.ema, aux["teacher"])}
+
+    return update if rounds > 1 else None

@@ -3,6 +3,7 @@
 x_t = alpha(t) x + sigma(t) z,    x data, z standard Gaussian noise, t in [0, 1].
 """
 
+from jaxgen.paths.bridge import GaussianBridge, drifts, gaussian_bridge, velocity_and_score
 from jaxgen.paths.change import on_path
 from jaxgen.paths.guidance import conditioned_on, guided, inpainting
 from jaxgen.paths.interpolant import Interpolant, brownian_variance, interpolant, interpolant_mixture, sine_variance
@@ -13,14 +14,17 @@ from jaxgen.paths.target import TARGETS, Target, unit_target
 
 __all__ = [
     "TARGETS",
+    "GaussianBridge",
     "Interpolant",
     "Path",
     "Prediction",
     "Target",
     "brownian_variance",
     "conditioned_on",
+    "drifts",
     "edm",
     "follmer",
+    "gaussian_bridge",
     "guided",
     "inpainting",
     "interpolant",
@@ -35,6 +39,7 @@ __all__ = [
     "trigonometric",
     "unit_target",
     "ve",
+    "velocity_and_score",
     "vp_cosine",
     "vp_linear",
     "vp_log_snr",

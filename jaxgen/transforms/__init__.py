@@ -20,6 +20,7 @@ from jaxgen.transforms.repeat import repeat
 from jaxgen.transforms.residual import residual
 from jaxgen.transforms.samplers import (
     ancestral,
+    bridge_sde,
     ddim,
     dpm_solver,
     dpm_solver_sde,
@@ -76,6 +77,7 @@ __all__ = [
     "autoregressive_rows",
     "binned",
     "block_autoregressive",
+    "bridge_sde",
     "categorical",
     "chain",
     "circular_spline",

@@ -51,6 +51,11 @@ _FAMILIES = {
         "#cf5450",
         "The way from noise to data in one evaluation of a network, or a few: the map itself is learned, not a velocity to be followed.",
     ),
+    "bridges": Family(
+        "bridges",
+        "#5b7fb3",
+        "A diffusion from one distribution to another that strays least from pure noise; its two directions are learned together.",
+    ),
     "one objective for all": Family(
         "one objective for all",
         "#a87556",

@@ -25,6 +25,16 @@ def interpolated():
     return Model(base, T.interpolant_sde(init, between, velocity, velocity, STEPS))
 
 
+def bridged(**options):
+    init, velocity = time_net(2)
+    base = bases.joint({"x0": bases.normal((2,)), "increments": bases.normal((STEPS, 2))})
+    return Model(base, T.bridge_sde(init, *paths.drifts(velocity, lambda *a: -a[1], 0.7), 0.7, STEPS, **options))
+
+
+def bridge_states(params, z, cond):
+    return jnp.concatenate([z["x0"], bridged().transform.parts["stages"](params, z, cond).ravel()])
+
+
 def on_learned_path():
     init, eps = time_net(2)
     ends = {"low": -1.0, "gap": 2.0}
@@ -46,6 +56,8 @@ def states_on_learned_path(params, z, cond):
 
 CASES = {
     "learned_path": Case(on_learned_path, whole=states_on_learned_path),
+    "bridge_sde": Case(bridged, whole=bridge_states),
+    "bridge_sde-back": Case(lambda: bridged(reverse=True, method="heun"), square=False),
     "interpolant_sde": Case(interpolated, square=False),
     # A velocity, because noise read as one is singular where alpha is 0 and no fixed grid solves that.
     "euler-linear": Case(

@@ -99,6 +99,13 @@ def with_score():
     return on_normal(ode(solver=FEW, parts={"score": lambda params, x, t, cond=None: -time_net()[1](params, x, t, cond)}))
 
 
+def with_drifts():
+    def field(sign):
+        return lambda params, x, t, cond=None: sign * time_net()[1](params, x, t, cond)
+
+    return on_normal(ode(solver=FEW, parts={"drift": field(1), "backward_drift": field(-0.5)}))
+
+
 def interpolating(*parts):
     return lambda model: objectives.interpolant_matching(model, paths.interpolant(variance=paths.sine_variance()), parts)
 
@@ -139,6 +146,7 @@ PAIRINGS: dict[str, tuple[Callable[[], Model], Callable[[Model], Any]]] = {
     "mean_flow": (map_of_steps, objectives.mean_flow),
     "mean_flow-guided": (map_of_steps, steered),
     "reflow": (cnf, lambda model: objectives.reflow(model, 2, solver=FEW)),
+    "bridge_matching": (with_drifts, lambda model: objectives.bridge_matching(model, 0.5, 2, num_steps=2)),
     "consistency": (map_of_steps, objectives.consistency),
     "moment_matching": (map_of_steps, objectives.inductive_moment_matching),
     "drifting": (generator, objectives.drifting),
@@ -167,6 +175,7 @@ REFUSED = {
     "score_matching-cnf": (cnf, score_matching("sliced"), "score_matching needs the parts score"),
     "mean_flow-cnf": (cnf, objectives.mean_flow, "mean_flow needs the parts mean_velocity.*velocity"),
     "reflow-flow": (flow, objectives.reflow, "reflow needs the parts velocity"),
+    "bridge_matching-cnf": (cnf, objectives.bridge_matching, "bridge_matching needs the parts backward_drift, drift"),
     "consistency-cnf": (cnf, objectives.consistency, "parts jump"),
     "moment_matching-cnf": (cnf, objectives.inductive_moment_matching, "parts jump"),
     "variational_bound-cnf": (cnf, bound(), "variational_bound needs the parts eps"),

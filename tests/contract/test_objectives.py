@@ -33,7 +33,7 @@ def test_every_parameter_but_the_unused_has_a_finite_gradient(name):
         where = jax.tree_util.keystr(path)
         unused = (name == "reconstruction" and ("loc" in where or "tril" in where)) or (name == "game-vae" and "encoder" in where)
         unused = unused or (name in ("wasserstein", "relativistic") and where == "[1]['Dense_2']['bias']")
-        unused = unused or (name == "reflow" and "teacher" in where)
+        unused = unused or (name in ("reflow", "bridge_matching") and "teacher" in where)
         assert bool(np.max(np.abs(leaf)) > 1e-7) != unused, where
 
 

@@ -157,5 +157,5 @@ def test_entries_that_share_a_model_differ_in_the_objective_only(first):
 def test_the_families():
     assert set(zoo.FAMILIES.values()) == {
         "autoencoder", "autoregressive", "adversarial", "normalizing flow", "diffusion", "flow matching", "few steps",
-        "one objective for all",
+        "bridges", "one objective for all",
     }  # fmt: skip

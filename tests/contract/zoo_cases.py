@@ -32,7 +32,7 @@ def small(name, event_shape=(2,), cond_shape=None):
 # Entries of one base and transform: test_zoo shows that their programs are the same, so a law over models that holds for one holds for all.
 SHARED = {
     "cfm": "cnf", "ot_cfm": "cnf", "sb_cfm": "cnf", "vp_cfm": "cnf", "c2ot_cfm": "cnf",
-    "beta_vae": "vae", "wgan_gp": "gan", "rpgan": "gan", "energy": "gan",
+    "beta_vae": "vae", "wgan_gp": "gan", "rpgan": "gan", "energy": "gan", "dsbm": "sf2m",
 }  # fmt: skip
 READINGS = [(name, reading) for name in zoo.NAMES if name not in SHARED for reading in small(name).readings]
 

@@ -24,7 +24,11 @@ def model(truth):
     def tilted(f):
         return lambda params, x, t, cond=None: f((), x, t) + params[0] * x + params[1]
 
-    parts = {"direct": tilted(truth.direct), "score": tilted(truth.score)}
+    # Unequal, so that errors of the two drifts cannot cancel.
+    drift, back = paths.drifts(truth.velocity, truth.score, 0.5**0.5)
+    backward_drift = tilted(lambda _, x, t: 0.5 * back((), x, t))
+    parts = {"direct": tilted(truth.direct), "score": tilted(truth.score), "drift": tilted(drift)}
+    parts["backward_drift"] = lambda params, x, t, cond=None: 2 * backward_drift(params, x, t)
     weights, means, sds = SOURCE
     return Model(
         bases.gaussian_mixture(weights, means, sds[:, None]), T.ode_flow(lambda *a: jnp.zeros(2), tilted(truth.velocity), parts=parts)
@@ -35,6 +39,7 @@ CASES = {
     "bridge": (BRIDGE, lambda m: objectives.flow_matching(m, BRIDGE)),
     "smooth": (SINE, lambda m: objectives.interpolant_matching(m, SINE, ("velocity",))),
     "direct": (SINE, lambda m: objectives.interpolant_matching(m, SINE, ("direct",))),
+    "drifts": (BRIDGE, lambda m: objectives.bridge_matching(m, 0.5**0.5)),
     "score": (BRIDGE, lambda m: objectives.interpolant_matching(m, BRIDGE, ("score",))),
     "noise": (BLURRED, lambda m: objectives.flow_matching(m, noise=0.2)),
     "trigonometric": (paths.interpolant(paths.trigonometric()), lambda m: objectives.flow_matching(m, paths.trigonometric())),

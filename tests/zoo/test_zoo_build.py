@@ -55,4 +55,4 @@ def test_every_entry_has_a_family_options_and_a_default_reading():
         assert entry.objective_name and "learning_rate" in zoo.describe(name)
     with pytest.raises(ValueError, match="name='nice'"):
         zoo.describe("nice")
-    assert len(zoo.NAMES) == len(set(zoo.NAMES)) == 35
+    assert len(zoo.NAMES) == len(set(zoo.NAMES)) == 37

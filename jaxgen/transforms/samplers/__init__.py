@@ -1,5 +1,6 @@
 """Samplers of a diffusion as transforms: their noise path is in the base, so a sampler is a function of it."""
 
+from jaxgen.transforms.samplers.bridge_sde import bridge_sde
 from jaxgen.transforms.samplers.grid_sampler import ddim, dpm_solver, euler, heun
 from jaxgen.transforms.samplers.interpolant_sde import interpolant_sde
 from jaxgen.transforms.samplers.learned_path import learned_path
@@ -8,6 +9,7 @@ from jaxgen.transforms.samplers.sde_sampler import ancestral, dpm_solver_sde, eu
 
 __all__ = [
     "ancestral",
+    "bridge_sde",
     "ddim",
     "dpm_solver",
     "dpm_solver_sde",
