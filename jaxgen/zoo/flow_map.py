@@ -72,12 +72,20 @@ def consistency(dim: int, cond_dim: int | None, *, width: int = 108, depth: int 
 
 
 @register(FAMILY, compared=False)
-def imm(dim: int, cond_dim: int | None, *, width: int = 108, depth: int = 3, learning_rate: float = 3e-3) -> Recipe:
-    """Inductive moment matching (arXiv 2503.07565)."""
+def imm(
+    dim: int,
+    cond_dim: int | None,
+    *,
+    width: int = 108,
+    depth: int = 3,
+    coupling: str = "conditional_optimal_transport",
+    learning_rate: float = 3e-3,
+) -> Recipe:
+    """Inductive moment matching (arXiv 2503.07565). coupling: of noise and data, as in `meanflow`; the paper's is "independent"."""
     net = times_mlp(dim, width=width, depth=depth)
     steps = {"one_step": 1, "four_steps": 4}
     readings = {name: Model(normal((dim,)), flow_map(init_in_times(net), net.apply, n)) for name, n in steps.items()}
-    objective = objectives.inductive_moment_matching(readings["one_step"])
+    objective = objectives.inductive_moment_matching(readings["one_step"], coupling=coupling)
     return Recipe(readings, objective, "inductive moment matching", adam(learning_rate), 5_000)
 
 
