@@ -1,5 +1,6 @@
 """`jaxgen evaluate`: the figures of a run folder on the test part of its data."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,9 @@ def evaluate(
     figures, _, _ = evaluation.evaluate(
         jax.random.key(seed), entry.model, fitted.params, real, num_samples=num_samples, num_events=num_samples, num_draws=num_draws
     )
+    if dataset.levels is not None and figures["nll"] is not None:
+        # Densities of a run are in the units of its pixels, so the NLL is that of a code in nats but for its length.
+        figures["bits_per_dim"] = figures["nll"] / (math.prod(dataset.event_shape) * math.log(2))
     cond = real.cond
     figures["nfe"] = evaluation.mean_nfe(jax.random.key(seed), entry.model, fitted.params, cond)
     result = {"model": entry.name, "reading": entry.reading, "data": name, **figures}

@@ -99,8 +99,7 @@ def decode(path: str | os.PathLike[str], size: Size = None) -> np.ndarray:
                 raise DataError(f"{path}: has {what}; expected 8-bit grey or RGB")
             image = image.convert("L" if mode in GREY else "RGB")
             if size is not None:
-                height, width = _sides(size)
-                image = ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC)
+                image = _resized(image, *_sides(size), Image.Resampling.BICUBIC)
             array = np.asarray(image)
     except DataError:
         raise
@@ -118,6 +117,14 @@ def alike(path: Any, image: np.ndarray, first: Any, shape: Sequence[int]) -> np.
     if image.shape[2] > shape[2]:
         raise DataError(f"{path}: has colour, {first} is grey; save them alike")
     return np.broadcast_to(image, (*image.shape[:2], shape[2]))
+
+
+def _resized(image: Any, height: int, width: int, method: Any) -> Any:
+    """The largest centred piece of the wanted aspect, cut out first so that nothing outside of it bleeds in, then resampled."""
+    wide = max(1, min(image.width, round(image.height * width / height)))
+    tall = max(1, min(image.height, round(image.width * height / width)))
+    left, top = (image.width - wide) // 2, (image.height - tall) // 2
+    return image.crop((left, top, left + wide, top + tall)).resize((width, height), method)
 
 
 def _together(files: Sequence[Path], size: Size) -> np.ndarray:

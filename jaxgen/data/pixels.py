@@ -86,7 +86,7 @@ def whole_pixels(where: str, array: np.ndarray) -> tuple[np.ndarray, int]:
         array = array[..., None]
     if array.ndim != 4 or array.shape[-1] not in (1, 3) or 0 in array.shape:
         hint = "; the channels come last: np.moveaxis(x, 1, -1)" if array.ndim == 4 and array.shape[1] in (1, 3) else ""
-        hint = "; 4 channels: drop the transparency" if array.ndim == 4 and array.shape[-1] == 4 else hint
+        hint = "; 4 channels: drop the transparency" if not hint and array.ndim == 4 and array.shape[-1] == 4 else hint
         raise DataError(
             f"{where}shape {array.shape}; expected (n, height, width) or (n, height, width, channels) with 1 or 3 channels{hint}"
         )

@@ -78,9 +78,9 @@ def load(
     Raises DataError (a ValueError) for an unknown name, a file that cannot be used, or an option that does not apply.
     """
     sizes = {"train": num_train, "valid": num_valid, "test": num_test}
-    for split, size in sizes.items():
-        if size is not None:
-            whole(f"num_{split}", size, least=1)
+    for split, most in sizes.items():
+        if most is not None:
+            whole(f"num_{split}", most, least=1)
     whole("seed", seed, least=0)
     name = os.fspath(name_or_path)
     if dim != 2 and name != "gaussian_mixture":

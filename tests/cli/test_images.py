@@ -1,0 +1,92 @@
+"""train, sample and evaluate on images: the pixels that the model takes, whole-numbered units, and what a mistake is answered with."""
+
+import json
+
+import numpy as np
+import pytest
+
+import jaxgen
+from jaxgen import bases, objectives, transforms
+from jaxgen.training import optimizers
+from jaxgen.zoo import registry
+
+SIDE = 4
+
+
+@pytest.fixture
+def plain(monkeypatch):
+    """A model of images without a network: every pixel a Gaussian of its own."""
+    known = {rank: dict(entries) for rank, entries in registry._REGISTRY.items()}
+    monkeypatch.setattr(registry, "_REGISTRY", known)
+    monkeypatch.setattr(registry, "IMAGES", list(registry.IMAGES))
+    monkeypatch.setattr(registry, "FAMILIES", dict(registry.FAMILIES))
+
+    @registry.register_images("plain", "continuous", "plain")
+    def recipe(shape, cond_dim, *, width: int = 1, levels: int = 2):
+        model = jaxgen.Model(bases.normal(shape), transforms.diagonal_affine())
+        return registry.Recipe({"default": model}, objectives.maximum_likelihood(model), "maximum likelihood", optimizers.adam(3e-2))
+
+
+@pytest.fixture
+def pixels(tmp_path):
+    """Grey images whose rows are ever brighter, as an array file."""
+    x = np.random.default_rng(0).normal(40 + 50 * np.arange(SIDE)[:, None], 10, (300, SIDE, SIDE))
+    np.savez(tmp_path / "pixels.npz", x=x.clip(0, 255).astype(np.uint8), labels=np.arange(300) % 2)
+    return tmp_path / "pixels.npz"
+
+
+def test_a_model_of_images_is_trained_sampled_and_evaluated_in_units_of_pixels(command, plain, pixels, tmp_path):
+    run, drawn = tmp_path / "run", tmp_path / "drawn.npy"
+    ended = command("train", "--model", "plain", "--data", pixels, "--steps", 300, "--batch-size", 64, "--ema", 0.9, "--out", run)
+    assert ended.status == 0, ended.err
+    assert "240 / 30 / 30 images from" in ended.out
+    assert jaxgen.load(run)[0].config["options"]["levels"] == 256
+    assert command("sample", run, "--num", 500, "--out", drawn).status == 0
+    x = np.load(drawn)
+    assert x.shape == (500, SIDE, SIDE, 1)
+    np.testing.assert_allclose(x.mean((0, 2, 3)), 40 + 50 * np.arange(SIDE), atol=4)
+    ended = command("evaluate", run, "--num-samples", 30)
+    assert ended.status == 0, ended.err
+    figures = json.loads((run / "evaluation.json").read_text())
+    # Independent Gaussian pixels of standard deviation 10, in bits: log2(10 sqrt(2 pi e)).
+    assert figures["bits_per_dim"] == pytest.approx(5.37, abs=0.25)
+    assert figures["bits_per_dim"] == pytest.approx(figures["nll"] / (SIDE**2 * np.log(2)))
+    for arguments, message in (
+        (("sample", run, "--num", 3, "--out", tmp_path / "x.csv"), "the samples of this model are images; accepted ending: .npy"),
+        (("log-prob", run, pixels), "the events of this model are images"),
+        (("evaluate", run, "--data", "digits_8x8"), r"its events have shape (8, 8, 1); the model's (4, 4, 1)"),
+        (("evaluate", run, "--data", "mnist", "--data-dir", tmp_path / "none"), "no such folder"),
+    ):
+        ended = command(*arguments)
+        assert ended.status == 2 and message in ended.err, ended.err
+
+
+def test_labels_are_a_condition_and_kept_with_the_run(command, plain, pixels, tmp_path):
+    run = tmp_path / "run"
+    ended = command("train", "--model", "plain", "--data", pixels, "--labels", "--steps", 3, "--out", run)
+    assert ended.status == 0, ended.err
+    assert jaxgen.load(run)[0].config["cond_shape"] == [2]
+    assert command("evaluate", run, "--num-samples", 10).status == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--model", "realnvp", "--data", "digits_8x8"), "'realnvp' has no form for images"),
+        (("--model", "realnvp", "--data", "digits", "--labels"), "--labels: this is for images; --data digits has none"),
+        (("--model", "realnvp", "--data-dir", "x"), "--data-dir: this is for images"),
+        (("--model", "plain", "--data", "fashion_mnist", "--data-dir", "none"), "data_dir=none: no such folder"),
+        (("--model", "plain", "--data", "."), "holds no .png, .jpg, .jpeg file"),
+        (("--model", "plain", "--data", "digits_8x8", "--columns", "0"), "images have no columns"),
+    ],
+)
+def test_a_mistake_is_answered_in_one_line(command, plain, monkeypatch, tmp_path, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    ended = command("train", *arguments, "--out", tmp_path / "run")
+    assert ended.status == 2 and message in ended.err and ended.err.count("\n") == 1, ended.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_compare_says_that_it_is_for_vectors(command, tmp_path):
+    ended = command("compare", "--data", "mnist", "--out", tmp_path / "run")
+    assert ended.status == 2 and "holds images; compare is for vectors" in ended.err
