@@ -1,6 +1,7 @@
 """Networks behind one `Net(init, apply)`: the only folder that imports flax, and only its `params` collection is used."""
 
 from jaxgen.nets.columns import column_made
+from jaxgen.nets.convolution import conv_decoder, conv_discriminator, conv_encoder, raveled
 from jaxgen.nets.lipschitz import lipschitz_mlp
 from jaxgen.nets.made import made
 from jaxgen.nets.mlp import mlp, time_mlp, times_mlp
@@ -9,10 +10,14 @@ from jaxgen.nets.net import Net, from_linen
 __all__ = [
     "Net",
     "column_made",
+    "conv_decoder",
+    "conv_discriminator",
+    "conv_encoder",
     "from_linen",
     "lipschitz_mlp",
     "made",
     "mlp",
+    "raveled",
     "time_mlp",
     "times_mlp",
 ]

@@ -1,1 +1,5 @@
 """The zoo's forms for images, (height, width, channels): the same families with networks that know neighbours."""
+
+from jaxgen.zoo.images import autoencoder
+
+__all__ = ["autoencoder"]
