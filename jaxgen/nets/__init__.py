@@ -3,6 +3,7 @@
 from jaxgen.nets.causal_rows import causal_rows
 from jaxgen.nets.causal_transformer import causal_transformer
 from jaxgen.nets.columns import column_made
+from jaxgen.nets.convolution import conv_decoder, conv_discriminator, conv_encoder, raveled
 from jaxgen.nets.lipschitz import lipschitz_mlp
 from jaxgen.nets.made import made
 from jaxgen.nets.mlp import mlp, time_mlp, times_mlp
@@ -14,11 +15,15 @@ __all__ = [
     "causal_rows",
     "causal_transformer",
     "column_made",
+    "conv_decoder",
+    "conv_discriminator",
+    "conv_encoder",
     "from_linen",
     "lipschitz_mlp",
     "made",
     "mlp",
     "pixelcnn",
+    "raveled",
     "time_mlp",
     "times_mlp",
 ]

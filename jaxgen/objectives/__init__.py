@@ -11,6 +11,7 @@ from jaxgen.objectives.distillation import distillation
 from jaxgen.objectives.drifting import drifting
 from jaxgen.objectives.elbo import elbo
 from jaxgen.objectives.flow_matching import flow_matching, interpolant_matching
+from jaxgen.objectives.importance_weighted import importance_weighted
 from jaxgen.objectives.maximum_likelihood import maximum_likelihood
 from jaxgen.objectives.mean_flow import mean_flow
 from jaxgen.objectives.moment_matching import inductive_moment_matching
@@ -35,6 +36,7 @@ __all__ = [
     "energy",
     "flow_matching",
     "gaussian_of_codes",
+    "importance_weighted",
     "inductive_moment_matching",
     "interpolant_matching",
     "lognormal_times",

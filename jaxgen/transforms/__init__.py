@@ -11,6 +11,7 @@ from jaxgen.transforms.bounded import onto_interval, onto_positive, onto_simplex
 from jaxgen.transforms.columns import autoregressive_columns
 from jaxgen.transforms.coupling import coupling
 from jaxgen.transforms.decoder import autoencoder, gaussian_decoder, generator
+from jaxgen.transforms.discrete_decoder import discrete_decoder
 from jaxgen.transforms.elementwise import elementwise
 from jaxgen.transforms.flow_map import flow_map, renoised_flow_map
 from jaxgen.transforms.linear import low_rank, lu, orthogonal, planar, radial, sylvester
@@ -85,6 +86,7 @@ __all__ = [
     "ddim",
     "deep_sigmoidal",
     "diagonal_affine",
+    "discrete_decoder",
     "dpm_solver",
     "dpm_solver_sde",
     "edm_stochastic",

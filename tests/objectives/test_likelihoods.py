@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.special
 import scipy.stats
 
 from jaxgen import bases, nets, objectives
@@ -59,6 +60,24 @@ def test_the_elbos_terms_are_weighed_apart():
     mean, log_scale = jax.vmap(lambda x: model.transform.parts["encode"](params, x))(X)
     per_event = [0.5 * (s**2 + m**2 - 1) - np.log(s) for m, s in zip(np.asarray(mean), np.exp(np.asarray(log_scale)), strict=True)]
     np.testing.assert_allclose(rate, np.mean(np.sum(per_event, 1)), rtol=1e-4)
+
+
+def test_the_bound_of_several_draws_weighs_them():
+    """Against numpy, draw by draw: log mean exp of the weights, one draw being maximum likelihood on the bound."""
+    model, params = random_vae()
+    key, x = jax.random.key(3), jnp.asarray(X[:5])
+
+    def log_weight(x, k):
+        pre = model.transform.inverse(params, x, None, k)
+        return model.base.log_prob(pre.z) + pre.log_det - pre.log_q
+
+    found, metrics = objectives.importance_weighted(model, 4).loss(params, (), key, Batch(x), CLOCK)
+    logs = np.asarray(jax.vmap(jax.vmap(log_weight), (None, 0))(x, jax.random.split(key, (4, 5))), np.float64)
+    np.testing.assert_allclose(found, -np.mean(scipy.special.logsumexp(logs, 0) - np.log(4)), rtol=1e-5)
+    np.testing.assert_allclose(metrics["nll_one_draw"], -logs.mean(), rtol=1e-5)
+    assert found < metrics["nll_one_draw"]
+    one, _ = objectives.importance_weighted(model, 1).loss(params, (), key, Batch(x), CLOCK)
+    np.testing.assert_allclose(one, objectives.maximum_likelihood(model).loss(params, (), key, Batch(x), CLOCK)[0], rtol=1e-5)
 
 
 def test_beta_warms_up_linearly():

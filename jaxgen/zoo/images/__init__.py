@@ -1,5 +1,9 @@
 """The zoo's forms for images, (height, width, channels): the same families with networks that know neighbours."""
 
-from jaxgen.zoo.images import autoregressive, flow
+from jaxgen.zoo.images import autoencoder, autoregressive, flow
 
-__all__ = ["autoregressive", "flow"]
+__all__ = [
+    "autoencoder",
+    "autoregressive",
+    "flow",
+]

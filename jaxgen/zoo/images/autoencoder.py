@@ -1,0 +1,88 @@
+"""Autoencoders of images with discrete pixels: a decoder of a Gaussian latent and uniform noise, with an encoder that sampling drops."""
+
+from jaxgen.bases import joint, normal, uniform
+from jaxgen.model import Model
+from jaxgen.nets import Net, conv_decoder, conv_encoder, mlp, raveled
+from jaxgen.objective import Objective
+from jaxgen.objectives import elbo, importance_weighted
+from jaxgen.training import adam
+from jaxgen.transforms import discrete_decoder
+from jaxgen.zoo.registry import Recipe, register_images
+
+FAMILY = "autoencoder"
+WIDTHS = {"mlp": 500, "convolution": 32}
+Shape = tuple[int, int, int]
+
+
+@register_images(FAMILY, "discrete")
+def vae(
+    shape: Shape,
+    cond_dim: int | None,
+    *,
+    levels: int = 2,
+    network: str = "mlp",
+    width: int | None = None,
+    depth: int = 2,
+    latent_dim: int = 40,
+    learning_rate: float = 2e-3,
+) -> Recipe:
+    """Variational autoencoder with Bernoulli or categorical pixels (arXiv 1312.6114)."""
+    model = _model(shape, levels, network, width, depth, latent_dim)
+    return _recipe(model, elbo(model, warmup=0.1), "ELBO", learning_rate)
+
+
+@register_images(FAMILY, "discrete")
+def beta_vae(
+    shape: Shape,
+    cond_dim: int | None,
+    *,
+    levels: int = 2,
+    network: str = "mlp",
+    width: int | None = None,
+    depth: int = 2,
+    latent_dim: int = 40,
+    beta: float = 4.0,
+    learning_rate: float = 2e-3,
+) -> Recipe:
+    """The same model with the rate weighed by beta (ICLR 2017)."""
+    model = _model(shape, levels, network, width, depth, latent_dim)
+    return _recipe(model, elbo(model, beta, warmup=0.1), f"ELBO, beta {beta:g}", learning_rate)
+
+
+@register_images(FAMILY, "discrete")
+def iwae(
+    shape: Shape,
+    cond_dim: int | None,
+    *,
+    levels: int = 2,
+    network: str = "mlp",
+    width: int | None = None,
+    depth: int = 2,
+    latent_dim: int = 40,
+    num_draws: int = 5,
+    learning_rate: float = 2e-3,
+) -> Recipe:
+    """The same model with the importance-weighted bound of several draws (arXiv 1509.00519)."""
+    model = _model(shape, levels, network, width, depth, latent_dim)
+    return _recipe(model, importance_weighted(model, num_draws), f"bound of {num_draws} draws", learning_rate)
+
+
+def _model(shape: Shape, levels: int, network: str, width: int | None, depth: int, latent_dim: int) -> Model:
+    nets = _networks(shape, levels, network, width, depth, latent_dim)
+    return Model(joint({"latent": normal((latent_dim,)), "noise": uniform(shape)}), discrete_decoder(*nets, levels=levels))
+
+
+def _networks(shape: Shape, levels: int, network: str, width: int | None, depth: int, latent_dim: int) -> tuple[Net, Net]:
+    """Decoder and encoder: "mlp" sees pixels in a row and is what a CPU affords, "convolution" sees neighbours."""
+    if network not in WIDTHS:
+        raise ValueError(f"network={network!r}; accepted: {', '.join(WIDTHS)}.")
+    outputs = (*shape[:2], shape[2] * (levels - 1))
+    options = {"width": WIDTHS[network] if width is None else width, "depth": depth}
+    if network == "convolution":
+        return conv_decoder(outputs, **options), conv_encoder(2 * latent_dim, **options)
+    decoder = mlp(outputs[0] * outputs[1] * outputs[2], **options)
+    return raveled(decoder, outputs), raveled(mlp(2 * latent_dim, **options))
+
+
+def _recipe(model: Model, objective: Objective, name: str, learning_rate: float) -> Recipe:
+    return Recipe({"default": model}, objective, name, adam(learning_rate), 20_000)
