@@ -1,18 +1,29 @@
 """Networks behind one `Net(init, apply)`: the only folder that imports flax, and only its `params` collection is used."""
 
 from jaxgen.nets.columns import column_made
+from jaxgen.nets.critic import image_critic, image_generator
+from jaxgen.nets.dit import dit, time_dit, times_dit
 from jaxgen.nets.lipschitz import lipschitz_mlp
 from jaxgen.nets.made import made
 from jaxgen.nets.mlp import mlp, time_mlp, times_mlp
 from jaxgen.nets.net import Net, from_linen
+from jaxgen.nets.unet import time_unet, times_unet, unet
 
 __all__ = [
     "Net",
     "column_made",
+    "dit",
     "from_linen",
+    "image_critic",
+    "image_generator",
     "lipschitz_mlp",
     "made",
     "mlp",
+    "time_dit",
     "time_mlp",
+    "time_unet",
+    "times_dit",
     "times_mlp",
+    "times_unet",
+    "unet",
 ]

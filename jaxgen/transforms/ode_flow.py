@@ -27,11 +27,11 @@ def ode_flow(
     energy: float = 0.0,
     parts: Mapping[str, Any] = MappingProxyType({}),
 ) -> Transform:
-    """The flow of `velocity(params, x (d,), t, cond) -> (d,)` started at `scale * z`; `init` is the transform's.
+    """The flow of `velocity(params, x, t, cond)`, shaped as the event x, started at `scale * z`; `init` is the transform's.
 
     `log_det` of the inverse is minus the integral of the divergence from noise to data, and `trace` says how the divergence is found:
 
-    - "exact": d Jacobian-vector products an evaluation (EXACT);
+    - "exact": d = x.size Jacobian-vector products an evaluation (EXACT);
     - "hutchinson": the mean over `num_probes` (default 1) Rademacher probes held fixed along the trajectory, a product each (UNBIASED,
       arXiv 1810.01367);
     - "hutchinson_gaussian": the same with Gaussian probes, whose variance is never smaller;
@@ -69,15 +69,18 @@ def ode_flow(
 
         return field
 
-    def log_scale(x: jax.Array) -> jax.Array:
-        return x.shape[-1] * jnp.log(jnp.asarray(scale, x.dtype))
+    def log_scale(event: jax.Array) -> jax.Array:
+        return event.size * jnp.log(jnp.asarray(scale, event.dtype))
 
-    def integrate(params: Any, x: jax.Array, cond: Any, key: Any, t0: float, t1: float) -> tuple[jax.Array, ...]:
-        zero = jnp.zeros(x.shape[:-1], x.dtype)
+    def alone(params: Any, x: jax.Array, cond: Any, key: Any, t0: float, t1: float) -> tuple[jax.Array, ...]:
+        zero = jnp.zeros((), x.dtype)
+        probe = None if exact else draw(key, x)
         state = (x, zero, zero) if energy else (x, zero)
-        if x.ndim == 1:
-            probe = None if exact else draw(key, x)
-            return solve(with_divergence(params, cond, probe), state, t0, t1, solver)[0]
+        return solve(with_divergence(params, cond, probe), state, t0, t1, solver)[0]
+
+    def together(params: Any, x: jax.Array, cond: Any, key: Any, t0: float, t1: float) -> tuple[jax.Array, ...]:
+        zero = jnp.zeros(x.shape[:1], x.dtype)
+        state = (x, zero, zero) if energy else (x, zero)
         probes = None if exact else jax.vmap(draw)(key, x)
 
         def field(t: jax.Array, state: Any) -> Any:
@@ -85,16 +88,24 @@ def ode_flow(
 
         return solve(field, state, t0, t1, solver, norm=_worst_event)[0]
 
-    def inverse(params: Any, x: jax.Array, cond: Any = None, key: Any = None) -> Preimage:
-        if not exact and key is None:
-            raise ValueError(f"ode_flow.inverse: key=None; the divergence is estimated ({trace}), give a key such as jax.random.key(0).")
-        z, log_det, *paid = integrate(params, x, cond, key, 1.0, 0.0)
-        # Backwards in time the energy's integral is negative.
-        return Preimage(z / scale, log_det - log_scale(x), -paid[0] if paid else 0.0)
+    def inverse_by(integrate: Callable[..., tuple[jax.Array, ...]]) -> Callable[..., Preimage]:
+        def inverse(params: Any, x: jax.Array, cond: Any = None, key: Any = None) -> Preimage:
+            if not exact and key is None:
+                raise ValueError(
+                    f"ode_flow.inverse: key=None; the divergence is estimated ({trace}), give a key such as jax.random.key(0)."
+                )
+            z, log_det, *paid = integrate(params, x, cond, key, 1.0, 0.0)
+            # Backwards in time the energy's integral is negative.
+            return Preimage(z / scale, log_det - log_scale(x if integrate is alone else x[0]), -paid[0] if paid else 0.0)
 
-    def forward_and_log_det(params: Any, z: jax.Array, cond: Any = None) -> tuple[jax.Array, jax.Array]:
-        x, log_det, *_ = integrate(params, scale * z, cond, None, 0.0, 1.0)
-        return x, log_det + log_scale(z)
+        return inverse
+
+    def log_det_by(integrate: Callable[..., tuple[jax.Array, ...]]) -> Callable[..., tuple[jax.Array, jax.Array]]:
+        def forward_and_log_det(params: Any, z: jax.Array, cond: Any = None) -> tuple[jax.Array, jax.Array]:
+            x, log_det, *_ = integrate(params, scale * z, cond, None, 0.0, 1.0)
+            return x, log_det + log_scale(z if integrate is alone else z[0])
+
+        return forward_and_log_det
 
     def trajectory(params: Any, z: jax.Array, cond: Any, times: Any) -> tuple[jax.Array, jax.Array]:
         return solve(lambda t, x: velocity(params, x, t, cond), scale * z, 0.0, 1.0, solver, save_at=times)
@@ -113,15 +124,14 @@ def ode_flow(
         return ode_flow(init, velocity, solver=refined(solver, level), **how, scale=scale, energy=energy, parts=parts)
 
     kind = Density.LOWER_BOUND if energy else Density.EXACT if exact else Density.UNBIASED
-    with_log_det = forward_and_log_det if kind is Density.EXACT else None
     return Transform(
         init,
         lambda params, z, cond=None: trajectory(params, z, cond, None)[0],
-        inverse,
-        with_log_det,
+        inverse_by(alone),
+        log_det_by(alone) if kind is Density.EXACT else None,
         kind,
         {**parts, "velocity": velocity, "stages": stages, "nfe": lambda params, z, cond=None: trajectory(params, z, cond, None)[1]},
-        Batched(batched_forward, inverse, with_log_det),
+        Batched(batched_forward, inverse_by(together), log_det_by(together) if kind is Density.EXACT else None),
         refine=refine,
     )
 
@@ -150,12 +160,12 @@ def _num_probes(trace: str, num_probes: int | None) -> int:
 
 
 def _probes(key: jax.Array, x: jax.Array, trace: str, num: int) -> Any:
-    """Probes `(d,)` or `(num, d)`; for Hutch++ the pair of a sketch and probes, a third of `num` each (no wider a sketch than d)."""
+    """Probes shaped as x, or `num` of them; for Hutch++ the pair of a sketch and probes `(., x.size)`, a third of `num` each (no wider a sketch)."""
     if trace == "hutch++":
         key_sketch, key_probes = jax.random.split(key)
         # Gaussian, as random signs repeat themselves in few dimensions and the sketch would then be of lower rank.
-        sketch = jax.random.normal(key_sketch, (min(num // 3, x.shape[0]), x.shape[0]), x.dtype)
-        return sketch, jax.random.rademacher(key_probes, (num // 3, x.shape[0]), x.dtype)
+        sketch = jax.random.normal(key_sketch, (min(num // 3, x.size), x.size), x.dtype)
+        return sketch, jax.random.rademacher(key_probes, (num // 3, x.size), x.dtype)
     shape = x.shape if num == 1 else (num, *x.shape)
     return jax.random.rademacher(key, shape, x.dtype) if trace == "hutchinson" else jax.random.normal(key, shape, x.dtype)
 

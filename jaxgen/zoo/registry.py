@@ -148,7 +148,10 @@ def _check_options(name: str, options: Mapping[str, Any], known: Mapping[str, An
     """Sizes and numbers, here because a transform may make its network only when it sees its first event."""
     for option, value in options.items():
         default = known[option]
-        if isinstance(default, float):
+        if isinstance(default, bool):
+            if not isinstance(value, bool):
+                raise ValueError(f"{name}: {option}={value!r}; accepted: True, False.")
+        elif isinstance(default, float):
             checks.number(f"{name}: {option}", value)
         elif isinstance(default, int) or (option == "latent_dim" and value is not None):
             checks.count(f"{name}: {option}", value, 0 if option == "depth" else 1)
