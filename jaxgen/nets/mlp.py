@@ -52,7 +52,7 @@ class _TimeMLP(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, t: jax.Array, cond: jax.Array | None = None) -> jax.Array:
-        h = jnp.concatenate([x, _time_features(t.astype(x.dtype), self.num_frequencies)])
+        h = jnp.concatenate([x, time_features(t.astype(x.dtype), self.num_frequencies)])
         return _MLP(self.out, self.width, self.depth, self.activation, True)(h, cond)
 
 
@@ -67,11 +67,12 @@ class _TimesMLP(nn.Module):
     def __call__(self, x: jax.Array, t: jax.Array, s: jax.Array, cond: jax.Array | None = None) -> jax.Array:
         t, s = t.astype(x.dtype), s.astype(x.dtype)
         # The step left to go beside the time (arXiv 2505.13447, table 1c): what changes fastest is then an input of its own.
-        h = jnp.concatenate([x, _time_features(t, self.num_frequencies), _time_features(s - t, self.num_frequencies)])
+        h = jnp.concatenate([x, time_features(t, self.num_frequencies), time_features(s - t, self.num_frequencies)])
         return _MLP(self.out, self.width, self.depth, self.activation, True)(h, cond)
 
 
-def _time_features(t: jax.Array, num_frequencies: int) -> jax.Array:
+def time_features(t: jax.Array, num_frequencies: int) -> jax.Array:
+    """`(1 + 2 num_frequencies,)`: t itself and Fourier pairs of it."""
     # Half-integer multiples of pi tell both ends of [0, 1] apart; a network in t alone resolves the fast change near the data too slowly.
     angles = t * jnp.pi * jnp.asarray([0.5 * 2**k for k in range(num_frequencies)], t.dtype)
     return jnp.concatenate([t[None], jnp.cos(angles), jnp.sin(angles)])

@@ -21,6 +21,7 @@ from jaxgen.objectives.reverse_kl import reverse_kl
 from jaxgen.objectives.score_matching import score_matching
 from jaxgen.objectives.times import antithetic_times, uniform_times
 from jaxgen.objectives.variational_bound import variational_bound
+from jaxgen.objectives.without_condition import without_condition
 
 __all__ = [
     "adversarial",
@@ -50,4 +51,5 @@ __all__ = [
     "uniform_times",
     "variational_bound",
     "weights",
+    "without_condition",
 ]

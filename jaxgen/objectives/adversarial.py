@@ -39,7 +39,7 @@ def adversarial(
         return jax.vmap(lambda x, c: critic.apply(phi, x, c)[0])(x, cond)
 
     def slope(phi: Any, x: jax.Array, cond: Any) -> jax.Array:
-        return jax.vmap(jax.grad(lambda x, c: critic.apply(phi, x, c)[0]))(x, cond)
+        return jax.vmap(jax.grad(lambda x, c: critic.apply(phi, x, c)[0]))(x, cond).reshape(x.shape[0], -1)
 
     def players(real: jax.Array, fake: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Losses of generator and critic given the critic's scores."""
@@ -52,7 +52,7 @@ def adversarial(
     def penalty(phi: Any, key: jax.Array, real: jax.Array, fake: jax.Array, cond: Any) -> jax.Array:
         total = jnp.zeros((), real.dtype)
         if gradient_penalty:
-            u = jax.random.uniform(key, (real.shape[0], 1), real.dtype)
+            u = jax.random.uniform(key, (real.shape[0], *(1,) * (real.ndim - 1)), real.dtype)
             total += gradient_penalty * jnp.mean((safe_norm(slope(phi, u * real + (1 - u) * fake, cond)) - 1) ** 2)
         for weight, x in ((r1, real), (r2, fake)):
             if weight:

@@ -14,7 +14,7 @@ Pair = Callable[[Any, Any, Any, Any], Any]
 
 
 class Coupling(NamedTuple):
-    """`pair(key, x (n, d), z (n, d), cond (n, c) or None) -> (n, d)`: for each row of the data x its row of z, both of which keep their law.
+    """`pair(key, x (n, *event), z (n, *event), cond (n, c) or None) -> (n, *event)`: for each row of the data x its row of z; both keep their law.
 
     on_host: numpy arrays, by `Objective.prepare` on a thread beside the train step, over the whole batch. Otherwise `pair` is JAX and runs
     inside the loss; where `fit` splits the batch over devices, over each one's share.
@@ -112,9 +112,9 @@ def resolve(coupling: "str | Coupling | Pair") -> Coupling:
 
 
 def optimal_pairing(x: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """The rows of `z` `(n, d)` in the order that minimises the summed squared distance to those of `x` `(n, d)`."""
+    """The rows of `z` `(n, *event)` in the order that minimises the summed squared distance to those of `x` `(n, *event)`."""
     # The squares are the same for every order: what is left is the inner products.
-    return z[assignment(-(x @ z.T))]
+    return z[assignment(-(x.reshape(len(x), -1) @ z.reshape(len(z), -1).T))]
 
 
 def condition_weight(cost: np.ndarray, apart: np.ndarray, ratio: float) -> float:
@@ -133,7 +133,8 @@ def condition_weight(cost: np.ndarray, apart: np.ndarray, ratio: float) -> float
 
 
 def squared_distances(x: Any, z: Any) -> Any:
-    """`|x_i - z_j|^2` for rows `(n, d)` and `(m, d)`, numpy or JAX."""
+    """`|x_i - z_j|^2` for rows `(n, *event)` and `(m, *event)`, numpy or JAX."""
+    x, z = x.reshape(len(x), -1), z.reshape(len(z), -1)
     return (x**2).sum(1)[:, None] + (z**2).sum(1)[None] - 2 * x @ z.T
 
 

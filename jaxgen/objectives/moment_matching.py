@@ -43,11 +43,11 @@ def inductive_moment_matching(
 
     def discrepancy(params: Any, x: jax.Array, z: jax.Array, cond: Any, t: jax.Array, s: jax.Array) -> jax.Array:
         def reached(params: Any, when: jax.Array) -> jax.Array:
-            return jax.vmap(lambda x, z, c: jump(params, path.at(when, x, z), when, s, c))(x, z, cond)
+            return jax.vmap(lambda x, z, c: jump(params, path.at(when, x, z), when, s, c).ravel())(x, z, cond)
 
         ours, theirs = reached(params, t), jax.lax.stop_gradient(reached(params, jnp.minimum(t + gap, s)))
         width = jnp.maximum(s - t, 1e-3)
-        return squared_mmd(ours, theirs, cond, width * x.shape[-1])
+        return squared_mmd(ours, theirs, cond, width * x[0].size)
 
     def loss(params: Any, aux: Any, key: jax.Array, batch: Batch, clock: Clock) -> tuple[jax.Array, dict[str, jax.Array]]:
         key_z, key_pair, key_t = jax.random.split(key, 3)

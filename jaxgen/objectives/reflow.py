@@ -57,6 +57,9 @@ def reflow(
         t = times(key_t, num, batch.x.dtype)
         num_pairs = -(-num // times_per_pair)
 
+        def repeated(a: jax.Array) -> jax.Array:
+            return jnp.tile(a, (times_per_pair, *(1,) * (a.ndim - 1)))[:num]
+
         def from_data() -> Any:
             return batch.x, paired.source(key_z, key_pair, batch)
 
@@ -64,13 +67,13 @@ def reflow(
             z = model.base.sample(seed=key_z, sample_shape=(num_pairs,)).astype(batch.x.dtype)
             cond = None if batch.cond is None else batch.cond[:num_pairs]
             x = made(jax.lax.stop_gradient(aux["teacher"]), z, cond)
-            return tuple(jnp.tile(a, (times_per_pair, 1))[:num] for a in (x, z))
+            return repeated(x), repeated(z)
 
         first = round_at(clock, rounds) == 0
         x, z = from_data() if rounds == 1 else jax.lax.cond(first, from_data, from_teacher)
         cond = batch.cond
         if cond is not None and rounds > 1:
-            cond = jnp.where(first, cond, jnp.tile(cond[:num_pairs], (times_per_pair, *(1,) * (cond.ndim - 1)))[:num])
+            cond = jnp.where(first, cond, repeated(cond[:num_pairs]))
 
         def one(x: jax.Array, z: jax.Array, t: jax.Array, cond: Any) -> jax.Array:
             return jnp.mean((velocity(params, t * x + (1 - t) * z, t, cond) - (x - z)) ** 2)

@@ -39,11 +39,11 @@ def ode_flow(
     energy: float = 0.0,
     parts: Mapping[str, Any] = MappingProxyType({}),
 ) -> Transform:
-    """The flow of `velocity(params, x (d,), t, cond) -> (d,)` started at `scale * z`; `init` is the transform's.
+    """The flow of `velocity(params, x, t, cond)`, shaped as the event x, started at `scale * z`; `init` is the transform's.
 
     `log_det` of the inverse is minus the integral of the divergence from noise to data, and `trace` says how the divergence is found:
 
-    - "exact": d Jacobian-vector products an evaluation (EXACT);
+    - "exact": d = x.size Jacobian-vector products an evaluation (EXACT);
     - "hutchinson": the mean over `num_probes` (default 1) Rademacher probes held fixed along the trajectory, a product each (UNBIASED,
       arXiv 1810.01367);
     - "hutchinson_gaussian": the same with Gaussian probes, whose variance is never smaller;
@@ -66,8 +66,9 @@ def ode_flow(
         return ode_flow(init, velocity, solver=refined(ode.solver, level), **how, scale=scale, energy=energy, parts=parts)
 
     kind = Density.LOWER_BOUND if energy else Density.EXACT if trace == "exact" else Density.UNBIASED
-    inverse = functools.partial(_inverse, ode)
-    with_log_det = functools.partial(_forward_and_log_det, ode) if kind is Density.EXACT else None
+    inverse, batched_inverse = (functools.partial(_inverse, ode, batched) for batched in (False, True))
+    exact = kind is Density.EXACT
+    with_log_det, batched_log_det = (functools.partial(_forward_and_log_det, ode, b) if exact else None for b in (False, True))
     return Transform(
         init,
         lambda params, z, cond=None: _trajectory(ode, params, z, cond)[0],
@@ -80,7 +81,7 @@ def ode_flow(
             "stages": functools.partial(_stages, ode),
             "nfe": lambda params, z, cond=None: _trajectory(ode, params, z, cond)[1],
         },
-        Batched(functools.partial(_batched_forward, ode), inverse, with_log_det),
+        Batched(functools.partial(_batched_forward, ode), batched_inverse, batched_log_det),
         refine=refine,
     )
 
@@ -109,28 +110,28 @@ def _num_probes(trace: str, num_probes: int | None) -> int:
 
 
 def _probes(ode: _Ode, key: jax.Array, x: jax.Array) -> Any:
-    """Probes `(d,)` or `(num, d)`; for Hutch++ the pair of a sketch and probes, a third of `num` each (no wider a sketch than d)."""
+    """Probes shaped as x, or `num` of them; for Hutch++ the pair of a sketch and probes `(., x.size)`, a third of `num` each (no wider a sketch)."""
     num = ode.num_probes
     if ode.trace == "hutch++":
         key_sketch, key_probes = jax.random.split(key)
         # Gaussian, as random signs repeat themselves in few dimensions and the sketch would then be of lower rank.
-        sketch = jax.random.normal(key_sketch, (min(num // 3, x.shape[0]), x.shape[0]), x.dtype)
-        return sketch, jax.random.rademacher(key_probes, (num // 3, x.shape[0]), x.dtype)
+        sketch = jax.random.normal(key_sketch, (min(num // 3, x.size), x.size), x.dtype)
+        return sketch, jax.random.rademacher(key_probes, (num // 3, x.size), x.dtype)
     shape = x.shape if num == 1 else (num, *x.shape)
     return jax.random.rademacher(key, shape, x.dtype) if ode.trace == "hutchinson" else jax.random.normal(key, shape, x.dtype)
 
 
-def _inverse(ode: _Ode, params: Any, x: jax.Array, cond: Any = None, key: Any = None) -> Preimage:
+def _inverse(ode: _Ode, batched: bool, params: Any, x: jax.Array, cond: Any = None, key: Any = None) -> Preimage:
     if ode.trace != "exact" and key is None:
         raise ValueError(f"ode_flow.inverse: key=None; the divergence is estimated ({ode.trace}), give a key such as jax.random.key(0).")
-    z, log_det, *paid = _integrate(ode, params, x, cond, key, 1.0, 0.0)
+    z, log_det, *paid = _integrate(ode, batched, params, x, cond, key, 1.0, 0.0)
     # Backwards in time the energy's integral is negative.
-    return Preimage(z / ode.scale, log_det - _log_scale(ode, x), -paid[0] if paid else 0.0)
+    return Preimage(z / ode.scale, log_det - _log_scale(ode, x[0] if batched else x), -paid[0] if paid else 0.0)
 
 
-def _forward_and_log_det(ode: _Ode, params: Any, z: jax.Array, cond: Any = None) -> tuple[jax.Array, jax.Array]:
-    x, log_det, *_ = _integrate(ode, params, ode.scale * z, cond, None, 0.0, 1.0)
-    return x, log_det + _log_scale(ode, z)
+def _forward_and_log_det(ode: _Ode, batched: bool, params: Any, z: jax.Array, cond: Any = None) -> tuple[jax.Array, jax.Array]:
+    x, log_det, *_ = _integrate(ode, batched, params, ode.scale * z, cond, None, 0.0, 1.0)
+    return x, log_det + _log_scale(ode, z[0] if batched else z)
 
 
 def _batched_forward(ode: _Ode, params: Any, z: jax.Array, cond: Any = None) -> jax.Array:
@@ -148,16 +149,18 @@ def _stages(ode: _Ode, params: Any, z: jax.Array, cond: Any = None) -> jax.Array
     return _trajectory(ode, params, z, cond, jnp.linspace(0.0, 1.0, NUM_STAGES + 1, dtype=z.dtype)[1:])[0]
 
 
-def _log_scale(ode: _Ode, x: jax.Array) -> jax.Array:
-    return x.shape[-1] * jnp.log(jnp.asarray(ode.scale, x.dtype))
+def _log_scale(ode: _Ode, event: jax.Array) -> jax.Array:
+    return event.size * jnp.log(jnp.asarray(ode.scale, event.dtype))
 
 
-def _integrate(ode: _Ode, params: Any, x: jax.Array, cond: Any, key: Any, t0: float, t1: float) -> tuple[jax.Array, ...]:
-    """From `x`, one event or a batch of them: the other end, the integral of the divergence and, where it has a price, that of the energy."""
-    zero = jnp.zeros(x.shape[:-1], x.dtype)
+def _integrate(
+    ode: _Ode, batched: bool, params: Any, x: jax.Array, cond: Any, key: Any, t0: float, t1: float
+) -> tuple[jax.Array, ...]:
+    """From `x`, one event or, `batched`, many: the other end, the integral of the divergence and, where it has a price, that of the energy."""
+    zero = jnp.zeros(x.shape[:1] if batched else (), x.dtype)
     state = (x, zero, zero) if ode.energy else (x, zero)
     exact = ode.trace == "exact"
-    if x.ndim == 1:
+    if not batched:
         probe = None if exact else _probes(ode, key, x)
         return solve(lambda t, s: _rates(ode, params, t, s[0], cond, probe), state, t0, t1, ode.solver)[0]
     probes = None if exact else jax.vmap(lambda k, x: _probes(ode, k, x))(key, x)

@@ -17,7 +17,7 @@ def gan(dim: int, cond_dim: int | None, *, width: int = 108, depth: int = 3, r1:
     """The non-saturating game (arXiv 1406.2661) with a mild gradient penalty at the data (arXiv 1801.04406)."""
     model = _generator(dim, width, depth)
     objective = adversarial(model, _critic(width, depth), "non_saturating", r1=r1)
-    return Recipe({"default": model}, objective, "non-saturating game", _two_players(learning_rate))
+    return Recipe({"default": model}, objective, "non-saturating game", two_players(learning_rate))
 
 
 @register(FAMILY)
@@ -27,7 +27,7 @@ def wgan_gp(
     """The Wasserstein game with gradient penalty (arXiv 1704.00028)."""
     model = _generator(dim, width, depth)
     objective = adversarial(model, _critic(width, depth), "wasserstein", gradient_penalty=gradient_penalty)
-    return Recipe({"default": model}, objective, "Wasserstein game, gradient penalty", _two_players(learning_rate))
+    return Recipe({"default": model}, objective, "Wasserstein game, gradient penalty", two_players(learning_rate))
 
 
 @register(FAMILY)
@@ -37,7 +37,7 @@ def rpgan(
     """The relativistic pairing game with gradient penalties on both sides (arXiv 2501.05441)."""
     model = _generator(dim, width, depth)
     objective = adversarial(model, _critic(width, depth), "relativistic", r1=r1, r2=r2)
-    return Recipe({"default": model}, objective, "relativistic game, R1 + R2", _two_players(learning_rate))
+    return Recipe({"default": model}, objective, "relativistic game, R1 + R2", two_players(learning_rate))
 
 
 @register("one objective for all", "energy")
@@ -55,6 +55,7 @@ def _critic(width: int, depth: int) -> Net:
     return mlp(1, width=width, depth=depth, activation="leaky_relu")
 
 
-def _two_players(learning_rate: float) -> Optimizer:
+def two_players(learning_rate: float) -> Optimizer:
+    """Adam without momentum for both players, the critic's steps twice as long."""
     # Momentum makes players chase each other in circles (arXiv 1801.04406, section 2).
     return players(adam(learning_rate, b1=0.0, b2=0.99), adam(2 * learning_rate, b1=0.0, b2=0.99))

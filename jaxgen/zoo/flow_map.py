@@ -1,13 +1,17 @@
 """Few steps: flow maps from noise to data in one evaluation of a network, each found in its own way. Readings of the same params take more steps."""
 
+import math
+from collections.abc import Sequence
+
 from jaxgen import objectives
 from jaxgen.bases import diffusion_noise, normal
 from jaxgen.model import Model
-from jaxgen.nets import mlp, time_mlp, times_mlp
-from jaxgen.numerics import fixed
+from jaxgen.nets import Net, mlp, time_mlp, times_mlp
+from jaxgen.numerics import Solver, fixed
 from jaxgen.paths import linear
 from jaxgen.training import adam
 from jaxgen.transforms import flow_map, generator, ode_flow, renoised_flow_map
+from jaxgen.zoo.guidance import DROPPED
 from jaxgen.zoo.registry import Recipe, register
 from jaxgen.zoo.velocity import init_in_time, init_in_times, trace_for, velocity_flow
 
@@ -44,18 +48,26 @@ def meanflow(
         identity's right side; the paper's is "independent".
     guidance: the scale of classifier-free guidance that is trained in, for data with conditions; an all-zero condition then means none.
     """
-    net = times_mlp(dim, width=width, depth=depth)
-    init, trace = init_in_times(net), trace_for(dim)
-    step = flow_map(init, net.apply, density="ode", trace=trace)
-    ode = ode_flow(init, step.parts["velocity"], trace=trace)
-    readings = {"one_step": Model(normal((dim,)), step), "ode": Model(normal((dim,)), ode)}
-    return Recipe(
-        readings,
-        objectives.mean_flow(readings["one_step"], coupling=coupling, guidance=guidance, drop=0.0 if guidance == 1 else 0.1),
-        "MeanFlow",
-        adam(learning_rate),
-        5_000,
-    )
+    return meanflow_recipe(times_mlp(dim, width=width, depth=depth), (dim,), coupling, guidance, learning_rate)
+
+
+def meanflow_recipe(
+    net: Net,
+    shape: Sequence[int],
+    coupling: str,
+    guidance: float,
+    learning_rate: float,
+    solver: Solver | None = None,
+    power: float = 0.0,
+) -> Recipe:
+    """`meanflow` of any network in `(x, t, s, cond)` for events of `shape`; power: as in `objectives.mean_flow`."""
+    init, trace = init_in_times(net), trace_for(math.prod(shape))
+    step = flow_map(init, net.apply, density="ode", solver=solver, trace=trace)
+    ode = ode_flow(init, step.parts["velocity"], solver=solver, trace=trace)
+    readings = {"one_step": Model(normal(shape), step), "ode": Model(normal(shape), ode)}
+    drop = 0.0 if guidance == 1 else DROPPED
+    objective = objectives.mean_flow(readings["one_step"], coupling=coupling, power=power, guidance=guidance, drop=drop)
+    return Recipe(readings, objective, "MeanFlow", adam(learning_rate), 5_000)
 
 
 @register(FAMILY, compared=False)

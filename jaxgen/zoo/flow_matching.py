@@ -1,13 +1,19 @@
 """Flow matching: the continuous normalizing flow's base and transform, found by regression on the velocity of a path."""
 
+import math
+from collections.abc import Sequence
+
 from jaxgen import paths
 from jaxgen.bases import normal
 from jaxgen.model import Model
-from jaxgen.nets import time_mlp
+from jaxgen.nets import Net, time_mlp
+from jaxgen.numerics import Solver
 from jaxgen.objectives import couplings, flow_matching
 from jaxgen.training import adam
+from jaxgen.transforms import ode_flow
+from jaxgen.zoo.guidance import steered, with_dropout
 from jaxgen.zoo.registry import Recipe, register
-from jaxgen.zoo.velocity import velocity_flow
+from jaxgen.zoo.velocity import init_in_time, trace_for, velocity_flow
 
 FAMILY = "flow matching"
 
@@ -15,8 +21,18 @@ FAMILY = "flow matching"
 @register(FAMILY)
 def cfm(dim: int, cond_dim: int | None, *, width: int = 108, depth: int = 3, learning_rate: float = 3e-3) -> Recipe:
     """Conditional flow matching with independent pairs (arXiv 2210.02747)."""
-    model = Model(normal((dim,)), velocity_flow(time_mlp(dim, width=width, depth=depth), dim))
-    return Recipe({"default": model}, flow_matching(model), "flow matching", adam(learning_rate), 5_000)
+    return cfm_recipe(time_mlp(dim, width=width, depth=depth), (dim,), cond_dim, learning_rate)
+
+
+def cfm_recipe(
+    net: Net, shape: Sequence[int], cond_dim: int | None, learning_rate: float, solver: Solver | None = None, guidance: float = 1.0
+) -> Recipe:
+    """`cfm` of any network in `(x, t, cond)` for events of `shape`."""
+    learnt = Model(normal(shape), velocity_flow(net, math.prod(shape), solver))
+    prediction = steered(paths.prediction(paths.linear(), net.apply, "velocity"), cond_dim, guidance)
+    flow = ode_flow(init_in_time(net), prediction.velocity, solver=solver, trace=trace_for(math.prod(shape)))
+    objective = with_dropout(flow_matching(learnt), guidance)
+    return Recipe({"default": Model(normal(shape), flow)}, objective, "flow matching", adam(learning_rate), 5_000)
 
 
 @register(FAMILY)
