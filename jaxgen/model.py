@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxgen import spread
+from jaxgen.compiled import compiled
 from jaxgen.transform import Density, ImplicitDensityError, Transform, over_batch
 
 if TYPE_CHECKING:
@@ -76,7 +78,7 @@ def sample(key: jax.Array, model: Model, params: Any, num_samples: int, cond: An
     _check_count("num_samples", num_samples)
     _check_count("batch_size", batch_size, optional=True)
     _check_rows("cond", cond, num_samples)
-    mesh = spread.mesh_for(num_samples if batch_size is None else min(batch_size, num_samples), params, key, cond)
+    mesh, params = spread.over_mesh(num_samples if batch_size is None else min(batch_size, num_samples), params, key, cond)
     return spread.gathered(mesh, _sample(model, num_samples, batch_size, mesh, params, key, cond))
 
 
@@ -133,12 +135,12 @@ def log_prob(
         from jaxgen.certificate import certify as certified
 
         return certified(model, params, x, cond, key, num_draws, batch_size, certify)
-    x = jnp.asarray(x)
+    x = x if isinstance(x, jax.Array) else jnp.asarray(x)
     _check_rows("cond", cond, x.shape[0] if x.ndim else -1)
     draws = 1 if density is Density.EXACT else num_draws
-    mesh = spread.mesh_for(x.shape[0] if batch_size is None else min(batch_size, x.shape[0]), params, x, cond, key)
+    mesh, params = spread.over_mesh(x.shape[0] if batch_size is None else min(batch_size, x.shape[0]), params, x, cond, key)
     value, stderr = spread.gathered(mesh, _log_prob(model, draws, batch_size, mesh, params, x, cond, key))
-    return LogProb(value, stderr, density)
+    return LogProb(value, jnp.asarray(np.zeros(value.shape, value.dtype)) if stderr is None else stderr, density)
 
 
 def encode(model: Model, params: Any, x: Any, cond: Any = None, *, key: jax.Array | None = None) -> Any:
@@ -193,7 +195,7 @@ def sampling_params(model: Model, params: Any, cond: Any = None) -> Any:
     return jax.tree.unflatten(treedef, [i in kept for i in range(len(leaves))])
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))
+@compiled(0, 1, 2, 3)
 def _sample(model: Model, num: int, batch_size: int | None, mesh: Any, params: Any, key: jax.Array, cond: Any) -> Any:
     def draw(params: Any, keys: Any, c: Any) -> Any:
         return over_batch(model.transform).forward(params, _noise(model, keys), c)
@@ -201,7 +203,7 @@ def _sample(model: Model, num: int, batch_size: int | None, mesh: Any, params: A
     return _in_batches(functools.partial(spread.split(mesh, draw), params), num, batch_size, jax.random.split(key, num), cond)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+@compiled(0, 1, 2)
 def _sample_and_log_prob(model: Model, num: int, batch_size: int | None, params: Any, key: jax.Array, cond: Any) -> Any:
     def draw(keys: Any, c: Any) -> Any:
         with_log_det = over_batch(model.transform).forward_and_log_det
@@ -213,7 +215,7 @@ def _sample_and_log_prob(model: Model, num: int, batch_size: int | None, params:
     return _in_batches(draw, num, batch_size, jax.random.split(key, num), cond)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))
+@compiled(0, 1, 2, 3)
 def _log_prob(model: Model, num_draws: int, batch_size: int | None, mesh: Any, params: Any, x: Any, cond: Any, key: Any) -> Any:
     inverse = _require_inverse(model)
     _check_event(model, params, x, cond)
@@ -222,10 +224,9 @@ def _log_prob(model: Model, num_draws: int, batch_size: int | None, mesh: Any, p
         pre = inverse(params, x, c, keys)
         return jax.vmap(model.base.log_prob)(pre.z) + pre.log_det - pre.log_q
 
-    def estimate(params: Any, x: Any, c: Any, keys: Any) -> tuple[jax.Array, jax.Array]:
+    def estimate(params: Any, x: Any, c: Any, keys: Any) -> tuple[jax.Array, jax.Array | None]:
         if model.transform.density is Density.EXACT:
-            logs = one_draw(params, x, c, keys)
-            return logs, jnp.zeros_like(logs)
+            return one_draw(params, x, c, keys), None
         draws = jax.vmap(lambda k: jax.random.split(k, num_draws), out_axes=1)(keys)
         logs = jax.vmap(lambda k: one_draw(params, x, c, k))(draws)
         return _combine(logs, model.transform.density)
@@ -235,14 +236,14 @@ def _log_prob(model: Model, num_draws: int, batch_size: int | None, mesh: Any, p
     return _in_batches(whole, x.shape[0], batch_size or _default_batch(model, num_draws), x, cond, keys)
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compiled(0)
 def _encode(model: Model, params: Any, x: Any, cond: Any, key: Any) -> Any:
     inverse = _require_inverse(model)
     _check_event(model, params, x, cond)
     return inverse(params, x, cond, None if key is None else jax.random.split(key, x.shape[0])).z
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compiled(0)
 def _forward(model: Model, params: Any, z: Any, cond: Any) -> Any:
     return over_batch(model.transform).forward(params, z, cond)
 

@@ -1,0 +1,37 @@
+"""Whole-batch functions as compiled programs."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+from jax.extend.core import get_opaque_trace_state
+
+# XLA's own 256 bits leave half of an AVX-512 register empty: 8 % of a flow's density (`benchmarks/flows.py`). Where registers are
+# narrower the compiler takes what there is.
+CPU_OPTIONS: dict[str, Any] = {"xla_cpu_prefer_vector_width": 512}
+_OUTERMOST = get_opaque_trace_state()
+
+
+def compiled(*static: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A decorator, `jax.jit` with the arguments at the places `static` static, and with this library's options on the CPU.
+
+    JAX takes such options for outermost programs only: within a caller's own transformation the function is a part of the caller's program.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        inner = jax.jit(function, static_argnums=static)
+        outer = jax.jit(function, static_argnums=static, compiler_options=CPU_OPTIONS)
+
+        @functools.wraps(function)
+        def call(*args: Any) -> Any:
+            return (outer if outermost() and jax.default_backend() == "cpu" else inner)(*args)
+
+        return call
+
+    return decorate
+
+
+def outermost() -> bool:
+    """Whether functions run as they are called, within no transformation of JAX."""
+    return get_opaque_trace_state() == _OUTERMOST
