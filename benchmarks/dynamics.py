@@ -53,7 +53,8 @@ def throughput(name: str, quick: bool) -> list[dict[str, Any]]:
     ours = {"ours": name} | ({"ours_rms": f"{name}, ours, rms", "ours_looser": f"{name}, ours at 1e-4"} if case.kind == "cnf" else {})
     workers = {s: Worker(__file__, {"case": name, "side": s}, devices=2 if s in ours else 1) for s in (*ours, *peers)}
     rounds, seconds = (1, 0.2) if quick else (5, 0.5)
-    rows: list[dict[str, Any]] = []
+    # First, as some train the weights that they solve with.
+    rows = errors(workers, ours, peers) if case.kind == "cnf" else []
     for metric in METRICS[case.kind]:
         seen: dict[str, list[float]] = {side: [] for side in workers}
         for i in range(rounds):
@@ -63,8 +64,6 @@ def throughput(name: str, quick: bool) -> list[dict[str, Any]]:
         print(f"  {metric}: " + ", ".join(f"{side} {v:.4g}" for side, v in medians.items()), flush=True)
         for own, label in ours.items():
             rows += [row(label, metric, UNITS[metric], medians[own], peers[p], medians[p], more_is_better=True) for p in peers]
-    if case.kind == "cnf":
-        rows += errors(workers, ours, peers)
     for worker in workers.values():
         worker.close()
     return rows
