@@ -33,7 +33,9 @@ def bridge(net: Net, source: Base, dim: int, sigma: float, num_steps: int) -> di
     drift, backward_drift = paths.drifts(velocity, score, sigma)
     parts = {"score": score, "drift": drift, "backward_drift": backward_drift}
     return {
-        "sde": Model(joint({"x0": source, "increments": normal((num_steps, dim))}), bridge_sde(init, drift, backward_drift, sigma, num_steps)),
+        "sde": Model(
+            joint({"x0": source, "increments": normal((num_steps, dim))}), bridge_sde(init, drift, backward_drift, sigma, num_steps)
+        ),
         "ode": Model(source, ode_flow(init, velocity, trace=trace_for(dim), parts=parts)),
     }
 

@@ -50,13 +50,19 @@ def test_pairs_of_the_entropic_coupling_stay_within_equal_conditions():
     classes = np.arange(20) % 2
     x = np.stack([6.0 * classes, np.arange(20) / 20], 1).astype(np.float32)
     z = np.stack([6.0 * (1 - classes), np.arange(20) / 20], 1).astype(np.float32)
-    apart = [couplings.entropic(0.1, within_conditions=w).pair(jax.random.key(0), x, z, jnp.asarray(classes[:, None])) for w in (True, False)]
+    apart = [
+        couplings.entropic(0.1, within_conditions=w).pair(jax.random.key(0), x, z, jnp.asarray(classes[:, None])) for w in (True, False)
+    ]
     rows = [np.argmin(np.abs(np.asarray(paired)[:, None] - z[None]).sum(-1), 1) for paired in apart]
     assert np.all(classes[rows[0]] == classes) and np.all(classes[rows[1]] != classes)
     assert len(set(rows[0])) > 8
 
 
 def test_bad_arguments_are_named():
-    for options, message in (({"rounds": 0}, "rounds=0"), ({"sigma": 0.0}, r"sigma=0\.0"), ({"times_per_pair": 1.5}, r"times_per_pair=1\.5")):
+    for options, message in (
+        ({"rounds": 0}, "rounds=0"),
+        ({"sigma": 0.0}, r"sigma=0\.0"),
+        ({"times_per_pair": 1.5}, r"times_per_pair=1\.5"),
+    ):
         with pytest.raises(ValueError, match=message):
             objectives.bridge_matching(MODEL, **options)

@@ -68,7 +68,10 @@ def test_score_velocity_and_drifts_are_readings_of_each_other(x64):
         mean, covariance = truth.mean(0.3), truth.covariance(0.3)
         np.testing.assert_allclose(truth.score((), x, t), -np.linalg.solve(covariance, x - mean), rtol=1e-10)
         both, back = (truth.drift, truth.backward_drift), (truth.velocity, truth.score)
-        for found, expected in (*zip(paths.drifts(*back, SIGMA), both, strict=True), *zip(paths.velocity_and_score(*both, SIGMA), back, strict=True)):
+        for found, expected in (
+            *zip(paths.drifts(*back, SIGMA), both, strict=True),
+            *zip(paths.velocity_and_score(*both, SIGMA), back, strict=True),
+        ):
             np.testing.assert_allclose(found((), x, t), expected((), x, t), rtol=1e-10)
 
 

@@ -42,7 +42,7 @@ def bridge_sde(
     if method not in METHODS:
         raise ValueError(f"bridge_sde: method={method!r}; accepted: {', '.join(METHODS)}.")
     velocity, score = velocity_and_score(drift, backward_drift, sigma)
-    ahead, back = (_mirrored(backward_drift), _mirrored(drift)) if reverse else (drift, backward_drift)
+    ahead, back = (mirrored(backward_drift), mirrored(drift)) if reverse else (drift, backward_drift)
 
     def grid(dtype: Any) -> tuple[jax.Array, jax.Array]:
         ts = jnp.sin(0.5 * jnp.pi * jnp.linspace(0.0, 1.0, num_steps + 1, dtype=dtype)) ** 2
@@ -99,5 +99,6 @@ def bridge_sde(
     )
 
 
-def _mirrored(field: Field) -> Field:
+def mirrored(field: Field) -> Field:
+    """The field in the time 1 - t."""
     return lambda params, x, t, cond=None: field(params, x, 1 - t, cond)

@@ -10,6 +10,7 @@ from jaxgen import checks
 from jaxgen.paths import Interpolant
 from jaxgen.paths.path import Schedule
 from jaxgen.transform import Transform
+from jaxgen.transforms.samplers.bridge_sde import mirrored
 from jaxgen.transforms.samplers.noise_sampler import sra1_step
 
 METHODS = {"euler_maruyama": 1, "sra1": 2}
@@ -24,6 +25,7 @@ def interpolant_sde(
     *,
     diffusion: Schedule | None = None,
     method: str = "sra1",
+    reverse: bool = False,
 ) -> Transform:
     """`dX = (velocity + D score) dt + sqrt(2 D) dW` from x_0 at t = 0 to x_1 at t = 1 on `num_steps` equal steps (2303.08797, corollary 2.18).
 
@@ -33,6 +35,7 @@ def interpolant_sde(
     Base: `bases.joint({"x0": source, "increments": bases.normal((num_steps, *event))})`, with a further "areas" as the increments for "sra1".
     diffusion: `t -> D`, by default `between.variance`, gamma^2, which vanishes at both ends as fast as a score learnt from noise grows.
     method: "euler_maruyama", or "sra1" of strong order 1.5 with two evaluations a step (see `stochastic_runge_kutta`).
+    reverse: from x_1 to x_0 instead, by the SDE `(-velocity + D score) dt` in the time 1 - t (corollary 2.18); "x0" is then where that starts.
 
     IMPLICIT. Raises ValueError for an unknown method, a count below one, or an interpolant without noise and no `diffusion`.
     """
@@ -41,7 +44,11 @@ def interpolant_sde(
         raise ValueError(f"interpolant_sde: method={method!r}; accepted: {', '.join(METHODS)}.")
     if diffusion is None and between.variance is jnp.zeros_like:
         raise ValueError("interpolant_sde: diffusion=None and the interpolant has no noise; accepted: a function of t, or variance=.")
-    spread = between.variance if diffusion is None else diffusion
+    forth = between.variance if diffusion is None else diffusion
+    # In the time 1 - t the velocity has the other sign and the score has not.
+    spread = (lambda t: forth(1 - t)) if reverse else forth
+    ahead = mirrored(lambda params, x, t, cond: -velocity(params, x, t, cond)) if reverse else velocity
+    slope = mirrored(score) if reverse else score
 
     def g2(t: jax.Array) -> jax.Array:
         # The last step's end may round to beyond 1, where gamma^2 is negative.
@@ -52,7 +59,7 @@ def interpolant_sde(
         h = jnp.asarray(1 / num_steps, ts.dtype)
 
         def drift(x: jax.Array, t: jax.Array) -> jax.Array:
-            return velocity(params, x, t, cond) + spread(t) * score(params, x, t, cond)
+            return ahead(params, x, t, cond) + spread(t) * slope(params, x, t, cond)
 
         def step(x: jax.Array, inputs: Any) -> Any:
             t, u = inputs[:2]

@@ -17,9 +17,12 @@ def ends(d):
     return tuple((rng.standard_normal(d), np.cov(rng.standard_normal((d, 4 * d + 2))).reshape(d, d) + 0.2 * np.eye(d)) for _ in range(2))
 
 
-def sampler(d, **options):
+def sampler(d, off=0.0, **options):
+    """`off`: what is wrong with the backward drift."""
     truth = paths.gaussian_bridge(*ends(d), SIGMA)
-    return transforms.bridge_sde(lambda *_: (), truth.drift, truth.backward_drift, SIGMA, STEPS, **options)
+    return transforms.bridge_sde(
+        lambda *_: (), truth.drift, lambda params, x, t, cond=None: truth.backward_drift(params, x, t) + off, SIGMA, STEPS, **options
+    )
 
 
 def base(start):
@@ -37,7 +40,9 @@ def assert_joint(x, y, truth, start, end):
     assert found.shape == (N, 2 * d)
 
 
-@pytest.mark.parametrize(("d", "reverse", "method"), [(1, False, "euler_maruyama"), (1, True, "heun"), (5, False, "heun"), (5, True, "euler_maruyama")])
+@pytest.mark.parametrize(
+    ("d", "reverse", "method"), [(1, False, "euler_maruyama"), (1, True, "heun"), (5, False, "heun"), (5, True, "euler_maruyama")]
+)
 def test_start_and_end_have_the_joint_law_of_the_bridge(d, reverse, method, key):
     source, target = ends(d)
     start, end = (target, source) if reverse else (source, target)
@@ -60,6 +65,17 @@ def test_the_inverse_draws_the_source_and_its_bound_is_the_density(key):
     assert -0.005 < gap < 0.05
 
 
+def test_weights_of_the_bound_average_to_one_whatever_the_way_back(key):
+    """With its backward drift off by 0.5 the bound falls by (0.5 / sigma)^2 / 2 (Girsanov), and the weights undo it."""
+    _, (mean, covariance) = ends(1)
+    model = jaxgen.Model(base(ends(1)[0]), sampler(1, off=0.5))
+    x = np.random.default_rng(0).normal(mean, np.sqrt(covariance[0]), (N, 1)).astype(np.float32)
+    logs = np.asarray(jaxgen.log_prob(model, (), x, key=key).value) - scipy.stats.norm.logpdf(x[:, 0], mean, np.sqrt(covariance[0, 0]))
+    weights = np.exp(logs)
+    assert abs(weights.mean() - 1) < 4 * weights.std() / np.sqrt(N) + 0.01
+    np.testing.assert_allclose(-logs.mean(), 0.5 * (0.5 / SIGMA) ** 2, atol=0.05)
+
+
 def test_a_bound_on_a_data_set_says_why_there_is_none():
     rows = bases.joint({"x0": bases.data_set(np.zeros((3, 1))), "increments": bases.normal((STEPS, 1))})
     with pytest.raises(jaxgen.transform.ImplicitDensityError, match="no density"):
@@ -67,7 +83,11 @@ def test_a_bound_on_a_data_set_says_why_there_is_none():
 
 
 def test_bad_arguments_are_named():
-    for options, message in (({"method": "sra1"}, "method='sra1'.*heun"), ({"num_steps": 0}, "num_steps=0"), ({"sigma": -1.0}, r"sigma=-1\.0")):
+    for options, message in (
+        ({"method": "sra1"}, "method='sra1'.*heun"),
+        ({"num_steps": 0}, "num_steps=0"),
+        ({"sigma": -1.0}, r"sigma=-1\.0"),
+    ):
         arguments = {"sigma": 1.0, "num_steps": 3} | options
         with pytest.raises(ValueError, match=message):
             transforms.bridge_sde(lambda *_: (), jnp.sin, jnp.sin, **arguments)

@@ -30,17 +30,28 @@ def noise(areas):
     )
 
 
-def sampler(method, diffusion=None, steps=STEPS):
-    truth = paths.interpolant_mixture(BETWEEN, SOURCE, TARGET)
-    return transforms.interpolant_sde(no_params, BETWEEN, truth.velocity, truth.score, steps, diffusion=diffusion, method=method)
+def sampler(method, diffusion=None, **options):
+    """With `reverse`, of the interpolant from TARGET to SOURCE, which therefore ends in TARGET too."""
+    ends = (TARGET, SOURCE) if options else (SOURCE, TARGET)
+    truth = paths.interpolant_mixture(BETWEEN, *ends)
+    return transforms.interpolant_sde(no_params, BETWEEN, truth.velocity, truth.score, STEPS, diffusion=diffusion, method=method, **options)
 
 
-@pytest.mark.parametrize("method", ["euler_maruyama", "sra1"])
-@pytest.mark.parametrize("diffusion", [None, lambda t: 0.5 + 0 * t], ids=["gamma squared", "constant"])
-def test_the_end_is_the_target(method, diffusion, key):
+@pytest.mark.parametrize(
+    ("method", "diffusion", "options"),
+    [
+        ("euler_maruyama", None, {}),
+        ("euler_maruyama", lambda t: 0.5 + 0 * t, {}),
+        ("sra1", None, {}),
+        ("sra1", lambda t: 0.5 + 0 * t, {}),
+        ("euler_maruyama", lambda t: 0.2 + 0.6 * t, {"reverse": True}),
+    ],
+    ids=["euler, gamma squared", "euler, constant", "sra1, gamma squared", "sra1, constant", "back"],
+)
+def test_the_end_is_the_target(method, diffusion, options, key):
     """Mean, covariance and a mode's share within Monte Carlo error; a wrong sign or half the drift's score would widen or shift them."""
     z = noise(method == "sra1").sample(seed=key, sample_shape=(N,))
-    x = np.asarray(jax.jit(jax.vmap(lambda z: sampler(method, diffusion).forward((), z)))(z))
+    x = np.asarray(jax.jit(jax.vmap(lambda z: sampler(method, diffusion, **options).forward((), z)))(z))
     weights, means, sds = (np.array(a) for a in TARGET)
     mean = weights @ means
     covariance = (weights * sds**2).sum() * np.eye(2) + (means - mean).T @ (weights[:, None] * (means - mean))
