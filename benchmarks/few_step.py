@@ -22,23 +22,20 @@ STEPS_OF_OPTION = {"ddpm": ("num_ddim_steps", "ddim"), "score_sde": ("num_steps"
 def sampler(name: str, evaluations: int) -> Any:
     """The family's model that takes that many evaluations (edm: at most); None where it has none."""
     import jaxgen
-    from jaxgen import bases, nets, paths, zoo
-    from jaxgen.transforms import flow_map, renoised_flow_map
+    from jaxgen import bases, nets, zoo
+    from jaxgen.transforms import flow_map
     from jaxgen.zoo.velocity import init_in_time, init_in_times
 
     if name in STEPS_OF_OPTION:
         option, reading = STEPS_OF_OPTION[name]
         return zoo.build(name, (2,), **{option: (evaluations + 1) // 2 if name == "edm" else evaluations}).readings[reading]
     width, depth = zoo.describe(name)["width"], zoo.describe(name)["depth"]
-    if name in ("cfm", "rectified_flow"):
+    if name in ("cfm", "rectified_flow", "consistency"):
         net = nets.time_mlp(2, width=width, depth=depth)
         step = flow_map(init_in_time(net), lambda params, x, t, s, cond=None: net.apply(params, x, t, cond), evaluations)
         return jaxgen.Model(bases.normal((2,)), step)
     net = nets.times_mlp(2, width=width, depth=depth)
-    if name != "consistency" or evaluations == 1:
-        return jaxgen.Model(bases.normal((2,)), flow_map(init_in_times(net), net.apply, evaluations))
-    noise = bases.diffusion_noise((2,), evaluations - 1)
-    return jaxgen.Model(noise, renoised_flow_map(init_in_times(net), net.apply, paths.linear(), evaluations))
+    return jaxgen.Model(bases.normal((2,)), flow_map(init_in_times(net), net.apply, evaluations))
 
 
 def family(name: str, quick: bool) -> tuple[dict[int, float], dict[int, float]]:

@@ -1,16 +1,17 @@
 """Few steps: flow maps from noise to data in one evaluation of a network, each found in its own way. Readings of the same params take more steps."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+import jax
 
 from jaxgen import objectives
-from jaxgen.bases import diffusion_noise, normal
+from jaxgen.bases import normal
 from jaxgen.model import Model
 from jaxgen.nets import Net, mlp, time_mlp, times_mlp
 from jaxgen.numerics import Solver, fixed
-from jaxgen.paths import linear
 from jaxgen.training import adam
-from jaxgen.transforms import flow_map, generator, ode_flow, renoised_flow_map
+from jaxgen.transforms import flow_map, generator, ode_flow
 from jaxgen.zoo.guidance import DROPPED
 from jaxgen.zoo.registry import Recipe, register
 from jaxgen.zoo.velocity import init_in_time, init_in_times, trace_for, velocity_flow
@@ -24,9 +25,7 @@ def rectified_flow(
 ) -> Recipe:
     """Flow matching, then `rounds - 1` times on the flow's own pairs, until one step of Euler's method solves it (arXiv 2209.03003)."""
     net = time_mlp(dim, width=width, depth=depth)
-    step = flow_map(
-        init_in_time(net), lambda params, x, t, s, cond=None: net.apply(params, x, t, cond), density="ode", trace=trace_for(dim)
-    )
+    step = flow_map(init_in_time(net), _to_end(net), density="ode", trace=trace_for(dim))
     readings = {"one_step": Model(normal((dim,)), step), "ode": Model(normal((dim,)), velocity_flow(net, dim))}
     return Recipe(readings, objectives.reflow(readings["ode"], rounds), "flow matching, reflow", adam(learning_rate, cycles=rounds), 8_000)
 
@@ -71,15 +70,24 @@ def meanflow_recipe(
 
 
 @register(FAMILY, compared=False)
-def consistency(dim: int, cond_dim: int | None, *, width: int = 108, depth: int = 3, learning_rate: float = 3e-3) -> Recipe:
-    """A consistency model trained from data alone (arXiv 2303.01469, 2310.14189); more steps put new noise between them."""
-    net = times_mlp(dim, width=width, depth=depth)
-    init = init_in_times(net)
-    readings = {
-        "one_step": Model(normal((dim,)), flow_map(init, net.apply)),
-        "two_steps": Model(diffusion_noise((dim,), 1), renoised_flow_map(init, net.apply, linear(), 2)),
-    }
-    objective = objectives.consistency(readings["one_step"], levels=(10, 160))
+def consistency(
+    dim: int,
+    cond_dim: int | None,
+    *,
+    width: int = 108,
+    depth: int = 3,
+    coupling: str = "conditional_optimal_transport",
+    learning_rate: float = 3e-3,
+) -> Recipe:
+    """A consistency model trained from data alone (arXiv 2303.01469, 2310.14189).
+
+    coupling: of noise and data, as in `meanflow`; the papers' is "independent". Two steps keep the noise and go on from half way between it
+        and the first guess. New noise there, as `renoised_flow_map` puts it, has the law of the path for independent pairs alone.
+    """
+    net = time_mlp(dim, width=width, depth=depth)
+    steps = {"one_step": 1, "two_steps": 2}
+    readings = {name: Model(normal((dim,)), flow_map(init_in_time(net), _to_end(net), n)) for name, n in steps.items()}
+    objective = objectives.consistency(readings["one_step"], levels=(10, 40), coupling=coupling)
     return Recipe(readings, objective, "consistency training", adam(learning_rate), 5_000)
 
 
@@ -114,7 +122,12 @@ def distilled(
 ) -> Recipe:
     """A generator of one evaluation that learns what flow matching's ODE makes of each noise in `num_steps` evaluations (arXiv 2101.02388)."""
     net = time_mlp(dim, width=width, depth=depth)
-    model = Model(normal((dim,)), flow_map(init_in_time(net), lambda params, x, t, s, cond=None: net.apply(params, x, t, cond)))
+    model = Model(normal((dim,)), flow_map(init_in_time(net), _to_end(net)))
     teacher = Model(normal((dim,)), velocity_flow(net, dim, fixed(max(1, num_steps // 2), "midpoint")))
     objective = objectives.distillation(model, teacher, objectives.flow_matching(teacher))
     return Recipe({"default": model}, objective, "flow matching, distilled", adam(learning_rate, cycles=2), 8_000)
+
+
+def _to_end(net: Net) -> Callable[..., jax.Array]:
+    """A network in `(x, t, cond)` as a mean velocity, the same for every end s of the step."""
+    return lambda params, x, t, s, cond=None: net.apply(params, x, t, cond)
