@@ -1,5 +1,6 @@
 """Networks behind one `Net(init, apply)`: the only folder that imports flax, and only its `params` collection is used."""
 
+from jaxgen.nets.classifier import classifier
 from jaxgen.nets.columns import column_made
 from jaxgen.nets.lipschitz import lipschitz_mlp
 from jaxgen.nets.made import made
@@ -8,6 +9,7 @@ from jaxgen.nets.net import Net, from_linen
 
 __all__ = [
     "Net",
+    "classifier",
     "column_made",
     "from_linen",
     "lipschitz_mlp",
