@@ -14,6 +14,7 @@ from jaxgen.cli import arguments
 from jaxgen.cli.events import load_for
 from jaxgen.cli.features import figures_by_features
 from jaxgen.cli.sample import in_reading
+from jaxgen.transform import Density
 from jaxgen.zoo.store import write_json
 
 
@@ -63,8 +64,11 @@ def evaluate(
         jax.random.key(seed), entry.model, fitted.params, real, num_samples=num_samples, num_events=num_samples, num_draws=num_draws
     )
     if dataset.levels is not None and figures["nll"] is not None:
-        # Densities of a run are in the units of its pixels, so the NLL is that of a code in nats but for its length.
+        # Densities of a run are in the units of its pixels, so the NLL is that of a code in nats but for its length; one of dequantised
+        # pixels bounds the probability of the whole ones.
+        kind = entry.model.transform.density
         figures["bits_per_dim"] = figures["nll"] / (math.prod(dataset.event_shape) * math.log(2))
+        figures["bits_kind"] = str(kind if dataset.units is None else max(kind, Density.LOWER_BOUND))
     cond = real.cond
     if classifier is not None:
         figures |= figures_by_features(classifier, entry.name, source, samples, cond)

@@ -99,8 +99,8 @@ def manifold(real: ArrayLike, samples: ArrayLike, *, k: int = 3, k_density: int 
     """
     most = max(_at_least(k, 1, "k"), _at_least(k_density, 1, "k_density"))
     real, samples = _pair(real, samples, at_least=most + 1)
-    radii, radii_wide = _radii(real, k), _radii(real, k_density)
-    own = _radii(samples, k)
+    radii, radii_wide = _radii(real, k, k_density)
+    (own,) = _radii(samples, k)
     precise, inside = np.zeros(len(samples), bool), 0
     recalled, covered = np.zeros(len(real), bool), np.zeros(len(real), bool)
     for start in range(0, len(real), _BLOCK):
@@ -129,11 +129,11 @@ def _unbiased(within_x: np.ndarray, within_y: np.ndarray, across: np.ndarray) ->
     return float(own[0] + own[1] - 2 * across.mean())
 
 
-def _radii(points: np.ndarray, k: int) -> np.ndarray:
-    """Squared distance `(n,)` from each point to its k-th nearest other one."""
-    radii = np.empty(len(points))
+def _radii(points: np.ndarray, *ks: int) -> np.ndarray:
+    """Squared distances `(len(ks), n)` from each point to its k-th nearest other one, for each k."""
+    radii = np.empty((len(ks), len(points)))
     for start in range(0, len(points), _BLOCK):
         rows = slice(start, start + _BLOCK)
         # The point itself is the nearest, at distance zero.
-        radii[rows] = np.partition(cdist(points[rows], points, "sqeuclidean"), k, axis=1)[:, k]
+        radii[:, rows] = np.partition(cdist(points[rows], points, "sqeuclidean"), ks, axis=1)[:, list(ks)].T
     return radii

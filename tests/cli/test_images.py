@@ -51,6 +51,7 @@ def test_a_model_of_images_is_trained_sampled_and_evaluated_in_units_of_pixels(c
     figures = json.loads((run / "evaluation.json").read_text())
     # Independent Gaussian pixels of standard deviation 10, in bits: log2(10 sqrt(2 pi e)).
     assert figures["bits_per_dim"] == pytest.approx(5.37, abs=0.25)
+    assert (figures["nll_kind"], figures["bits_kind"]) == ("exact", "lower bound")
     assert figures["bits_per_dim"] == pytest.approx(figures["nll"] / (SIDE**2 * np.log(2)))
     for arguments, message in (
         (("sample", run, "--num", 3, "--out", tmp_path / "x.csv"), "the samples of this model are images; accepted ending: .npy"),
