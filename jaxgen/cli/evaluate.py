@@ -12,7 +12,9 @@ from rich.table import Table
 from jaxgen import evaluation, zoo
 from jaxgen.cli import arguments
 from jaxgen.cli.events import load_for
+from jaxgen.cli.features import figures_by_features
 from jaxgen.cli.sample import in_reading
+from jaxgen.transform import Density
 from jaxgen.zoo.store import write_json
 
 
@@ -22,6 +24,7 @@ def evaluate(
     *,
     data: str | None = None,
     data_dir: Path | None = None,
+    classifier: Path | None = None,
     num_samples: int = 10_000,
     num_draws: int = 500,
     reading: str | None = None,
@@ -33,6 +36,7 @@ def evaluate(
         run: a run folder that `jaxgen train` wrote.
         data: the data to compare with; by default what the model was trained on.
         data_dir: for a named image set, the folder that has its files; by default as for training.
+        classifier: for images, the folder of a classifier in whose features samples are compared; trained there where it is missing.
         num_samples: how many samples and at most how many test events.
         num_draws: draws for each event where the density is a bound or an estimate.
         reading: which reading of the parameters, such as ode; the default one otherwise.
@@ -49,17 +53,25 @@ def evaluate(
     name = data or source.get("data")
     if name is None:
         raise ValueError("--data: this run does not say what it was trained on; name a data set or a file.")
-    dataset = load_for(entry.name, {**source, "data": name, **({"data_dir": str(data_dir)} if data_dir else {})})
+    source = {**source, "data": name, **({"data_dir": str(data_dir)} if data_dir else {})}
+    dataset = load_for(entry.name, source)
     if list(dataset.event_shape) != entry.config["event_shape"]:
         raise ValueError(f"--data {name}: its events have shape {dataset.event_shape}; the model's {tuple(entry.config['event_shape'])}.")
+    if classifier is not None and dataset.levels is None:
+        raise ValueError(f"--classifier {classifier}: --data {name} holds no images; a classifier compares images.")
     real = _reference(dataset, num_samples, seed)
-    figures, _, _ = evaluation.evaluate(
+    figures, samples, _ = evaluation.evaluate(
         jax.random.key(seed), entry.model, fitted.params, real, num_samples=num_samples, num_events=num_samples, num_draws=num_draws
     )
     if dataset.levels is not None and figures["nll"] is not None:
-        # Densities of a run are in the units of its pixels, so the NLL is that of a code in nats but for its length.
+        # Densities of a run are in the units of its pixels, so the NLL is that of a code in nats but for its length; one of dequantised
+        # pixels bounds the probability of the whole ones.
+        kind = entry.model.transform.density
         figures["bits_per_dim"] = figures["nll"] / (math.prod(dataset.event_shape) * math.log(2))
+        figures["bits_kind"] = str(kind if dataset.units is None else max(kind, Density.LOWER_BOUND))
     cond = real.cond
+    if classifier is not None:
+        figures |= figures_by_features(classifier, entry.name, source, samples, cond)
     figures["nfe"] = evaluation.mean_nfe(jax.random.key(seed), entry.model, fitted.params, cond)
     result = {"model": entry.name, "reading": entry.reading, "data": name, **figures}
     write_json(run / "evaluation.json", {k: v if not isinstance(v, float) or np.isfinite(v) else None for k, v in result.items()})

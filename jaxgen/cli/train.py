@@ -72,7 +72,7 @@ def train(
     if labels or data_dir is not None:
         source |= {"labels": labels, "data_dir": data_dir and str(data_dir)}
     dataset = load_for(model, source, download)
-    if "levels" in zoo.describe(model, dataset.event_shape):
+    if dataset.levels is not None and "levels" in zoo.describe(model, dataset.event_shape):
         options["levels"] = dataset.levels
     entry = zoo.build(model, dataset.event_shape, dataset.cond_shape, num_params=num_params, **options)
     out = open_folder(out, resume, overwrite)

@@ -2,6 +2,7 @@
 
 from jaxgen.nets.causal_rows import causal_rows
 from jaxgen.nets.causal_transformer import causal_transformer
+from jaxgen.nets.classifier import classifier
 from jaxgen.nets.columns import column_made
 from jaxgen.nets.convolution import conv_decoder, conv_discriminator, conv_encoder, raveled
 from jaxgen.nets.critic import image_critic, image_generator
@@ -17,6 +18,7 @@ __all__ = [
     "Net",
     "causal_rows",
     "causal_transformer",
+    "classifier",
     "column_made",
     "conv_decoder",
     "conv_discriminator",

@@ -1,12 +1,13 @@
 """train, sample and evaluate on images: the pixels that the model takes, whole-numbered units, and what a mistake is answered with."""
 
+import functools
 import json
 
 import numpy as np
 import pytest
 
 import jaxgen
-from jaxgen import bases, objectives, transforms
+from jaxgen import bases, evaluation, objectives, transforms
 from jaxgen.training import optimizers
 from jaxgen.zoo import registry
 
@@ -50,6 +51,7 @@ def test_a_model_of_images_is_trained_sampled_and_evaluated_in_units_of_pixels(c
     figures = json.loads((run / "evaluation.json").read_text())
     # Independent Gaussian pixels of standard deviation 10, in bits: log2(10 sqrt(2 pi e)).
     assert figures["bits_per_dim"] == pytest.approx(5.37, abs=0.25)
+    assert (figures["nll_kind"], figures["bits_kind"]) == ("exact", "lower bound")
     assert figures["bits_per_dim"] == pytest.approx(figures["nll"] / (SIDE**2 * np.log(2)))
     for arguments, message in (
         (("sample", run, "--num", 3, "--out", tmp_path / "x.csv"), "the samples of this model are images; accepted ending: .npy"),
@@ -61,12 +63,22 @@ def test_a_model_of_images_is_trained_sampled_and_evaluated_in_units_of_pixels(c
         assert ended.status == 2 and message in ended.err, ended.err
 
 
-def test_labels_are_a_condition_and_kept_with_the_run(command, plain, pixels, tmp_path):
+def test_labels_are_a_condition_and_kept_with_the_run(command, plain, pixels, tmp_path, monkeypatch):
+    quick = functools.partial(evaluation.train_classifier, num_steps=10, width=2)
+    monkeypatch.setattr(evaluation, "train_classifier", quick)
     run = tmp_path / "run"
     ended = command("train", "--model", "plain", "--data", pixels, "--labels", "--steps", 3, "--out", run)
     assert ended.status == 0, ended.err
     assert jaxgen.load(run)[0].config["cond_shape"] == [2]
-    assert command("evaluate", run, "--num-samples", 10).status == 0
+    ended = command("evaluate", run, "--num-samples", 12, "--classifier", tmp_path / "classifier")
+    assert ended.status == 0, ended.err
+    assert "training a classifier on pixels" in ended.out
+    figures = json.loads((run / "evaluation.json").read_text())
+    # Labels here say nothing of the image, so that the classifier guesses.
+    assert 0.2 < figures["classifier_accuracy"] < 0.8 and 0 <= figures["agreement"] <= 1
+    assert figures["precision_floor"] > 0.5 and figures["frechet_ratio"] == pytest.approx(figures["frechet"] / figures["frechet_floor"])
+    facts = json.loads((tmp_path / "classifier" / "classifier.json").read_text())
+    assert (facts["data"], facts["num_classes"], facts["event_shape"]) == ("pixels", 2, [SIDE, SIDE, 1])
 
 
 @pytest.mark.parametrize(
