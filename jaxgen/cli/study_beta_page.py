@@ -36,8 +36,8 @@ SECTIONS = (
     ("What beta trades", "Each point is a run; lines go through the means over seeds."),
     (
         "Images and latents",
-        "By rising beta, the first seed: test images, their reconstructions, means of samples and samples; the codes of test images in the two "
-        "units that vary most, in the colours of their classes where these are known; and what the decoder makes of those two units, the others at 0.",
+        "By rising beta, the first seed: test images, their reconstructions, means of samples and samples; the codes of test images in the "
+        "two units that vary most, in the colours of their classes where known; and what the decoder makes of those two units, the others at 0.",
     ),
 )
 
@@ -58,7 +58,21 @@ def remark(row: dict[str, Any]) -> str:
     """What is to be said in red: a run that failed, or whose latent says nothing at all."""
     if row["status"] != "ok":
         return row["status"]
-    return "Posterior collapse: every unit's posterior is the prior, and the decoder draws the same images whatever the latent." * row["collapsed"]
+    return (
+        "Posterior collapse: every unit's posterior is the prior, and the decoder draws the same images whatever the latent."
+        * row["collapsed"]
+    )
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    head = [f"{row['beta']:g}", str(row["seed"])]
+    if row["status"] != "ok":
+        return head + ["-"] * (len(COLUMNS) - len(head))
+    numbers = [f"{row[name]:.2f}" for name in ("rate", "distortion", "nll_bound", "nll_50_draws")]
+    units = [f"{row[name]} of {row['units']}" for name in ("active_units", "collapsed_units")]
+    ratios = [row["aggregate_sliced_w2"] / row["aggregate_sliced_w2_floor"]]
+    ratios += [row[name] for name in ("sharpness_means", "sharpness_samples", "sharpness_reconstructions")]
+    return head + numbers + units + [f"{ratio:.2f}" for ratio in ratios]
 
 
 def write_page(out: Path, rows: Sequence[dict[str, Any]], settings: dict[str, Any], num_train: int) -> None:

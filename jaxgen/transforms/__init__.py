@@ -14,8 +14,10 @@ from jaxgen.transforms.decoder import autoencoder, gaussian_decoder, generator
 from jaxgen.transforms.discrete_decoder import discrete_decoder
 from jaxgen.transforms.elementwise import elementwise
 from jaxgen.transforms.flow_map import flow_map, renoised_flow_map
+from jaxgen.transforms.ladder_decoder import Rung, ladder_decoder
 from jaxgen.transforms.linear import low_rank, lu, orthogonal, planar, radial, sylvester
 from jaxgen.transforms.ode_flow import ode_flow, probability_flow
+from jaxgen.transforms.quantised_decoder import quantised_decoder
 from jaxgen.transforms.repeat import repeat
 from jaxgen.transforms.residual import residual
 from jaxgen.transforms.samplers import (
@@ -62,6 +64,7 @@ from jaxgen.transforms.surjections import (
 )
 
 __all__ = [
+    "Rung",
     "Scalar",
     "absolute",
     "actnorm",
@@ -98,6 +101,7 @@ __all__ = [
     "interpolant_sde",
     "inverse_autoregressive",
     "invert",
+    "ladder_decoder",
     "langevin",
     "learned_path",
     "low_rank",
@@ -116,6 +120,7 @@ __all__ = [
     "power_tails",
     "predictor_corrector",
     "probability_flow",
+    "quantised_decoder",
     "radial",
     "rational_quadratic",
     "renoised_flow_map",
