@@ -19,7 +19,8 @@ FIELDS = ("case", "metric", "unit", "ours", "peer", "theirs", "ratio")
 def options(description: str | None, argv: list[str] | None = None, **choices: Sequence[str] | None) -> argparse.Namespace:
     """`--quick` and `--out FILE.json`, and for `alone` the hidden `--measure`, as `quick`, `out` (Path or None), `measure` (dict or None).
 
-    A further keyword is an option that takes some of its values, such as `only`: the names of a script's cases; with None it takes one value, whatever it is.
+    A further keyword is an option that takes some of its values, such as `only`: the names of a script's cases. With None for values it takes
+    one, whatever it is.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="less work and fewer repeats, to see that it runs")

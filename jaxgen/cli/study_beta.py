@@ -1,5 +1,6 @@
 """`jaxgen study beta`: what the weight of the rate does to a variational autoencoder, from none to ten times the bound's."""
 
+import functools
 import json
 import sys
 import time
@@ -189,21 +190,16 @@ def generated(key: jax.Array, model: Any, params: Any, x: np.ndarray) -> tuple[n
     return tuple(np.asarray(a) for a in _generated(model, params, jnp.asarray(x), keys))  # pyright: ignore[reportReturnType]
 
 
-def _make_generated() -> Any:
-    def run(model: Any, params: Any, x: jax.Array, keys: jax.Array) -> Any:
-        def one(x: jax.Array, key: jax.Array) -> Any:
-            z = model.base.sample(seed=key)
-            mean, sample = model.transform.parts["stages"](params, z)
-            code = model.transform.parts["encode"](params, x)[0]
-            again, _ = model.transform.parts["stages"](params, {**z, "latent": code})
-            return mean, sample, again
+@functools.partial(jax.jit, static_argnums=0)
+def _generated(model: Any, params: Any, x: jax.Array, keys: jax.Array) -> Any:
+    stages, encode = model.transform.parts["stages"], model.transform.parts["encode"]
 
-        return jax.vmap(one)(x, keys)
+    def one(x: jax.Array, key: jax.Array) -> Any:
+        z = model.base.sample(seed=key)
+        mean, sample = stages(params, z)
+        return mean, sample, stages(params, {**z, "latent": encode(params, x)[0]})[0]
 
-    return jax.jit(run, static_argnums=0)
-
-
-_generated = _make_generated()
+    return jax.vmap(one)(x, keys)
 
 
 def _check(betas: Any, seeds: Any, steps: Any, latent_dim: int, width: int, batch_size: int) -> None:
