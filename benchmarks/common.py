@@ -16,15 +16,19 @@ from typing import Any
 FIELDS = ("case", "metric", "unit", "ours", "peer", "theirs", "ratio")
 
 
-def options(description: str | None, argv: list[str] | None = None, **choices: Sequence[str]) -> argparse.Namespace:
+def options(description: str | None, argv: list[str] | None = None, **choices: Sequence[str] | None) -> argparse.Namespace:
     """`--quick` and `--out FILE.json`, and for `alone` the hidden `--measure`, as `quick`, `out` (Path or None), `measure` (dict or None).
 
-    A further keyword is an option that takes some of its values, such as `only`: the names of a script's cases.
+    A further keyword is an option that takes some of its values, such as `only`: the names of a script's cases. With None for values it takes
+    one, whatever it is.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="less work and fewer repeats, to see that it runs")
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="write the rows there as a JSON list")
     for name, values in choices.items():
+        if values is None:
+            parser.add_argument(f"--{name.replace('_', '-')}", metavar=name.upper())
+            continue
         parser.add_argument(f"--{name}", nargs="+", choices=values, metavar=name.upper(), help=f"some of: {', '.join(values)}")
     parser.add_argument("--measure", type=json.loads, help=argparse.SUPPRESS)
     return parser.parse_args(argv)

@@ -26,9 +26,11 @@ def main(argv: list[str] | None = None) -> None:
     import tyro
 
     set_up_jax()
-    command = tyro.extras.subcommand_cli_from_dict(
-        _commands(), prog="jaxgen", description="Deep generative models as probability transformation functions.", args=argv
-    )
+    argv, prog, commands = sys.argv[1:] if argv is None else argv, "jaxgen", _commands()
+    description = "Deep generative models as probability transformation functions."
+    if argv[:1] == ["study"]:
+        argv, prog, commands, description = argv[1:], "jaxgen study", _studies(), "Experiments that people learn from."
+    command = tyro.extras.subcommand_cli_from_dict(commands, prog=prog, description=description, args=argv)
     try:
         status = command()
     except KeyboardInterrupt:
@@ -56,19 +58,26 @@ def set_up_jax() -> None:
 
 
 def _commands() -> dict[str, Callable[..., Callable[[], int]]]:
-    from jaxgen.cli import compare, evaluate, list_, log_prob, sample, train, verify
-
-    def later(function: Callable[..., int]) -> Any:
-        import functools
-        import inspect
-
-        @functools.wraps(function)
-        def collect(*args: Any, **kwargs: Any) -> Callable[[], int]:
-            return lambda: function(*args, **kwargs)
-
-        collect.__signature__ = inspect.signature(function).replace(return_annotation=Any)  # pyright: ignore[reportAttributeAccessIssue]
-        return collect
+    from jaxgen.cli import compare, evaluate, list_, log_prob, sample, study, train, verify
 
     functions = {"compare": compare.compare, "list": list_.list_entries, "train": train.train, "sample": sample.sample}
-    functions |= {"evaluate": evaluate.evaluate, "log-prob": log_prob.log_prob, "verify": verify.verify}
-    return {name: later(function) for name, function in functions.items()}
+    functions |= {"evaluate": evaluate.evaluate, "log-prob": log_prob.log_prob, "verify": verify.verify, "study": study.study}
+    return {name: _later(function) for name, function in functions.items()}
+
+
+def _studies() -> dict[str, Callable[..., Callable[[], int]]]:
+    from jaxgen.cli.study import STUDIES
+
+    return {name: _later(function) for name, function in STUDIES.items()}
+
+
+def _later(function: Callable[..., int]) -> Any:
+    import functools
+    import inspect
+
+    @functools.wraps(function)
+    def collect(*args: Any, **kwargs: Any) -> Callable[[], int]:
+        return lambda: function(*args, **kwargs)
+
+    collect.__signature__ = inspect.signature(function).replace(return_annotation=Any)  # pyright: ignore[reportAttributeAccessIssue]
+    return collect

@@ -15,6 +15,7 @@ from jaxgen.objectives.importance_weighted import importance_weighted
 from jaxgen.objectives.maximum_likelihood import maximum_likelihood
 from jaxgen.objectives.mean_flow import mean_flow
 from jaxgen.objectives.moment_matching import inductive_moment_matching
+from jaxgen.objectives.quantisation import quantisation
 from jaxgen.objectives.reconstruction import gaussian_of_codes, reconstruction
 from jaxgen.objectives.reflow import reflow
 from jaxgen.objectives.reverse_kl import reverse_kl
@@ -43,6 +44,7 @@ __all__ = [
     "lognormal_times",
     "maximum_likelihood",
     "mean_flow",
+    "quantisation",
     "reconstruction",
     "reflow",
     "reverse_kl",

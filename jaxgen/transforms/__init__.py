@@ -14,56 +14,19 @@ from jaxgen.transforms.decoder import autoencoder, gaussian_decoder, generator
 from jaxgen.transforms.discrete_decoder import discrete_decoder
 from jaxgen.transforms.elementwise import elementwise
 from jaxgen.transforms.flow_map import flow_map, renoised_flow_map
+from jaxgen.transforms.ladder_decoder import Rung, ladder_decoder
 from jaxgen.transforms.linear import low_rank, lu, orthogonal, planar, radial, sylvester
 from jaxgen.transforms.ode_flow import ode_flow, probability_flow
 from jaxgen.transforms.patches import num_patches, patches
+from jaxgen.transforms.quantised_decoder import quantised_decoder
 from jaxgen.transforms.repeat import repeat
 from jaxgen.transforms.residual import residual
-from jaxgen.transforms.samplers import (
-    ancestral,
-    bridge_sde,
-    ddim,
-    dpm_solver,
-    dpm_solver_sde,
-    edm_stochastic,
-    euler,
-    euler_maruyama,
-    heun,
-    interpolant_sde,
-    langevin,
-    learned_path,
-    predictor_corrector,
-    stochastic_runge_kutta,
-)
-from jaxgen.transforms.scalars import (
-    Scalar,
-    binned,
-    categorical,
-    circular_spline,
-    deep_sigmoidal,
-    mixture_logit,
-    of_angles,
-    power_tails,
-    rational_quadratic,
-    scale_and_shift,
-    student_tails,
-)
-from jaxgen.transforms.surjections import (
-    absolute,
-    ascending,
-    augmentation,
-    max_pooling,
-    rounding,
-    shuffling,
-    signs,
-    slicing,
-    sorting,
-    sum_over_preimages,
-    uniform_dequantisation,
-    variational_dequantisation,
-)
+from jaxgen.transforms.samplers import ancestral, bridge_sde, ddim, dpm_solver, dpm_solver_sde, edm_stochastic, euler, euler_maruyama, heun, interpolant_sde, langevin, learned_path, predictor_corrector, stochastic_runge_kutta
+from jaxgen.transforms.scalars import Scalar, binned, categorical, circular_spline, deep_sigmoidal, mixture_logit, of_angles, power_tails, rational_quadratic, scale_and_shift, student_tails
+from jaxgen.transforms.surjections import absolute, ascending, augmentation, max_pooling, rounding, shuffling, signs, slicing, sorting, sum_over_preimages, uniform_dequantisation, variational_dequantisation
 
 __all__ = [
+    "Rung",
     "Scalar",
     "absolute",
     "actnorm",
@@ -102,6 +65,7 @@ __all__ = [
     "interpolant_sde",
     "inverse_autoregressive",
     "invert",
+    "ladder_decoder",
     "langevin",
     "learned_path",
     "low_rank",
@@ -122,6 +86,7 @@ __all__ = [
     "power_tails",
     "predictor_corrector",
     "probability_flow",
+    "quantised_decoder",
     "radial",
     "rational_quadratic",
     "renoised_flow_map",

@@ -45,7 +45,7 @@ def write_report(
         if not result.get("model"):
             raise ValueError(f"results[{index}] has model {result.get('model')!r}; every result needs the name of its model")
     page = (
-        _environment()
+        environment()
         .get_template("report.html")
         .render(
             title=title,
@@ -57,7 +57,7 @@ def write_report(
             notes=[notes] if isinstance(notes, str) else list(notes),
         )
     )
-    _replace(Path(path), page)
+    replace(Path(path), page)
 
 
 def _entries(results: Sequence[Result]) -> list[dict[str, Any]]:
@@ -120,13 +120,15 @@ def _own_reason(reading: Result, result: Result) -> str:
     return _reason(reading) if reading.get("status") != result.get("status") else ""
 
 
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
+    """Where the pages' templates are read from; text is never markup."""
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
 
 
-def _replace(path: Path, text: str) -> None:
+def replace(path: Path, text: str) -> None:
+    """Write `text` to `path` in one step, so that a reader never sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

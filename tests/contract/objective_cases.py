@@ -166,6 +166,7 @@ REFUSED = {
     "likelihood-autoencoder": (autoencoder, objectives.maximum_likelihood, "implicit"),
     "elbo-flow": (flow, objectives.elbo, "distortion_and_rate.*has: nfe"),
     "elbo-generator": (generator, objectives.elbo, "distortion_and_rate"),
+    "quantisation-vae": (vae, objectives.quantisation, "quantisation needs the parts quantisation_error"),
     "importance_weighted-flow": (flow, objectives.importance_weighted, "density is exact; use maximum_likelihood"),
     "importance_weighted-generator": (generator, objectives.importance_weighted, "density is implicit; use adversarial"),
     "reconstruction-cnf": (cnf, objectives.reconstruction, "decode, encode"),

@@ -14,7 +14,7 @@ from jaxgen.transform import Density
 SHAPE = (4, 4, 1)
 SMALL = {
     "width": 8, "depth": 1, "num_layers": 2, "num_steps": 4, "latent_dim": 3, "levels": 2, "num_heads": 2, "num_blocks": 1, "num_codes": 4,
-    "patch": 2,
+    "patch": 2, "code_dim": 2, "prior_width": 8, "state_dim": 6,
 }  # fmt: skip
 OWN: dict[str, dict[str, int]] = {}
 """Sizes of single entries where the shared ones do not serve."""

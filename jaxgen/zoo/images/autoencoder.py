@@ -2,11 +2,11 @@
 
 from jaxgen.bases import joint, normal, uniform
 from jaxgen.model import Model
-from jaxgen.nets import Net, conv_decoder, conv_encoder, mlp, raveled
+from jaxgen.nets import Net, column_made, conv_decoder, conv_encoder, mlp, raveled
 from jaxgen.objective import Objective
-from jaxgen.objectives import elbo, importance_weighted
+from jaxgen.objectives import elbo, importance_weighted, quantisation
 from jaxgen.training import adam
-from jaxgen.transforms import discrete_decoder
+from jaxgen.transforms import Rung, autoregressive_columns, chain, discrete_decoder, ladder_decoder, on, quantised_decoder, scale_and_shift
 from jaxgen.zoo.registry import Recipe, register_images
 
 FAMILY = "autoencoder"
@@ -67,21 +67,71 @@ def iwae(
     return _recipe(model, importance_weighted(model, num_draws), f"bound of {num_draws} draws", learning_rate)
 
 
+@register_images(FAMILY, "discrete")
+def vq_vae(
+    shape: Shape,
+    cond_dim: int | None,
+    *,
+    levels: int = 2,
+    network: str = "mlp",
+    width: int | None = None,
+    depth: int = 2,
+    latent_dim: int = 32,
+    num_codes: int = 64,
+    code_dim: int = 8,
+    prior_width: int = 256,
+    commitment: float = 0.25,
+    learning_rate: float = 1e-3,
+) -> Recipe:
+    """Vector-quantised autoencoder of `latent_dim` codes with a masked autoregressive prior, both in one fit (arXiv 1711.00937)."""
+    decoder, encoder = _networks(shape, levels, network, width, depth, latent_dim * code_dim)
+    # All columns are categories, so the scalar for numbers is never asked.
+    prior = autoregressive_columns(
+        (num_codes,) * latent_dim, scale_and_shift(), lambda out, seen: column_made(out, seen, width=prior_width), "uniform"
+    )
+    base = joint({"codes": uniform((latent_dim,)), "noise": uniform(shape)})
+    model = Model(base, chain(on("codes", prior), quantised_decoder(decoder, encoder, num_codes, code_dim, levels)))
+    return _recipe(model, quantisation(model, commitment), "bound and quantisation", learning_rate)
+
+
+@register_images(FAMILY, "discrete")
+def ladder_vae(
+    shape: Shape,
+    cond_dim: int | None,
+    *,
+    levels: int = 2,
+    network: str = "mlp",
+    width: int | None = None,
+    depth: int = 2,
+    latent_dim: int = 12,
+    num_layers: int = 5,
+    state_dim: int = 256,
+    learning_rate: float = 1e-3,
+) -> Recipe:
+    """A hierarchy of `num_layers` latents drawn from the top down (arXiv 1602.02282; 2011.10650)."""
+    decoder, encoder = _networks(shape, levels, network, width, depth, state_dim)
+    small = {"width": state_dim, "depth": 1}
+    rung = Rung(mlp(2 * latent_dim, **small), mlp(2 * latent_dim, **small), mlp(state_dim, **small))
+    base = joint({"latent": normal((num_layers, latent_dim)), "noise": uniform(shape)})
+    model = Model(base, ladder_decoder(rung, decoder, encoder, state_dim, levels))
+    return _recipe(model, elbo(model, warmup=0.1), "ELBO", learning_rate)
+
+
 def _model(shape: Shape, levels: int, network: str, width: int | None, depth: int, latent_dim: int) -> Model:
-    nets = _networks(shape, levels, network, width, depth, latent_dim)
+    nets = _networks(shape, levels, network, width, depth, 2 * latent_dim)
     return Model(joint({"latent": normal((latent_dim,)), "noise": uniform(shape)}), discrete_decoder(*nets, levels=levels))
 
 
-def _networks(shape: Shape, levels: int, network: str, width: int | None, depth: int, latent_dim: int) -> tuple[Net, Net]:
-    """Decoder and encoder: "mlp" sees pixels in a row and is what a CPU affords, "convolution" sees neighbours."""
+def _networks(shape: Shape, levels: int, network: str, width: int | None, depth: int, encoded: int) -> tuple[Net, Net]:
+    """Decoder, and encoder to `encoded` numbers: "mlp" sees pixels in a row and is what a CPU affords, "convolution" sees neighbours."""
     if network not in WIDTHS:
         raise ValueError(f"network={network!r}; accepted: {', '.join(WIDTHS)}.")
     outputs = (*shape[:2], shape[2] * (levels - 1))
     options = {"width": WIDTHS[network] if width is None else width, "depth": depth}
     if network == "convolution":
-        return conv_decoder(outputs, **options), conv_encoder(2 * latent_dim, **options)
+        return conv_decoder(outputs, **options), conv_encoder(encoded, **options)
     decoder = mlp(outputs[0] * outputs[1] * outputs[2], **options)
-    return raveled(decoder, outputs), raveled(mlp(2 * latent_dim, **options))
+    return raveled(decoder, outputs), raveled(mlp(encoded, **options))
 
 
 def _recipe(model: Model, objective: Objective, name: str, learning_rate: float) -> Recipe:

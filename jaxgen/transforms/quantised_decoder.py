@@ -1,0 +1,84 @@
+"""Codes from a learned book in front of a decoder of discrete events: the transform of a vector-quantised autoencoder."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxgen import checks
+from jaxgen.nets import Net
+from jaxgen.transform import Density, Preimage, Transform
+from jaxgen.transforms.discrete_decoder import cells, centred, check_levels, mean_of, middle, value_in
+
+
+def quantised_decoder(decoder: Net, encoder: Net, num_codes: int, code_dim: int, levels: int = 2) -> Transform:
+    """`x` from the noise `{"codes": (M,) whole numbers below num_codes, "noise": uniform}`: the book's vectors of the codes, decoded.
+
+    `inverse` takes for each of the M vectors that the encoder gives the nearest code (arXiv 1711.00937, eq. 1-2), and the middle of each
+    pixel's cell: `log_det = log p(x | codes)`, no key. Every x has other codes that give it some probability, so the density is a LOWER_BOUND.
+    The codes want a distribution of their own in front: `chain(on("codes", prior), quantised_decoder(...))`.
+
+    The gradient of `inverse` passes the choice of a code straight through to the encoder, and does not reach the book (eq. 3); the part
+    `quantisation_error (params, x, cond) -> (book, commitment)`, the squared distances of vectors and their codes summed, is what moves
+    the book towards the vectors and holds the vectors to the book.
+
+    `decoder` maps the vectors `(M code_dim,)` to logits as in `discrete_decoder`, `encoder` the event scaled to [-1, 1] to `(M code_dim,)`.
+    params: `{"book": (num_codes, code_dim), "decoder", "encoder"}`. parts: `codes (params, x, cond) -> (M,)` and `data_init`, which sets the
+    book to vectors of a batch, so that no code starts out of reach.
+    """
+    check_levels("quantised_decoder", levels)
+    checks.count("quantised_decoder: num_codes", num_codes, 2)
+    checks.count("quantised_decoder: code_dim", code_dim)
+
+    def init(key: jax.Array, z: Any, cond: Any = None) -> Any:
+        keys = jax.random.split(key, 3)
+        return {
+            "book": jax.random.normal(keys[0], (num_codes, code_dim), z["noise"].dtype),
+            "decoder": decoder.init(keys[1], jnp.zeros((z["codes"].shape[0] * code_dim,), z["noise"].dtype), cond),
+            "encoder": encoder.init(keys[2], z["noise"], cond),
+        }
+
+    def vectors(params: Any, x: jax.Array, cond: Any) -> jax.Array:
+        return encoder.apply(params["encoder"], centred(x, levels), cond).reshape(-1, code_dim)
+
+    def nearest(params: Any, e: jax.Array) -> jax.Array:
+        book = params["book"]
+        return jnp.argmin(jnp.sum(book**2, 1)[None] - 2 * e @ book.T, 1)
+
+    def looked_up(params: Any, k: jax.Array) -> jax.Array:
+        return jax.nn.one_hot(k, num_codes, dtype=params["book"].dtype) @ params["book"]
+
+    def decode(params: Any, v: jax.Array, cond: Any = None) -> jax.Array:
+        return cells(decoder.apply(params["decoder"], v.ravel(), cond), levels)
+
+    def of_codes(params: Any, codes: jax.Array, cond: Any) -> jax.Array:
+        return decode(params, looked_up(params, codes.astype(jnp.int32)), cond)
+
+    def forward(params: Any, z: Any, cond: Any = None) -> jax.Array:
+        return value_in(of_codes(params, z["codes"], cond), z["noise"])
+
+    def inverse(params: Any, x: jax.Array, cond: Any = None, key: Any = None) -> Preimage:
+        e = vectors(params, x, cond)
+        k = nearest(params, e)
+        noise, log_likelihood = middle(decode(params, e + jax.lax.stop_gradient(looked_up(params, k) - e), cond), x)
+        return Preimage({"codes": k.astype(x.dtype), "noise": noise}, log_likelihood)
+
+    def quantisation_error(params: Any, x: jax.Array, cond: Any = None) -> tuple[jax.Array, jax.Array]:
+        e = vectors(params, x, cond)
+        book = looked_up(params, nearest(params, e))
+        return jnp.sum((jax.lax.stop_gradient(e) - book) ** 2), jnp.sum((e - jax.lax.stop_gradient(book)) ** 2)
+
+    def data_init(params: Any, x: jax.Array, cond: Any = None, keys: Any = None) -> tuple[Any, Any]:
+        found = jax.vmap(lambda x, c: vectors(params, x, c))(x, cond).reshape(-1, code_dim)
+        order = jax.random.permutation(keys[0], found.shape[0])
+        params = {**params, "book": found[order[jnp.arange(num_codes) % found.shape[0]]]}
+        return params, jax.vmap(lambda x, c: inverse(params, x, c).z)(x, cond)
+
+    def stages(params: Any, z: Any, cond: Any = None) -> jax.Array:
+        return jnp.stack([mean_of(of_codes(params, z["codes"], cond)), forward(params, z, cond)])
+
+    def codes(params: Any, x: jax.Array, cond: Any = None) -> jax.Array:
+        return nearest(params, vectors(params, x, cond))
+
+    parts = {"codes": codes, "quantisation_error": quantisation_error, "data_init": data_init, "stages": stages}
+    return Transform(init, forward, inverse, None, Density.LOWER_BOUND, {**parts, "nfe": lambda params, z, cond=None: 1})
