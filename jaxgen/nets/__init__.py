@@ -2,6 +2,7 @@
 
 from jaxgen.nets.causal_transformer import causal_transformer
 from jaxgen.nets.columns import column_made
+from jaxgen.nets.image_parameters import image_parameters
 from jaxgen.nets.lipschitz import lipschitz_mlp
 from jaxgen.nets.made import made
 from jaxgen.nets.mlp import mlp, time_mlp, times_mlp
@@ -13,6 +14,7 @@ __all__ = [
     "causal_transformer",
     "column_made",
     "from_linen",
+    "image_parameters",
     "lipschitz_mlp",
     "made",
     "mlp",

@@ -44,7 +44,7 @@ def causal_transformer(
     def ends_of(x: jax.Array) -> _Ends:
         return _Ends(levels, image_shape(x), width, reach, computed)
 
-    block = _Block(width, num_heads, depth, dropout, attention, computed)
+    block = CausalBlock(width, num_heads, depth, dropout, attention, computed)
 
     def init(key: jax.Array, x: jax.Array, cond: Any = None) -> Any:
         first, *others = jax.random.split(key, depth + 1)
@@ -67,14 +67,12 @@ def causal_transformer(
     return Net(init, apply, lambda params, f, z, cond=None: _substitute(ends_of(z), block, params, f, z, cond))
 
 
-def _substitute(ends: "_Ends", block: "_Block", params: Any, f: Any, z: jax.Array, cond: Any) -> tuple[jax.Array, jax.Array]:
+def _substitute(ends: "_Ends", block: "CausalBlock", params: Any, f: Any, z: jax.Array, cond: Any) -> tuple[jax.Array, jax.Array]:
     height, width, channels = ends.shape
     of_ends, margin, e = {"params": params["ends"]}, ends.reach, num_features(ends.levels)
     places = ends.apply(of_ends, z.dtype, cond, method="places")
     dtype = places.dtype
-    # Written out: a scan over layers would lay out the caches of a batch anew in every step, which costs more than reading them.
-    blocks = [jax.tree.map(lambda a, j=j: a[j], params["blocks"]) for j in range(block.depth)]
-    empty = jnp.zeros((block.num_heads, z.size, block.head_width), dtype)
+    blocks, caches = block.start(params["blocks"], z.size, dtype)
     seen = jnp.zeros((height + margin, width + 2 * margin, channels * e), dtype)
 
     def step(carry: Any, xs: Any) -> Any:
@@ -85,17 +83,14 @@ def _substitute(ends: "_Ends", block: "_Block", params: Any, f: Any, z: jax.Arra
         near = ends.apply(of_ends, around, method="nearby")[0, 0]
         near = jax.lax.dynamic_index_in_dim(near, channel, keepdims=False)
         h = near + ends.apply(of_ends, previous, method=lambda m, p: m.previous(p)) + place
-        kept = []
-        for of_block, cache in zip(blocks, caches, strict=True):
-            h, cache = block.apply({"params": of_block}, h, cache, i, angles, method="step")
-            kept.append(cache)
+        h, caches = block.through(blocks, h, caches, i, angles)
         theta = ends.apply(of_ends, h[None], method="logits")[0].astype(z.dtype)
         x_i, aux = f(theta, z_i)
         code = ends.apply(of_ends, x_i, method=lambda m, x: m.code(x))
         seen = jax.lax.dynamic_update_slice(seen, code[None, None], (row + margin, column + margin, channel * e))
-        return (seen, code, kept), (x_i, aux)
+        return (seen, code, caches), (x_i, aux)
 
-    start = (seen, jnp.zeros((e,), dtype), [(empty, empty)] * block.depth)
+    start = (seen, jnp.zeros((e,), dtype), caches)
     xs = (jnp.arange(z.size, dtype=jnp.int32), z.ravel(), places, jnp.asarray(_angles(ends.shape, block.head_width)))
     x, aux = jax.lax.scan(step, start, xs)[1]
     return x.reshape(ends.shape), aux
@@ -150,7 +145,7 @@ class _Ends(nn.Module):
         return self.head(self.norm(h))
 
 
-class _Block(nn.Module):
+class CausalBlock(nn.Module):
     """Attention over the tokens up to one's own, then a perceptron, each added to its input (pre-norm)."""
 
     width: int
@@ -176,8 +171,25 @@ class _Block(nn.Module):
     def __call__(self, h: jax.Array, angles: np.ndarray, key: Any = None) -> jax.Array:
         """Tokens `(d, width)` to tokens."""
         q, k, v = self._queries_keys_values(h, jnp.asarray(angles))
-        attended = jax.nn.dot_product_attention(q, k, v, is_causal=True, implementation=self.attention)
+        # JAX's own "xla" form rounds the shares to float32, also in double precision.
+        cudnn = self.attention == "cudnn"
+        attended = jax.nn.dot_product_attention(q, k, v, is_causal=True, implementation="cudnn") if cudnn else _attended(q, k, v)
         return self._add(h, attended, key)
+
+    def start(self, params: Any, num: int, dtype: Any) -> tuple[Any, Any]:
+        """The params of each block, and a cache for `num` tokens of each, before the first."""
+        # Written out: a scan over layers would lay out the caches of a batch anew in every step, which costs more than reading them.
+        blocks = [jax.tree.map(lambda a, j=j: a[j], params) for j in range(self.depth)]
+        empty = jnp.zeros((self.num_heads, num, self.head_width), dtype)
+        return blocks, [(empty, empty)] * self.depth
+
+    def through(self, blocks: Any, h: jax.Array, caches: Any, i: jax.Array, angles: jax.Array) -> tuple[jax.Array, Any]:
+        """Token i `(width,)` after all blocks, and their caches with it in them."""
+        kept = []
+        for params, cache in zip(blocks, caches, strict=True):
+            h, cache = self.apply({"params": params}, h, cache, i, angles, method="step")
+            kept.append(cache)
+        return h, kept
 
     def step(self, h: jax.Array, cache: tuple[jax.Array, jax.Array], i: jax.Array, angles: jax.Array) -> Any:
         """Token i `(width,)`, and the `cache` of keys and values `(num_heads, d, head)` of the tokens up to it."""
@@ -203,6 +215,13 @@ class _Block(nn.Module):
         if key is None or self.dropout == 0:
             return h
         return jnp.where(jax.random.bernoulli(key, 1 - self.dropout, h.shape), h / (1 - self.dropout), 0)
+
+
+def _attended(q: jax.Array, k: jax.Array, v: jax.Array) -> jax.Array:
+    """Of queries, keys and values `(d, num_heads, head)`: each token's mean of the values up to its own."""
+    scores = _dot("qnh,knh->nqk", q, k) * q.shape[-1] ** -0.5
+    shares = jax.nn.softmax(jnp.where(np.tri(len(q), dtype=bool), scores, -jnp.inf))
+    return _dot("nqk,knh->qnh", shares.astype(v.dtype), v).astype(v.dtype)
 
 
 def _dot(subscripts: str, a: jax.Array, b: jax.Array) -> jax.Array:

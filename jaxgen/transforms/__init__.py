@@ -13,6 +13,7 @@ from jaxgen.transforms.coupling import coupling
 from jaxgen.transforms.decoder import autoencoder, gaussian_decoder, generator
 from jaxgen.transforms.elementwise import elementwise
 from jaxgen.transforms.flow_map import flow_map, renoised_flow_map
+from jaxgen.transforms.image_layers import channel_coupling, on_channels, pixelwise, squeeze
 from jaxgen.transforms.linear import low_rank, lu, orthogonal, planar, radial, sylvester
 from jaxgen.transforms.ode_flow import ode_flow, probability_flow
 from jaxgen.transforms.repeat import repeat
@@ -76,6 +77,7 @@ __all__ = [
     "block_autoregressive",
     "categorical",
     "chain",
+    "channel_coupling",
     "circular_spline",
     "coupling",
     "ddim",
@@ -105,11 +107,13 @@ __all__ = [
     "ode_flow",
     "of_angles",
     "on",
+    "on_channels",
     "on_condition",
     "onto_interval",
     "onto_positive",
     "onto_simplex",
     "orthogonal",
+    "pixelwise",
     "planar",
     "power_tails",
     "predictor_corrector",
@@ -125,6 +129,7 @@ __all__ = [
     "signs",
     "slicing",
     "sorting",
+    "squeeze",
     "stochastic_runge_kutta",
     "student_tails",
     "sum_over_preimages",

@@ -5,23 +5,32 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxgen import checks
 from jaxgen.transform import Density, Preimage, Transform
 from jaxgen.transforms.surjections.contribution import conditional, draw, require_key, seen, within
 
 
-def uniform_dequantisation() -> Transform:
+def uniform_dequantisation(levels: int | None = None) -> Transform:
     """`x = floor(z)`; `inverse` fills the cell uniformly, `z = x + u` with u ~ U[0, 1) (arXiv 1511.01844, section 3.1).
 
     Rounding in the generative direction (arXiv 2007.02731, table 2): contribution `-log q(z | x)` with q uniform on
     `{x + u : 0 <= u < 1}`, that is 0. Since `log P(x) = log of the integral of p over the cell >= E_u log p(x + u)`, LOWER_BOUND; it is
     tight where p is constant over each cell. -inf for an event that is not of integers. No params.
+
+    levels: x is one of 0 ... levels - 1, such as a pixel: what lies beyond goes to the nearest, whose bound is still that of its own cell.
     """
+    if levels is not None:
+        checks.count("uniform_dequantisation: levels", levels)
+
+    def forward(params: Any, z: jax.Array, cond: Any = None) -> jax.Array:
+        return jnp.floor(z) if levels is None else jnp.clip(jnp.floor(z), 0, levels - 1)
 
     def inverse(params: Any, x: jax.Array, cond: Any = None, key: Any = None) -> Preimage:
         u = jax.random.uniform(require_key("uniform_dequantisation", key), x.shape, x.dtype)
-        return Preimage(_fill(x, u), within(x == jnp.floor(x), jnp.zeros((), x.dtype)), jnp.zeros((), x.dtype))
+        whole = (x == jnp.floor(x)) if levels is None else (x == jnp.clip(jnp.floor(x), 0, levels - 1))
+        return Preimage(_fill(x, u), within(whole, jnp.zeros((), x.dtype)), jnp.zeros((), x.dtype))
 
-    return Transform(lambda key, z, cond=None: (), _floor, inverse, None, Density.LOWER_BOUND)
+    return Transform(lambda key, z, cond=None: (), forward, inverse, None, Density.LOWER_BOUND)
 
 
 def variational_dequantisation(q: Transform) -> Transform:

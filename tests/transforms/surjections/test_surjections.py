@@ -172,6 +172,13 @@ def test_dequantised_probabilities_are_those_of_the_cells_and_sum_to_one(q):
     assert abs((drawn == 0).mean() - probability[6]) < 0.04
 
 
+def test_pixels_beyond_the_levels_are_the_nearest_and_have_no_cell():
+    pixels = T.uniform_dequantisation(4)
+    np.testing.assert_array_equal(pixels.forward((), jnp.asarray([-2.5, 0.2, 3.9, 7.0])), [0, 0, 3, 3])
+    log_det = [float(pixels.inverse((), jnp.asarray([x]), None, jax.random.key(0)).log_det) for x in (-1.0, 0.0, 3.0, 4.0, 0.5)]
+    assert log_det == [-np.inf, 0.0, 0.0, -np.inf, -np.inf]
+
+
 def test_dequantised_values_never_round_up_to_the_next_integer():
     x = jnp.asarray([255.0, 65_535.0, -1.0, 0.0], jnp.float32)
     keys = jax.random.split(KEY, 20_000)
