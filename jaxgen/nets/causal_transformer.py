@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen import checks
-from jaxgen.nets.net import Net
+from jaxgen.nets.net import Net, call
 from jaxgen.nets.pixels import Codes, check_sizes, compute_dtype, image_shape, num_features
 
 
@@ -57,20 +57,20 @@ def causal_transformer(
         angles = _angles(image_shape(x), block.head_width)
 
         def layer(h: jax.Array, xs: Any) -> tuple[jax.Array, None]:
-            return block.apply({"params": xs[0]}, h, angles, xs[1]), None
+            return call(block, xs[0], h, angles, xs[1]), None
 
         keys, ends = None if key is None else jax.random.split(key, depth), ends_of(x)
-        h = ends.apply({"params": params["ends"]}, x, cond, method="tokens")
+        h = call(ends, params["ends"], x, cond, method="tokens")
         h = jax.lax.scan(jax.checkpoint(layer) if remat else layer, h, (params["blocks"], keys))[0]
-        return ends.apply({"params": params["ends"]}, h, method="logits").astype(x.dtype)
+        return call(ends, params["ends"], h, method="logits").astype(x.dtype)
 
     return Net(init, apply, lambda params, f, z, cond=None: _substitute(ends_of(z), block, params, f, z, cond))
 
 
 def _substitute(ends: "_Ends", block: "CausalBlock", params: Any, f: Any, z: jax.Array, cond: Any) -> tuple[jax.Array, jax.Array]:
     height, width, channels = ends.shape
-    of_ends, margin, e = {"params": params["ends"]}, ends.reach, num_features(ends.levels)
-    places = ends.apply(of_ends, z.dtype, cond, method="places")
+    of_ends, margin, e = params["ends"], ends.reach, num_features(ends.levels)
+    places = call(ends, of_ends, z.dtype, cond, method="places")
     dtype = places.dtype
     blocks, caches = block.start(params["blocks"], z.size, dtype)
     seen = jnp.zeros((height + margin, width + 2 * margin, channels * e), dtype)
@@ -80,13 +80,13 @@ def _substitute(ends: "_Ends", block: "CausalBlock", params: Any, f: Any, z: jax
         i, z_i, place, angles = xs
         row, column, channel = i // (width * channels), i // channels % width, i % channels
         around = jax.lax.dynamic_slice(seen, (row, column, jnp.zeros_like(i)), (margin + 1, 2 * margin + 1, channels * e))
-        near = ends.apply(of_ends, around, method="nearby")[0, 0]
+        near = call(ends, of_ends, around, method="nearby")[0, 0]
         near = jax.lax.dynamic_index_in_dim(near, channel, keepdims=False)
-        h = near + ends.apply(of_ends, previous, method=lambda m, p: m.previous(p)) + place
+        h = near + call(ends, of_ends, previous, method=lambda m, p: m.previous(p)) + place
         h, caches = block.through(blocks, h, caches, i, angles)
-        theta = ends.apply(of_ends, h[None], method="logits")[0].astype(z.dtype)
+        theta = call(ends, of_ends, h[None], method="logits")[0].astype(z.dtype)
         x_i, aux = f(theta, z_i)
-        code = ends.apply(of_ends, x_i, method=lambda m, x: m.code(x))
+        code = call(ends, of_ends, x_i, method=lambda m, x: m.code(x))
         seen = jax.lax.dynamic_update_slice(seen, code[None, None], (row + margin, column + margin, channel * e))
         return (seen, code, caches), (x_i, aux)
 
@@ -187,7 +187,7 @@ class CausalBlock(nn.Module):
         """Token i `(width,)` after all blocks, and their caches with it in them."""
         kept = []
         for params, cache in zip(blocks, caches, strict=True):
-            h, cache = self.apply({"params": params}, h, cache, i, angles, method="step")
+            h, cache = call(self, params, h, cache, i, angles, method="step")
             kept.append(cache)
         return h, kept
 
