@@ -7,6 +7,7 @@ from jaxgen.nets.columns import column_made
 from jaxgen.nets.convolution import conv_decoder, conv_discriminator, conv_encoder, raveled
 from jaxgen.nets.critic import image_critic, image_generator
 from jaxgen.nets.dit import dit, time_dit, times_dit
+from jaxgen.nets.image_parameters import image_parameters
 from jaxgen.nets.lipschitz import lipschitz_mlp
 from jaxgen.nets.made import made
 from jaxgen.nets.mlp import mlp, time_mlp, times_mlp
@@ -27,6 +28,7 @@ __all__ = [
     "from_linen",
     "image_critic",
     "image_generator",
+    "image_parameters",
     "lipschitz_mlp",
     "made",
     "mlp",

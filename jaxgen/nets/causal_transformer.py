@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen import checks
-from jaxgen.nets.net import Net
+from jaxgen.nets.net import Net, call
 from jaxgen.nets.pixels import Codes, check_sizes, compute_dtype, image_shape, num_features
 
 
@@ -57,45 +57,40 @@ def causal_transformer(
         angles = _angles(image_shape(x), block.head_width)
 
         def layer(h: jax.Array, xs: Any) -> tuple[jax.Array, None]:
-            return block.apply({"params": xs[0]}, h, angles, xs[1]), None
+            return call(block, xs[0], h, angles, xs[1]), None
 
         keys, ends = None if key is None else jax.random.split(key, depth), ends_of(x)
-        h = ends.apply({"params": params["ends"]}, x, cond, method="tokens")
+        h = call(ends, params["ends"], x, cond, method="tokens")
         h = jax.lax.scan(jax.checkpoint(layer) if remat else layer, h, (params["blocks"], keys))[0]
-        return ends.apply({"params": params["ends"]}, h, method="logits").astype(x.dtype)
+        return call(ends, params["ends"], h, method="logits").astype(x.dtype)
 
     return Net(init, apply, lambda params, f, z, cond=None: _substitute(ends_of(z), block, params, f, z, cond))
 
 
 def _substitute(ends: "_Ends", block: "CausalBlock", params: Any, f: Any, z: jax.Array, cond: Any) -> tuple[jax.Array, jax.Array]:
     height, width, channels = ends.shape
-    of_ends, margin, e = {"params": params["ends"]}, ends.reach, num_features(ends.levels)
-    places = ends.apply(of_ends, z.dtype, cond, method="places")
-    depth, dtype = len(jax.tree.leaves(params["blocks"])[0]), places.dtype
-    empty = jnp.zeros((depth, block.num_heads, z.size, block.head_width), dtype)
+    of_ends, margin, e = params["ends"], ends.reach, num_features(ends.levels)
+    places = call(ends, of_ends, z.dtype, cond, method="places")
+    dtype = places.dtype
+    blocks, caches = block.start(params["blocks"], z.size, dtype)
     seen = jnp.zeros((height + margin, width + 2 * margin, channels * e), dtype)
 
     def step(carry: Any, xs: Any) -> Any:
-        seen, previous, keys, values = carry
+        seen, previous, caches = carry
         i, z_i, place, angles = xs
         row, column, channel = i // (width * channels), i // channels % width, i % channels
         around = jax.lax.dynamic_slice(seen, (row, column, jnp.zeros_like(i)), (margin + 1, 2 * margin + 1, channels * e))
-        near = ends.apply(of_ends, around, method="nearby")[0, 0]
+        near = call(ends, of_ends, around, method="nearby")[0, 0]
         near = jax.lax.dynamic_index_in_dim(near, channel, keepdims=False)
-        h = near + ends.apply(of_ends, previous, method=lambda m, p: m.previous(p)) + place
-
-        def layer(h: jax.Array, xs: Any) -> Any:
-            return block.apply({"params": xs[0]}, h, xs[1], xs[2], i, angles, method="step")
-
-        h, (k, v) = jax.lax.scan(layer, h, (params["blocks"], keys, values))
-        theta = ends.apply(of_ends, h[None], method="logits")[0].astype(z.dtype)
+        h = near + call(ends, of_ends, previous, method=lambda m, p: m.previous(p)) + place
+        h, caches = block.through(blocks, h, caches, i, angles)
+        theta = call(ends, of_ends, h[None], method="logits")[0].astype(z.dtype)
         x_i, aux = f(theta, z_i)
-        code = ends.apply(of_ends, x_i, method=lambda m, x: m.code(x))
+        code = call(ends, of_ends, x_i, method=lambda m, x: m.code(x))
         seen = jax.lax.dynamic_update_slice(seen, code[None, None], (row + margin, column + margin, channel * e))
-        keys, values = (jax.lax.dynamic_update_slice_in_dim(old, new[:, :, None], i, 2) for old, new in ((keys, k), (values, v)))
-        return (seen, code, keys, values), (x_i, aux)
+        return (seen, code, caches), (x_i, aux)
 
-    start = (seen, jnp.zeros((e,), dtype), empty, empty)
+    start = (seen, jnp.zeros((e,), dtype), caches)
     xs = (jnp.arange(z.size, dtype=jnp.int32), z.ravel(), places, jnp.asarray(_angles(ends.shape, block.head_width)))
     x, aux = jax.lax.scan(step, start, xs)[1]
     return x.reshape(ends.shape), aux
@@ -181,16 +176,31 @@ class CausalBlock(nn.Module):
         attended = jax.nn.dot_product_attention(q, k, v, is_causal=True, implementation="cudnn") if cudnn else _attended(q, k, v)
         return self._add(h, attended, key)
 
-    def step(self, h: jax.Array, keys: jax.Array, values: jax.Array, i: jax.Array, angles: jax.Array) -> Any:
-        """Token i `(width,)` given the `keys` and `values` `(num_heads, d, head)` of those before it; and its own, `(num_heads, head)`."""
-        q, k, v = (u[0] for u in self._queries_keys_values(h[None], angles[None]))
-        scale = self.head_width**-0.5
-        with_earlier, with_own = _dot("nh,ndh->nd", q, keys) * scale, _dot("nh,nh->n", q, k) * scale
-        earlier = jnp.arange(keys.shape[1], dtype=jnp.int32) < i
-        scores = jnp.concatenate([jnp.where(earlier[None], with_earlier, -jnp.inf), with_own[:, None]], 1)
-        shares = jax.nn.softmax(scores).astype(v.dtype)
-        attended = _dot("nd,ndh->nh", shares[:, :-1], values).astype(v.dtype) + shares[:, -1:] * v
-        return self._add(h[None], attended[None], None)[0], (k, v)
+    def start(self, params: Any, num: int, dtype: Any) -> tuple[Any, Any]:
+        """The params of each block, and a cache for `num` tokens of each, before the first."""
+        # Written out: a scan over layers would lay out the caches of a batch anew in every step, which costs more than reading them.
+        blocks = [jax.tree.map(lambda a, j=j: a[j], params) for j in range(self.depth)]
+        empty = jnp.zeros((self.num_heads, num, self.head_width), dtype)
+        return blocks, [(empty, empty)] * self.depth
+
+    def through(self, blocks: Any, h: jax.Array, caches: Any, i: jax.Array, angles: jax.Array) -> tuple[jax.Array, Any]:
+        """Token i `(width,)` after all blocks, and their caches with it in them."""
+        kept = []
+        for params, cache in zip(blocks, caches, strict=True):
+            h, cache = call(self, params, h, cache, i, angles, method="step")
+            kept.append(cache)
+        return h, kept
+
+    def step(self, h: jax.Array, cache: tuple[jax.Array, jax.Array], i: jax.Array, angles: jax.Array) -> Any:
+        """Token i `(width,)`, and the `cache` of keys and values `(num_heads, d, head)` of the tokens up to it."""
+        q, *own = (u[0] for u in self._queries_keys_values(h[None], angles[None]))
+        # Written before they are read, so that the caches are updated in place and not copied.
+        keys, values = (jax.lax.dynamic_update_slice_in_dim(old, new[:, None], i, 1) for old, new in zip(cache, own, strict=True))
+        scores = _dot("nh,ndh->nd", q, keys) * self.head_width**-0.5
+        known = jnp.arange(keys.shape[1], dtype=jnp.int32) <= i
+        shares = jax.nn.softmax(jnp.where(known[None], scores, -jnp.inf)).astype(values.dtype)
+        attended = _dot("nd,ndh->nh", shares, values).astype(values.dtype)
+        return self._add(h[None], attended[None], None)[0], (keys, values)
 
     def _queries_keys_values(self, h: jax.Array, angles: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         q, k, v = jnp.moveaxis(self.qkv(self.norms[0](h)).reshape(len(h), 3, self.num_heads, self.head_width), 1, 0)

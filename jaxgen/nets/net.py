@@ -30,3 +30,8 @@ def from_linen(module: nn.Module) -> Net:
         return module.init(key, *inputs).get("params", {})
 
     return Net(init, lambda params, *inputs: module.apply({"params": params}, *inputs))
+
+
+def call(module: nn.Module, params: Any, *inputs: Any, method: Any = None) -> Any:
+    """`method` of a flax.linen module (a name, a function of the module, or its `__call__`) at `params`."""
+    return module.apply({"params": params}, *inputs, method=method)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax.linen.dtypes import promote_dtype
 
-from jaxgen.nets.net import Net
+from jaxgen.nets.net import Net, call
 from jaxgen.nets.pixels import Codes, check_sizes, compute_dtype, image_shape, num_features
 
 
@@ -42,11 +42,11 @@ def pixelcnn(levels: int, *, width: int = 64, depth: int = 6, reach: int = 2, dt
         ends, layer = modules(image_shape(x)[2])
 
         def both(state: Any, layer_params: Any) -> tuple[Any, None]:
-            return layer.apply({"params": layer_params}, *state, cond), None
+            return call(layer, layer_params, *state, cond), None
 
-        state = ends.apply({"params": params["ends"]}, x, method="start")
+        state = call(ends, params["ends"], x, method="start")
         state = jax.lax.scan(jax.checkpoint(both) if remat else both, state, params["layers"])[0]
-        return ends.apply({"params": params["ends"]}, state[1], method="logits").reshape(x.size, levels).astype(x.dtype)
+        return call(ends, params["ends"], state[1], method="logits").reshape(x.size, levels).astype(x.dtype)
 
     def substitute(params: Any, f: Any, z: jax.Array, cond: Any = None) -> tuple[jax.Array, jax.Array]:
         return _substitute(*modules(image_shape(z)[2]), params, f, z, cond)
@@ -56,17 +56,17 @@ def pixelcnn(levels: int, *, width: int = 64, depth: int = 6, reach: int = 2, dt
 
 def _substitute(ends: "_Ends", layer: "_Layer", params: Any, f: Any, z: jax.Array, cond: Any) -> tuple[jax.Array, jax.Array]:
     width, channels = z.shape[1:]
-    of_ends, reach, e = {"params": params["ends"]}, ends.reach, num_features(ends.levels)
+    of_ends, reach, e = params["ends"], ends.reach, num_features(ends.levels)
     of_layers, depth = params["layers"], len(jax.tree.leaves(params["layers"])[0])
-    dtype = jax.eval_shape(lambda x: ends.apply(of_ends, x, method="code"), z).dtype
+    dtype = jax.eval_shape(lambda x: call(ends, of_ends, x, method="code"), z).dtype
 
     def whole_row(above: Any, z_row: jax.Array) -> Any:
         codes_above, rows_above = above
-        v = ends.apply(of_ends, codes_above, method="vertical")
+        v = call(ends, of_ends, codes_above, method="vertical")
 
         def down(v: jax.Array, xs: Any) -> Any:
             rows = jnp.concatenate([xs[1], v])
-            v, inject = layer.apply({"params": xs[0]}, rows, cond, method="vertical")
+            v, inject = call(layer, xs[0], rows, cond, method="vertical")
             return v, (rows[1:], inject[0])
 
         _, (rows_above, injects) = jax.lax.scan(down, v, (of_layers, rows_above))
@@ -81,17 +81,17 @@ def _substitute(ends: "_Ends", layer: "_Layer", params: Any, f: Any, z: jax.Arra
         def along(h: jax.Array, xs: Any) -> Any:
             of_layer, earlier, inject = xs
             taps = jnp.concatenate([earlier, h])
-            h = layer.apply({"params": of_layer}, taps[None], inject[None, None], cond, method="horizontal")[0]
+            h = call(layer, of_layer, taps[None], inject[None, None], cond, method="horizontal")[0]
             return h, taps[1:]
 
         def channel(carry: Any, xs: Any) -> Any:
             code, _ = carry
             c, z_c = xs
-            h = ends.apply(of_ends, jnp.concatenate([codes_left, code[None]])[None], method="horizontal")[0]
+            h = call(ends, of_ends, jnp.concatenate([codes_left, code[None]])[None], method="horizontal")[0]
             h, features = jax.lax.scan(along, h, (of_layers, features_left, injects))
-            theta = ends.apply(of_ends, h[None], method="logits")[0, 0].astype(z.dtype)
+            theta = call(ends, of_ends, h[None], method="logits")[0, 0].astype(z.dtype)
             x_c, aux = f(jax.lax.dynamic_index_in_dim(theta, c, keepdims=False), z_c)
-            code = jax.lax.dynamic_update_slice(code, ends.apply(of_ends, x_c, method="code"), (c * e,))
+            code = jax.lax.dynamic_update_slice(code, call(ends, of_ends, x_c, method="code"), (c * e,))
             return (code, features), (x_c, aux)
 
         # Features of the last channel's round are those of the whole pixel: none of them sees the last channel.

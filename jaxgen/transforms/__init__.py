@@ -14,6 +14,7 @@ from jaxgen.transforms.decoder import autoencoder, gaussian_decoder, generator
 from jaxgen.transforms.discrete_decoder import discrete_decoder
 from jaxgen.transforms.elementwise import elementwise
 from jaxgen.transforms.flow_map import flow_map, renoised_flow_map
+from jaxgen.transforms.image_layers import channel_coupling, on_channels, pixelwise, squeeze
 from jaxgen.transforms.ladder_decoder import Rung, ladder_decoder
 from jaxgen.transforms.linear import low_rank, lu, orthogonal, planar, radial, sylvester
 from jaxgen.transforms.ode_flow import ode_flow, probability_flow
@@ -44,6 +45,7 @@ __all__ = [
     "bridge_sde",
     "categorical",
     "chain",
+    "channel_coupling",
     "circular_spline",
     "coupling",
     "ddim",
@@ -76,12 +78,14 @@ __all__ = [
     "ode_flow",
     "of_angles",
     "on",
+    "on_channels",
     "on_condition",
     "onto_interval",
     "onto_positive",
     "onto_simplex",
     "orthogonal",
     "patches",
+    "pixelwise",
     "planar",
     "power_tails",
     "predictor_corrector",
@@ -98,6 +102,7 @@ __all__ = [
     "signs",
     "slicing",
     "sorting",
+    "squeeze",
     "stochastic_runge_kutta",
     "student_tails",
     "sum_over_preimages",

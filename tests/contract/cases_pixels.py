@@ -1,4 +1,4 @@
-"""Cases of the contract: the pixels of an image one after another, whole numbers, and its patches, continuous values."""
+"""Cases of the contract: transforms of images, autoregressive over whole-numbered pixels or patches, and the layers of a multi-scale flow."""
 
 from case import Case
 
@@ -18,7 +18,15 @@ def case(net):
     return Case(pixels(net), surjective=True, noise=noise, data=lambda rng, num: rng.integers(0, LEVELS, (num, *SHAPE)).astype(float))
 
 
+def multi_scale():
+    coupled = lambda: T.channel_coupling(T.scale_and_shift(), lambda out: nets.image_parameters(out, width=4))
+    layers = lambda: (coupled(), T.pixelwise(T.chain(T.lu(), T.actnorm())), T.squeeze())
+    deeper = T.chain(T.invert(T.squeeze()), *layers())
+    return Model(bases.normal((4, 4, 1)), T.chain(T.invert(T.squeeze()), T.on_channels(deeper, 2), coupled(), *layers()))
+
+
 CASES = {
+    "multi_scale": Case(multi_scale),
     "autoregressive-pixelcnn": case(nets.pixelcnn(LEVELS, width=4, depth=2, reach=1)),
     "autoregressive-causal_transformer": case(nets.causal_transformer(LEVELS, width=8, depth=2, num_heads=2, reach=1)),
 }

@@ -42,19 +42,14 @@ def test_logits_depend_on_all_earlier_pixels_and_on_no_later_one(name, shape, le
 @over_nets
 def test_bfloat16_and_recomputing_blocks_change_the_logits_by_roundings_only(name):
     x = jnp.asarray(np.random.default_rng(1).integers(0, 2, (3, 3, 1)), jnp.float32)
-    params = drawn(NETS[name](2), x)
-    evaluate = lambda **options: jax.jit(
-        lambda p: (NETS[name](2, **options).apply(p, x), jax.grad(_square(NETS[name](2, **options), x))(p))
-    )
-    (logits, gradient), (again, same), (rough, near) = (evaluate(**o)(params) for o in ({}, {"remat": True}, {"dtype": "bfloat16"}))
-    np.testing.assert_allclose(again, logits, rtol=1e-5, atol=1e-6)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4), same, gradient)
-    assert rough.dtype == jnp.float32 and {a.dtype for a in jax.tree.leaves(near)} == {jnp.dtype("float32")}
-    assert 0 < np.abs(rough - logits).max() < 0.05 * np.abs(logits).max()
-
-
-def _square(net, x):
-    return lambda params: jnp.sum(net.apply(params, x) ** 2)
+    plain, again, rough = (NETS[name](2, **options) for options in ({}, {"remat": True}, {"dtype": "bfloat16"}))
+    params = drawn(plain, x)
+    total = lambda net: lambda params: jnp.sum(net.apply(params, x) ** 2)
+    gradients = jax.jit(lambda p: [jax.grad(total(net))(p) for net in (plain, again)])(params)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4), *gradients)
+    logits, rounded = jax.jit(lambda p: [net.apply(p, x) for net in (plain, rough)])(params)
+    assert rounded.dtype == jnp.float32
+    assert 0 < np.abs(rounded - logits).max() < 0.05 * np.abs(logits).max()
 
 
 @over_nets
