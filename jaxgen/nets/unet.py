@@ -1,5 +1,6 @@
 """A U-Net for images of any height and width: residual blocks at falling resolutions and back, with attention where places are few."""
 
+import itertools
 from typing import Any
 
 import flax.linen as nn
@@ -43,10 +44,11 @@ class _UNet(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, embedding: jax.Array) -> jax.Array:
-        make = nn.remat(_Block) if self.remat else _Block
+        make, count = nn.remat(_Block) if self.remat else _Block, itertools.count()
 
         def block(h: jax.Array, level: int, attend: bool) -> jax.Array:
-            return make(self.width * (1 + (level > 0)), attend, self.dtype)(h, embedding)
+            # Named here, so that params do not depend on `remat`.
+            return make(self.width * (1 + (level > 0)), attend, self.dtype, name=f"block_{next(count)}")(h, embedding)
 
         def attended(h: jax.Array, level: int) -> bool:
             return level > 0 and h.shape[0] * h.shape[1] <= MAX_ATTENDED

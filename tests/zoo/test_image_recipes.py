@@ -1,0 +1,54 @@
+"""Guidance in the recipes that images and vectors share: sampled with, trained without, on conditions of which some are dropped."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxgen import nets, numerics, zoo
+from jaxgen.objective import Batch, Clock
+from jaxgen.zoo.diffusion import ddpm_recipe, edm_recipe
+from jaxgen.zoo.flow_matching import cfm_recipe
+
+SHAPE = (2, 2, 1)
+FEW = numerics.fixed(2, "midpoint")
+# A network of one number: linear in x, and moved by the condition.
+NET = nets.Net(lambda key, x, t, cond: jnp.asarray(0.5), lambda params, x, t, cond: params * x + t + cond[0] - 3 * cond[1])
+RECIPES = {
+    "ddpm": lambda guidance: ddpm_recipe(NET, SHAPE, 2, 3, 3, 1e-3, FEW, guidance),
+    "edm": lambda guidance: edm_recipe(NET, SHAPE, 2, 3, 0.5, 1e-3, FEW, guidance),
+    "cfm": lambda guidance: cfm_recipe(NET, SHAPE, 2, 1e-3, FEW, guidance),
+}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_reading_is_guided_and_the_objective_is_not(name):
+    params, x, t, cond = jnp.asarray(0.5), jnp.full(SHAPE, 0.3), jnp.asarray(0.4), jnp.asarray([1.0, 2.0])
+    plain, guided = RECIPES[name](1.0), RECIPES[name](3.0)
+    for reading, model in guided.readings.items():
+        for part in ("velocity", *(("eps", "denoiser") if name != "cfm" else ())):
+            own, steered = plain.readings[reading].transform.parts[part], model.transform.parts[part]
+            null = own(params, x, t, 0 * cond)
+            np.testing.assert_allclose(steered(params, x, t, cond), null + 3 * (own(params, x, t, cond) - null), rtol=1e-4)
+    batch, clock = Batch(jnp.zeros((400, *SHAPE)), jnp.tile(cond, (400, 1))), Clock(jnp.zeros(()), jnp.ones(()), params)
+    losses = [r.objective.loss(params, (), jax.random.key(0), batch, clock)[0] for r in (plain, guided)]
+    none = plain.objective.loss(params, (), jax.random.key(0), batch._replace(cond=0 * batch.cond), clock)[0]
+    # A tenth of the rows is without its condition, whatever the scale: the loss is between the two by about that much.
+    share = (losses[1] - losses[0]) / (none - losses[0])
+    assert 0.02 < share < 0.25
+
+
+def test_guidance_needs_conditions_and_a_network_its_name():
+    for name in ("ddpm", "edm", "cfm", "meanflow"):
+        with pytest.raises(ValueError, match=f"{name}: guidance=2.0; accepted: 1.0"):
+            zoo.build(name, (4, 4, 1), guidance=2.0)
+    with pytest.raises(ValueError, match="network='vit'; accepted: unet, dit"):
+        zoo.build("cfm", (4, 4, 1), network="vit")
+    with pytest.raises(ValueError, match="remat=1; accepted: True, False"):
+        zoo.build("cfm", (4, 4, 1), remat=1)
+
+
+def test_a_transformer_is_an_entrys_network_too():
+    entry = zoo.build("cfm", (4, 6, 1), (3,), network="dit", width=4, depth=1, dtype="bfloat16", remat=True)
+    shape = jax.eval_shape(lambda key: entry.model.transform.forward(entry.model.transform.init(key, jnp.zeros((4, 6, 1)), jnp.zeros(3)), jnp.zeros((4, 6, 1)), jnp.zeros(3)), jax.random.key(0))  # fmt: skip
+    assert shape.shape == (4, 6, 1) and shape.dtype == jnp.float32
