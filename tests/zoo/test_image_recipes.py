@@ -50,5 +50,6 @@ def test_guidance_needs_conditions_and_a_network_its_name():
 
 def test_a_transformer_is_an_entrys_network_too():
     entry = zoo.build("cfm", (4, 6, 1), (3,), network="dit", width=4, depth=1, dtype="bfloat16", remat=True)
-    shape = jax.eval_shape(lambda key: entry.model.transform.forward(entry.model.transform.init(key, jnp.zeros((4, 6, 1)), jnp.zeros(3)), jnp.zeros((4, 6, 1)), jnp.zeros(3)), jax.random.key(0))  # fmt: skip
-    assert shape.shape == (4, 6, 1) and shape.dtype == jnp.float32
+    f, z, cond = entry.model.transform, jnp.zeros((4, 6, 1)), jnp.zeros(3)
+    event = jax.eval_shape(lambda key: f.forward(f.init(key, z, cond), z, cond), jax.random.key(0))
+    assert event.shape == (4, 6, 1) and event.dtype == jnp.float32
