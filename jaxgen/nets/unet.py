@@ -31,7 +31,8 @@ class _Block(nn.Module):
         if not self.attend:
             return h
         places = GroupNorm()(h).reshape(-1, self.channels)
-        return h + Attention(max(1, self.channels // 64), self.dtype)(places).reshape(h.shape)
+        num_heads = max(n for n in range(1, max(1, self.channels // 64) + 1) if self.channels % n == 0)
+        return h + Attention(num_heads, self.dtype)(places).reshape(h.shape)
 
 
 class _UNet(nn.Module):
