@@ -1,5 +1,6 @@
 """A U-Net for images of any height and width: residual blocks at falling resolutions and back, with attention where places are few."""
 
+import itertools
 from typing import Any
 
 import flax.linen as nn
@@ -30,7 +31,8 @@ class _Block(nn.Module):
         if not self.attend:
             return h
         places = GroupNorm()(h).reshape(-1, self.channels)
-        return h + Attention(max(1, self.channels // 64), self.dtype)(places).reshape(h.shape)
+        num_heads = max(n for n in range(1, max(1, self.channels // 64) + 1) if self.channels % n == 0)
+        return h + Attention(num_heads, self.dtype)(places).reshape(h.shape)
 
 
 class _UNet(nn.Module):
@@ -43,10 +45,11 @@ class _UNet(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, embedding: jax.Array) -> jax.Array:
-        make = nn.remat(_Block) if self.remat else _Block
+        make, count = nn.remat(_Block) if self.remat else _Block, itertools.count()
 
         def block(h: jax.Array, level: int, attend: bool) -> jax.Array:
-            return make(self.width * (1 + (level > 0)), attend, self.dtype)(h, embedding)
+            # Named here, so that params do not depend on `remat`.
+            return make(self.width * (1 + (level > 0)), attend, self.dtype, name=f"block_{next(count)}")(h, embedding)
 
         def attended(h: jax.Array, level: int) -> bool:
             return level > 0 and h.shape[0] * h.shape[1] <= MAX_ATTENDED

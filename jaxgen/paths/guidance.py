@@ -52,6 +52,8 @@ def conditioned_on(
 ) -> Prediction:
     """The posterior given `measurement = matrix x + noise z'`: the denoiser after a Kalman update, matrix `(m, d)`, measurement `(m,)`.
 
+    An event that is an image is its d numbers in a row to `matrix`.
+
     The data are taken as Gaussian around x_hat with covariance V, so the update is `x_hat + V A^T (A V A^T + noise^2 I)^-1 (y - A x_hat)`.
     covariance "jacobian": V = (sigma^2 / alpha) d x_hat / d x_t, the true covariance (Tweedie's second order; arXiv 2310.06721), exact for
     Gaussian data, for m backward passes. "isotropic": the bracket's V is `r^2 I` with `r^2 = sigma^2 sigma_data^2 / (alpha^2 sigma_data^2 +
@@ -72,13 +74,13 @@ def conditioned_on(
 
 
 def inpainting(prior: Prediction, mask: ArrayLike, values: ArrayLike, noise: float = 0.01, **options: Any) -> Prediction:
-    """`conditioned_on` for coordinates that are known: `values` `(d,)` where `mask` `(d,)` is true, up to `noise`; `options` are its own."""
+    """`conditioned_on` for coordinates that are known: `values` where `mask` is true, both an event's shape, up to `noise`; `options` are its own."""
     known, values = np.asarray(mask, bool), np.asarray(values, np.float64)
-    if known.ndim != 1 or values.shape != known.shape or not known.any():
+    if known.ndim < 1 or values.shape != known.shape or not known.any():
         raise ValueError(
-            f"mask of shape {known.shape} and values of shape {values.shape}; accepted: both (d,), at least one coordinate known."
+            f"mask of shape {known.shape} and values of shape {values.shape}; accepted: both an event's shape, at least one coordinate known."
         )
-    return conditioned_on(prior, np.eye(known.size)[known], values[known], noise, **options)
+    return conditioned_on(prior, np.eye(known.size)[known.ravel()], values[known], noise, **options)
 
 
 def _updated(prior: Prediction, a: np.ndarray, y: np.ndarray, noise: float, covariance: str, sigma_data: float) -> Function:
@@ -86,20 +88,21 @@ def _updated(prior: Prediction, a: np.ndarray, y: np.ndarray, noise: float, cova
     # change of x_hat by V u is one of F by (n / sigma) V u, in which nothing is divided by sigma.
     path, unit, pure_noise = prior.path, prior.read(unit_target()), functools.cache(lambda: 0.5 * prior.path.ends()[0])
 
-    def output(params: Any, x: jax.Array, t: jax.Array, cond: Any = None) -> jax.Array:
+    def output(params: Any, event: jax.Array, t: jax.Array, cond: Any = None) -> jax.Array:
+        x = event.ravel()
         t = inside(t, pure_noise(), 0)
         matrix, alpha, sigma = jnp.asarray(a, x.dtype), path.alpha(t), path.sigma(t)
         n = jnp.sqrt(alpha**2 + sigma**2)
-        f, pull = jax.vjp(lambda x: unit(params, x, t, cond), x)
+        f, pull = jax.vjp(lambda x: unit(params, x.reshape(event.shape), t, cond).ravel(), x)
         rest = jnp.asarray(y, x.dtype) - matrix @ (alpha / n**2 * x + sigma / n * f)
         noises = noise**2 * jnp.eye(y.size, dtype=x.dtype)
         if covariance == "isotropic":
             spread = (sigma * sigma_data) ** 2 / ((alpha * sigma_data) ** 2 + sigma**2)
             u = matrix.T @ jnp.linalg.solve(spread * matrix @ matrix.T + noises, rest)
-            return f + sigma / n * u + sigma**2 / alpha * pull(u)[0]
+            return (f + sigma / n * u + sigma**2 / alpha * pull(u)[0]).reshape(event.shape)
         pulled = jax.vmap(lambda row: pull(row)[0])(matrix)
         scaled = sigma / n * matrix + sigma**2 / alpha * pulled
         measured = sigma / n * scaled @ matrix.T
-        return f + scaled.T @ jnp.linalg.solve(0.5 * (measured + measured.T) + noises, rest)
+        return (f + scaled.T @ jnp.linalg.solve(0.5 * (measured + measured.T) + noises, rest)).reshape(event.shape)
 
     return output

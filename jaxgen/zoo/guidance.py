@@ -1,6 +1,6 @@
 """Classifier-free guidance in the zoo: dropped conditions in training, and a guided network in sampling (arXiv 2207.12598)."""
 
-import jax.numpy as jnp
+import numpy as np
 
 from jaxgen import checks
 from jaxgen.objective import Objective
@@ -19,7 +19,7 @@ def check_guidance(name: str, guidance: float, cond_dim: int | None) -> None:
 
 def steered(prediction: Prediction, cond_dim: int | None, guidance: float) -> Prediction:
     """`prediction` under guidance of that scale, where an all-zero condition stands for none; itself for 1."""
-    return prediction if guidance == 1 or cond_dim is None else guided(prediction, guidance, null_cond=jnp.zeros(cond_dim))
+    return prediction if guidance == 1 or cond_dim is None else guided(prediction, guidance, null_cond=np.zeros(cond_dim))
 
 
 def with_dropout(objective: Objective, guidance: float) -> Objective:

@@ -12,6 +12,7 @@ from jaxgen import transforms as T
 from jaxgen.model import Model
 from jaxgen.objective import Batch, Clock
 from jaxgen.objectives import couplings
+from jaxgen.objectives.drifting import drift
 
 SHAPES = ((4,), (2, 2, 1))
 MIX = np.random.default_rng(0).standard_normal((4, 4)).astype(np.float32)
@@ -116,6 +117,25 @@ def test_a_transform_sees_numbers_and_not_their_shape_alone_and_in_a_batch(name)
         found.append([np.ravel(a) for a in jax.tree.leaves(jax.jit(run)(model.base.sample(seed=jax.random.key(4))))])
     for flat, image in zip(*found, strict=True):
         np.testing.assert_allclose(image, flat, rtol=2e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize("covariance", ["jacobian", "isotropic"])
+def test_a_known_part_of_an_image_is_known_numbers(covariance):
+    mask, values = np.asarray([True, False, True, False]), np.asarray([0.5, 0.0, -1.0, 0.0])
+    prior = paths.prediction(paths.vp_log_snr(), field, "eps")
+    found = []
+    for shape in SHAPES:
+        known = paths.inpainting(prior, mask.reshape(shape), values.reshape(shape), 0.1, covariance=covariance)
+        found.append(known.denoiser(jnp.asarray(0.7), ROWS[0].reshape(shape), jnp.asarray(0.6), COND[0]))
+    assert found[1].shape == SHAPES[1]
+    np.testing.assert_allclose(found[1].ravel(), found[0], rtol=2e-5, atol=1e-6)
+
+
+def test_distances_of_many_coordinates_are_distances(monkeypatch):
+    x, y = (np.random.default_rng(i).standard_normal((5, 40)).astype(np.float32) + 3 for i in (0, 1))
+    plain = drift(x, y, jnp.zeros((5, 0)), 8.0)
+    monkeypatch.setattr("jaxgen.objectives.drifting.MANY", 10)
+    np.testing.assert_allclose(drift(x, y, jnp.zeros((5, 0)), 8.0), plain, rtol=1e-4, atol=1e-5)
 
 
 def test_a_dropped_condition_is_the_null_one_in_its_share_of_rows():

@@ -14,13 +14,22 @@ from jaxgen.transform import Density
 SHAPE = (4, 4, 1)
 SMALL = {
     "width": 8, "depth": 1, "num_layers": 2, "num_steps": 4, "latent_dim": 3, "levels": 2, "num_heads": 2, "num_blocks": 1, "num_codes": 4,
-    "patch": 2, "code_dim": 2, "prior_width": 8, "state_dim": 6,
+    "patch": 2, "code_dim": 2, "prior_width": 8, "state_dim": 6, "num_ddim_steps": 4, "num_ode_steps": 4, "num_scales": 2,
 }  # fmt: skip
 OWN: dict[str, dict[str, int]] = {}
 """Sizes of single entries where the shared ones do not serve."""
 
+SHARED = {"wgan_gp": "gan", "r3gan": "gan"}
+"""Entries of one base and transform, which differ in the objective: laws over the model that hold for one hold for all."""
+
+RECIPES = ("ddpm", "edm", "vdm", "meanflow")
+"""Entries whose recipe is that of the vector form, under whose laws conditions are, with the network of `cfm` here."""
+
 COND = jnp.asarray([0.0, 1.0, 0.0])
-IMAGES = pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.xdist_group(f"image-{n}")) for n in zoo.IMAGES])
+
+
+def over(names):
+    return pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.xdist_group(f"image-{n}")) for n in names])
 
 
 def small(name, cond_shape=None):
@@ -40,14 +49,22 @@ def fitted(name):
     return entry, jaxgen.fit(jax.random.key(0), entry, pictures(name), 3, batch_size=8, progress=False)
 
 
-@IMAGES
+@over(zoo.IMAGES)
 def test_an_entry_trains_and_every_number_is_finite(name):
     _, fit = fitted(name)
     assert fit.status == "finished" and np.isfinite(fit.history["loss"]).all()
     assert all(np.isfinite(a).all() for a in jax.tree.leaves(fit.params))
 
 
-@IMAGES
+def test_entries_that_share_a_model_have_the_same_programs():
+    def program(name):
+        model = small(name).model
+        return str(jax.make_jaxpr(lambda key: jaxgen.sample(key, model, jaxgen.init(key, model), 2))(jax.random.key(0)))
+
+    assert all(program(name) == program(first) for name, first in SHARED.items())
+
+
+@over(n for n in zoo.IMAGES if n not in SHARED)
 def test_samples_are_images_and_discrete_ones_whole_numbers(name):
     entry, fit = fitted(name)
     for model in entry.readings.values():
@@ -57,7 +74,7 @@ def test_samples_are_images_and_discrete_ones_whole_numbers(name):
             assert set(np.unique(x)) <= {0.0, 1.0}
 
 
-@IMAGES
+@over(n for n in zoo.IMAGES if n not in SHARED)
 def test_a_density_is_of_its_kind_and_finite_and_gates_the_implicit(name):
     entry, fit = fitted(name)
     for model in entry.readings.values():
@@ -69,7 +86,7 @@ def test_a_density_is_of_its_kind_and_finite_and_gates_the_implicit(name):
         assert value.density is model.transform.density and np.isfinite(value.value).all()
 
 
-@IMAGES
+@over(n for n in zoo.IMAGES if n not in (*SHARED, *RECIPES))
 def test_a_condition_reaches_the_samples(name):
     entry = small(name, COND.shape)
     x, cond = pictures(name, 8), jnp.tile(COND, (8, 1))
@@ -81,7 +98,7 @@ def test_a_condition_reaches_the_samples(name):
     assert not np.array_equal(draw(COND), draw(jnp.asarray([1.0, 0.0, 0.0])))
 
 
-@IMAGES
+@over(zoo.IMAGES)
 def test_a_run_comes_back_from_its_folder(name, tmp_path):
     entry, fit = fitted(name)
     jaxgen.save(tmp_path / "run", entry, fit)

@@ -1,0 +1,64 @@
+"""Guidance in the recipes that images and vectors share: sampled with, trained without, on conditions of which some are dropped."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxgen import nets, numerics, zoo
+from jaxgen.objective import Batch, Clock
+from jaxgen.zoo.diffusion import ddpm_recipe, edm_recipe
+from jaxgen.zoo.flow_matching import cfm_recipe
+
+SHAPE = (2, 2, 1)
+FEW = numerics.fixed(2, "midpoint")
+# A network of one number: linear in x, and moved by the condition.
+NET = nets.Net(lambda key, x, t, cond: jnp.asarray(0.5), lambda params, x, t, cond: params * x + t + cond[0] - 3 * cond[1])
+RECIPES = {
+    "ddpm": lambda guidance: ddpm_recipe(NET, SHAPE, 2, 3, 3, 1e-3, FEW, guidance),
+    "edm": lambda guidance: edm_recipe(NET, SHAPE, 2, 3, 0.5, 1e-3, FEW, guidance),
+    "cfm": lambda guidance: cfm_recipe(NET, SHAPE, 2, 1e-3, FEW, guidance),
+}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_reading_is_guided_and_the_objective_is_not(name):
+    params, x, t, cond = jnp.asarray(0.5), jnp.full(SHAPE, 0.3), jnp.asarray(0.4), jnp.asarray([1.0, 2.0])
+    plain, guided = RECIPES[name](1.0), RECIPES[name](3.0)
+    parts = ("velocity", *(("eps", "denoiser") if name != "cfm" else ()))
+
+    def both(params, x, t, cond):
+        for reading, model in guided.readings.items():
+            for part in parts:
+                own = plain.readings[reading].transform.parts[part]
+                null = own(params, x, t, 0 * cond)
+                yield model.transform.parts[part](params, x, t, cond), null + 3 * (own(params, x, t, cond) - null)
+
+    for found, expected in jax.jit(lambda *a: list(both(*a)))(params, x, t, cond):
+        np.testing.assert_allclose(found, expected, rtol=1e-4)
+    batch, clock = Batch(jnp.zeros((400, *SHAPE)), jnp.tile(cond, (400, 1))), Clock(jnp.zeros(()), jnp.ones(()), params)
+
+    def losses(params, batch):
+        loss = lambda recipe, batch: recipe.objective.loss(params, (), jax.random.key(0), batch, clock)[0]
+        return loss(plain, batch), loss(guided, batch), loss(plain, batch._replace(cond=0 * batch.cond))
+
+    known, dropped, none = jax.jit(losses)(params, batch)
+    # A tenth of the rows is without its condition, whatever the scale: the loss is between the two by about that much.
+    assert 0.02 < (dropped - known) / (none - known) < 0.25
+
+
+def test_guidance_needs_conditions_and_a_network_its_name():
+    for name in ("ddpm", "edm", "cfm", "meanflow"):
+        with pytest.raises(ValueError, match=f"{name}: guidance=2.0; accepted: 1.0"):
+            zoo.build(name, (4, 4, 1), guidance=2.0)
+    with pytest.raises(ValueError, match="network='vit'; accepted: unet, dit"):
+        zoo.build("cfm", (4, 4, 1), network="vit")
+    with pytest.raises(ValueError, match="remat=1; accepted: True, False"):
+        zoo.build("cfm", (4, 4, 1), remat=1)
+
+
+def test_a_transformer_is_an_entrys_network_too():
+    entry = zoo.build("cfm", (4, 6, 1), (3,), network="dit", width=4, depth=1, dtype="bfloat16", remat=True)
+    f, z, cond = entry.model.transform, jnp.zeros((4, 6, 1)), jnp.zeros(3)
+    event = jax.eval_shape(lambda key: f.forward(f.init(key, z, cond), z, cond), jax.random.key(0))
+    assert event.shape == (4, 6, 1) and event.dtype == jnp.float32
