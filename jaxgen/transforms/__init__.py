@@ -22,9 +22,49 @@ from jaxgen.transforms.patches import num_patches, patches
 from jaxgen.transforms.quantised_decoder import quantised_decoder
 from jaxgen.transforms.repeat import repeat
 from jaxgen.transforms.residual import residual
-from jaxgen.transforms.samplers import ancestral, bridge_sde, ddim, dpm_solver, dpm_solver_sde, edm_stochastic, euler, euler_maruyama, heun, interpolant_sde, langevin, learned_path, predictor_corrector, stochastic_runge_kutta
-from jaxgen.transforms.scalars import Scalar, binned, categorical, circular_spline, deep_sigmoidal, mixture_logit, of_angles, power_tails, rational_quadratic, scale_and_shift, student_tails
-from jaxgen.transforms.surjections import absolute, ascending, augmentation, max_pooling, rounding, shuffling, signs, slicing, sorting, sum_over_preimages, uniform_dequantisation, variational_dequantisation
+from jaxgen.transforms.samplers import (
+    ancestral,
+    bridge_sde,
+    ddim,
+    dpm_solver,
+    dpm_solver_sde,
+    edm_stochastic,
+    euler,
+    euler_maruyama,
+    heun,
+    interpolant_sde,
+    langevin,
+    learned_path,
+    predictor_corrector,
+    stochastic_runge_kutta,
+)
+from jaxgen.transforms.scalars import (
+    Scalar,
+    binned,
+    categorical,
+    circular_spline,
+    deep_sigmoidal,
+    mixture_logit,
+    of_angles,
+    power_tails,
+    rational_quadratic,
+    scale_and_shift,
+    student_tails,
+)
+from jaxgen.transforms.surjections import (
+    absolute,
+    ascending,
+    augmentation,
+    max_pooling,
+    rounding,
+    shuffling,
+    signs,
+    slicing,
+    sorting,
+    sum_over_preimages,
+    uniform_dequantisation,
+    variational_dequantisation,
+)
 
 __all__ = [
     "Rung",

@@ -153,9 +153,7 @@ def _log_scale(ode: _Ode, event: jax.Array) -> jax.Array:
     return event.size * jnp.log(jnp.asarray(ode.scale, event.dtype))
 
 
-def _integrate(
-    ode: _Ode, batched: bool, params: Any, x: jax.Array, cond: Any, key: Any, t0: float, t1: float
-) -> tuple[jax.Array, ...]:
+def _integrate(ode: _Ode, batched: bool, params: Any, x: jax.Array, cond: Any, key: Any, t0: float, t1: float) -> tuple[jax.Array, ...]:
     """From `x`, one event or, `batched`, many: the other end, the integral of the divergence and, where it has a price, that of the energy."""
     zero = jnp.zeros(x.shape[:1] if batched else (), x.dtype)
     state = (x, zero, zero) if ode.energy else (x, zero)

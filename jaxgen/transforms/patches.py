@@ -1,6 +1,5 @@
 """Images from rows of patches and back: an order of the numbers, without volume."""
 
-
 import jax
 import jax.numpy as jnp
 

@@ -8,7 +8,17 @@ from matplotlib.colors import rgb_to_hsv, to_rgb
 
 from jaxgen.viz.palette import INK, base_colours, family_style
 
-FAMILIES = ["autoencoder", "autoregressive", "adversarial", "normalizing flow", "diffusion", "flow matching", "few steps", "bridges", "energy"]
+FAMILIES = [
+    "autoencoder",
+    "autoregressive",
+    "adversarial",
+    "normalizing flow",
+    "diffusion",
+    "flow matching",
+    "few steps",
+    "bridges",
+    "energy",
+]
 
 
 def _contrast(one, other):
