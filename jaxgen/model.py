@@ -78,8 +78,8 @@ def sample(key: jax.Array, model: Model, params: Any, num_samples: int, cond: An
     _check_count("num_samples", num_samples)
     _check_count("batch_size", batch_size, optional=True)
     _check_rows("cond", cond, num_samples)
-    mesh, params = spread.over_mesh(num_samples if batch_size is None else min(batch_size, num_samples), params, key, cond)
-    return spread.gathered(mesh, _sample(model, num_samples, batch_size, mesh, params, key, cond))
+    mesh = spread.mesh_for(num_samples if batch_size is None else min(batch_size, num_samples), params, key, cond)
+    return spread.gathered(mesh, _sample(model, num_samples, batch_size, mesh, spread.everywhere(mesh, params), key, cond))
 
 
 def sample_and_log_prob(
@@ -138,8 +138,8 @@ def log_prob(
     x = x if isinstance(x, jax.Array) else jnp.asarray(x)
     _check_rows("cond", cond, x.shape[0] if x.ndim else -1)
     draws = 1 if density is Density.EXACT else num_draws
-    mesh, params = spread.over_mesh(x.shape[0] if batch_size is None else min(batch_size, x.shape[0]), params, x, cond, key)
-    value, stderr = spread.gathered(mesh, _log_prob(model, draws, batch_size, mesh, params, x, cond, key))
+    mesh = spread.mesh_for(x.shape[0] if batch_size is None else min(batch_size, x.shape[0]), params, x, cond, key)
+    value, stderr = spread.gathered(mesh, _log_prob(model, draws, batch_size, mesh, spread.everywhere(mesh, params), x, cond, key))
     return LogProb(value, jnp.asarray(np.zeros(value.shape, value.dtype)) if stderr is None else stderr, density)
 
 

@@ -31,17 +31,32 @@ class _Copies(NamedTuple):
 _last: list[_Copies] = []
 
 
-def over_mesh(num: int, params: Any, *args: Any) -> tuple[Mesh | None, Any]:
-    """The mesh over which a batch of `num` events is to be split, with `params` on all its devices; None where one device is right.
+def mesh_for(num: int, *args: Any) -> Mesh | None:
+    """The mesh over which a batch of `num` events is to be split; None where one device is right.
 
     That is where there is one, or an accelerator, the events are few or do not divide, or arguments are traced or tied to a device.
     """
     if num < 2 * LEAST or jax.default_backend() != "cpu" or not outermost():
-        return None, params
+        return None
     count = max(n for n in range(1, len(jax.devices()) + 1) if num % n == 0 and (n == 1 or num // n >= LEAST))
-    if count == 1 or any(getattr(a, "committed", False) for a in jax.tree.leaves((params, args))):
-        return None, params
-    return _mesh(count), _everywhere(_mesh(count), params)
+    if count == 1 or any(getattr(a, "committed", False) for a in jax.tree.leaves(args)):
+        return None
+    return _mesh(count)
+
+
+def everywhere(mesh: Mesh | None, params: Any) -> Any:
+    """`params` on all devices of `mesh`."""
+    if mesh is None:
+        return params
+    leaves, treedef = jax.tree.flatten(params)
+    for kept in _last:
+        if kept.mesh is mesh and kept.treedef == treedef and all(a is b() for a, b in zip(leaves, kept.leaves, strict=True)):
+            return kept.params
+    copies = jax.device_put(params, NamedSharding(mesh, P()))
+    # Other arrays than JAX's may change.
+    if leaves and all(isinstance(a, jax.Array) for a in leaves):
+        _last[:] = [_Copies(mesh, treedef, tuple(weakref.ref(a, lambda _: _last.clear()) for a in leaves), copies)]
+    return copies
 
 
 def split(mesh: Mesh | None, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -64,18 +79,6 @@ def gathered(mesh: Mesh | None, result: Any) -> Any:
         return result
     # The shards lie in the order of the batch; by JAX's own indexing this takes twice as long.
     return jax.tree.map(lambda a: jnp.asarray(np.concatenate([np.asarray(s.data) for s in a.addressable_shards])), result)
-
-
-def _everywhere(mesh: Mesh, params: Any) -> Any:
-    leaves, treedef = jax.tree.flatten(params)
-    for kept in _last:
-        if kept.mesh is mesh and kept.treedef == treedef and all(a is b() for a, b in zip(leaves, kept.leaves, strict=True)):
-            return kept.params
-    copies = jax.device_put(params, NamedSharding(mesh, P()))
-    # Other arrays than JAX's may change.
-    if leaves and all(isinstance(a, jax.Array) for a in leaves):
-        _last[:] = [_Copies(mesh, treedef, tuple(weakref.ref(a, lambda _: _last.clear()) for a in leaves), copies)]
-    return copies
 
 
 @functools.cache

@@ -32,6 +32,23 @@ def test_the_result_goes_with_arrays_of_any_device(key):
     assert jnp.isfinite(x + jax.device_put(jnp.ones(2), jax.devices()[1])).all()
 
 
+def test_params_are_copied_once_while_they_live():
+    params = {"a": jnp.ones(3), "b": jnp.zeros(2)}
+    mesh = spread.mesh_for(NUM)
+    copies = spread.everywhere(mesh, params)
+    assert len(copies["a"].devices()) == 2
+    assert spread.everywhere(mesh, dict(params))["a"] is copies["a"]
+    assert spread.everywhere(mesh, {**params, "a": 2 * params["a"]})["a"].sum() == 6
+    assert spread.everywhere(mesh, {"a": np.ones(3)})["a"] is not spread.everywhere(mesh, {"a": np.ones(3)})["a"]
+
+
+def test_a_part_of_the_callers_program_however_it_is_called(key):
+    """Options of compilation and meshes are for outermost programs, even where nothing that is traced is an argument."""
+    x = jaxgen.sample(key, TOY, (), NUM)
+    np.testing.assert_allclose(jax.jit(lambda: jaxgen.log_prob(TOY, (), x).value)(), jaxgen.log_prob(TOY, (), x).value, rtol=1e-6)
+    np.testing.assert_allclose(jax.jit(lambda: jaxgen.sample(key, TOY, (), NUM))(), x, rtol=1e-6)
+
+
 def test_one_device_where_the_batch_is_small_odd_traced_or_placed():
     placed = jax.device_put(jnp.ones(2), jax.devices()[1])
     seen = []

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgen.compiled import once
 from jaxgen.objective import Batch, Clock
 from jaxgen.training.chunk import Chunk, make_chunk
 from jaxgen.training.entry import Entry
@@ -90,8 +91,7 @@ def fit(
     if patience is not None and held_out is None:
         raise ValueError(f"patience={patience} needs valid=, held-out events whose loss decides when to stop.")
     key_init, key_run, key_finish = jax.random.split(key, 3)
-    # One compiled program: run piece by piece, initialisation would cost as much as a short fit.
-    state = jax.jit(lambda k, b: init_state(k, entry, b, num_steps))(key_init, jax.tree.map(lambda a: a[:batch_size], batch))
+    state = once(lambda k, b: init_state(k, entry, b, num_steps), key_init, jax.tree.map(lambda a: a[:batch_size], batch))
     earlier = start if isinstance(start, Fitted) else None
     if isinstance(start, Fitted):
         state = go_on_from(state, start.state, num_steps)

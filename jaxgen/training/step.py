@@ -116,9 +116,14 @@ def check_ema(ema: float) -> None:
 
 def batch_at(key: jax.Array, step: Any, data: Batch, batch_size: int) -> tuple[Batch, jax.Array]:
     """The batch that `fit` draws for `step` (uniformly with replacement) and the key of that step, both by `fold_in(key, step)`."""
-    key_rows, key_step = jax.random.split(jax.random.fold_in(key, step))
-    rows = jax.random.randint(key_rows, (batch_size,), 0, data.x.shape[0])
+    rows, key_step = rows_at(key, step, data.x.shape[0], batch_size)
     return jax.tree.map(lambda a: a[rows], data), key_step
+
+
+def rows_at(key: jax.Array, step: Any, num: int, batch_size: int) -> tuple[jax.Array, jax.Array]:
+    """Which of `num` events `batch_at` takes, `(batch_size,)`, and the key of that step."""
+    key_rows, key_step = jax.random.split(jax.random.fold_in(key, step))
+    return jax.random.randint(key_rows, (batch_size,), 0, num), key_step
 
 
 def _mean_over(axis_name: str, tree: Any) -> Any:

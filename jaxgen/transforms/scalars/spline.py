@@ -1,5 +1,7 @@
 """The monotone rational-quadratic spline with linear tails (neural spline flows, arXiv 1906.04032)."""
 
+import functools
+import itertools
 from typing import Any, NamedTuple
 
 import jax
@@ -8,6 +10,9 @@ import numpy as np
 
 from jaxgen import checks
 from jaxgen.transforms.scalars.scalar import Scalar, lookup
+
+# Bins up to which the search for a value's bin is written out; of more it compiles too long.
+MOST_WRITTEN_OUT = 16
 
 
 class _Bin(NamedTuple):
@@ -100,15 +105,45 @@ def rational_quadratic(
 
         return edges(raw, index), (change(k < index[None]), change(k == index[None]))
 
-    def locate(theta: jax.Array, value: jax.Array, by_height: bool) -> _Bin:
+    def slopes_of(raw_left: jax.Array, raw_right: jax.Array) -> tuple[jax.Array, jax.Array]:
+        return min_slope + jax.nn.softplus(raw_left + unit_slope), min_slope + jax.nn.softplus(raw_right + unit_slope)
+
+    def locate_by_table(theta: jax.Array, value: jax.Array, by_height: bool) -> _Bin:
         raw_x, raw_y, slopes = jnp.split(theta, [num_bins, 2 * num_bins])
         inner = jnp.tensordot(jnp.asarray(ones, theta.dtype), shares(jax.lax.stop_gradient(raw_y if by_height else raw_x)), 1)
         index = jnp.sum(value[None] >= bound * (2 * inner - 1), 0, dtype=jnp.int32)
         (x, width), (y, height) = edges(raw_x, index), edges(raw_y, index)
         # The outer slopes are 1, where the linear tails take over, or one number, where the ends meet; a look-up beside the table finds 0.
         sides = (index, (index + 1) % num_bins) if periodic else (index - 1, index)
-        left, right = (min_slope + jax.nn.softplus(lookup(slopes, i) + unit_slope) for i in sides)
-        return _Bin(x, y, width, height, left, right)
+        return _Bin(x, y, width, height, *slopes_of(*(lookup(slopes, i) for i in sides)))
+
+    def knots(raw: jax.Array) -> tuple[list[jax.Array], list[jax.Array]]:
+        """Lower edges and sizes of the bins."""
+        top = functools.reduce(jnp.maximum, raw)
+        parts = [jnp.exp(r - top) for r in raw]
+        unit = (1 - num_bins * min_bin) / sum(parts)
+        share = [min_bin + p * unit for p in parts]
+        below = itertools.accumulate(share[:-1], initial=jnp.zeros_like(top))
+        return [bound * (2 * b - 1) for b in below], [2 * bound * p for p in share]
+
+    @functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
+    def locate(theta: jax.Array, value: jax.Array, by_height: bool) -> _Bin:
+        # Bin by bin all is one loop over the events that keeps no table: twice as fast. The derivative, written out so, compiles too long.
+        if num_bins > MOST_WRITTEN_OUT:
+            return locate_by_table(theta, value, by_height)
+        (x, width), (y, height), slopes = knots(theta[:num_bins]), knots(theta[num_bins : 2 * num_bins]), list(theta[2 * num_bins :])
+        flat = [] if periodic else [jnp.zeros_like(value)]
+        columns = (x, y, width, height, flat + slopes, slopes[1:] + slopes[:1] if periodic else slopes + flat)
+        found = [column[0] for column in columns]
+        for k in range(1, num_bins):
+            beyond = value >= (y if by_height else x)[k]
+            found = [jnp.where(beyond, column[k], f) for column, f in zip(columns, found, strict=True)]
+        return _Bin(*found[:4], *slopes_of(*found[4:]))
+
+    @locate.defjvp
+    def _(by_height: bool, primals: Any, tangents: Any) -> Any:
+        # The bin of a value is no smooth function of it.
+        return jax.jvp(lambda theta: locate_by_table(theta, primals[1], by_height), primals[:1], tangents[:1])
 
     def is_inside(value: jax.Array) -> jax.Array:
         return (value >= -bound) & (value < bound) if periodic else jnp.abs(value) < bound
