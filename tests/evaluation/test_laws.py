@@ -80,3 +80,10 @@ def test_the_strong_order_of_a_chain_sums_increments_in_pairs(key):
         return Model(bases.diffusion_noise((1,), n), T.generator(None)._replace(forward=forward))
 
     assert abs(laws.sampler_order(key, build, ()) - 1) < 0.35
+
+    def bridge(n):
+        base = bases.joint({"x0": bases.normal((1,)), "increments": bases.normal((n, 1))})
+        return Model(base, T.bridge_sde(lambda *_: (), lambda p, x, t, c=None: jnp.sin(3 * x), lambda p, x, t, c=None: x, 1.0, n))
+
+    # Steps of unequal length: joined as if they were equal, the paths would differ by as much at every number of them.
+    assert abs(laws.sampler_order(key, bridge, ()) - 1) < 0.35
