@@ -6,10 +6,9 @@ where the papers have two. [SF]2M pairs by exact transport with bridges of scale
 IMF+) and has ten rounds at scale 0.5. "sde" is the diffusion in 100 steps, "ode" the flow of its velocity in 100 Euler steps.
 
 Gaussians: from N(-0.1, I) to N(0.1, I) in 50 dimensions with sigma = 1, 2 x 256 units, 5,000 steps on 10,000 rows of either, independent pairs
-in the first of ten rounds. The KL
-divergence of the diffusion's marginals from those of the closed form, both taken as products of normals with the mean and variance of each
-coordinate over 10,000 paths from fresh rows, averaged over 21 times, times 1,000. Its floor is the same for paths of the exact drift. "cov" is
-the covariance of a coordinate's two ends, whose truth is (sqrt(5) - 1) / 2 = 0.618. Published: DSBM-IMF.
+in the first of ten rounds. The figure is the KL divergence of the diffusion's marginals from the closed form's, as products of normals with the
+mean and variance of each coordinate over 10,000 paths from fresh rows, averaged over 21 of its steps, times 1,000; its floor the same for paths of the
+exact drift. "cov" is the covariance of a coordinate's two ends, whose truth is (sqrt(5) - 1) / 2 = 0.618. Published: DSBM-IMF.
 """
 
 from typing import Any, NamedTuple
@@ -97,14 +96,14 @@ def between_gaussians(column: Column, seed: int, num_steps: int, points: int) ->
     rows = [(sign * SHIFT + rng.standard_normal((ROWS, DIM))).astype(np.float32) for sign in (-1, 1)]
     entry = built(column.method, bases.data_set(rows[0]), DIM, 1.0, ROUNDS, "independent", width=WIDE, depth=2)
     fitted = jaxgen.fit(jax.random.key(seed), entry, rows[1], num_steps, batch_size=BATCH, progress=False)
-    ends = ((sign * SHIFT * np.ones(DIM), np.eye(DIM)) for sign in (-1, 1))
-    truth = paths.gaussian_bridge(*ends, 1.0)
+    shift = SHIFT * np.ones(DIM)
+    truth = paths.gaussian_bridge((-shift, np.eye(DIM)), (shift, np.eye(DIM)), 1.0)
     exact = bridge_sde(lambda *_: (), truth.drift, truth.backward_drift, 1.0, SDE)
     noise = {
         "x0": (-SHIFT + rng.standard_normal((points, DIM))).astype(np.float32),
         "increments": rng.standard_normal((points, SDE, DIM)).astype(np.float32),
     }
-    found = {}
+    found: dict[str, float] = {}
     for name, transform in (("kl", entry.model.transform), ("floor", exact)):
         states = jax.jit(jax.vmap(lambda z, f=transform: f.parts["stages"](fitted.params, z)))(noise)
         found[name], found["cov" if name == "kl" else "exact cov"] = against(truth, noise["x0"], np.asarray(states))

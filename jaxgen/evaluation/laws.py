@@ -153,7 +153,7 @@ def solver_order(key: jax.Array, model: Model, params: Any, num_steps: int = 32,
 
 
 def sampler_order(key: jax.Array, build: Callable[[int], Model], params: Any, num_steps: int = 64) -> float:
-    """The measured order of `build(num_steps)`'s own steps: of a stochastic sampler the strong one, with increments summed in pairs."""
+    """The measured order of `build(num_steps)`'s own steps: of a stochastic sampler the strong one, its increments joined in pairs."""
     models = [build(n * num_steps) for n in (1, 2, 4)]
 
     def run(model: Model, z: Any) -> np.ndarray:
@@ -165,9 +165,16 @@ def sampler_order(key: jax.Array, build: Callable[[int], Model], params: Any, nu
         for model in reversed(models):
             states.insert(0, run(model, z))
             if isinstance(z, dict):
-                pairs = z["increments"].reshape(z["increments"].shape[0], -1, 2, *z["increments"].shape[2:])
-                z = {**z, "increments": jnp.sum(pairs, 2) / np.sqrt(2)}
+                z = {**z, "increments": _joined(z["increments"], model, params)}
     return order_of(states)
+
+
+def _joined(increments: jax.Array, model: Model, params: Any) -> jax.Array:
+    """Standard increments `(n, 2 k, d)` as those of steps twice as long; equal ones unless the sampler's part `times` says otherwise."""
+    pairs = increments.reshape(increments.shape[0], -1, 2, *increments.shape[2:])
+    times = model.transform.parts.get("times", lambda params: np.arange(increments.shape[1] + 1.0))(params)
+    share = jnp.sqrt(jnp.diff(times).reshape(-1, 2))
+    return jnp.einsum("nks...,ks->nk...", pairs, share / jnp.linalg.norm(share, axis=1, keepdims=True))
 
 
 def samples_of(key: jax.Array, model: Model, params: Any, num: int) -> np.ndarray:

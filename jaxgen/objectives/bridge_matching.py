@@ -17,7 +17,7 @@ from jaxgen.objectives.reflow import average_at_the_end_of, round_at
 from jaxgen.transform import over_batch
 from jaxgen.transforms import bridge_sde
 
-NEEDS = ("drift", "backward_drift")
+NEEDS: tuple[str, ...] = ("drift", "backward_drift")
 Ends = tuple[jax.Array, jax.Array]
 
 
@@ -53,7 +53,10 @@ def bridge_matching(
     require("bridge_matching", model, frozenset(NEEDS))
     fields = tuple(model.transform.parts[part] for part in NEEDS)
     paired = pairing(model, resolve(coupling))
-    forth, back = (over_batch(bridge_sde(model.transform.init, *fields, sigma, num_steps, reverse=r, method="heun")) for r in (False, True))
+    start, (drift, backward_drift) = model.transform.init, fields
+    forth, back = (
+        over_batch(bridge_sde(start, drift, backward_drift, sigma, num_steps, reverse=way, method="heun")) for way in (False, True)
+    )
 
     def init(key: jax.Array, params: Any, batch: Batch) -> tuple[Any, Any]:
         return params, {"teacher": jax.tree.map(jnp.copy, params)} if rounds > 1 else ()

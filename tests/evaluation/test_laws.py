@@ -80,3 +80,16 @@ def test_the_strong_order_of_a_chain_sums_increments_in_pairs(key):
         return Model(bases.diffusion_noise((1,), n), T.generator(None)._replace(forward=forward))
 
     assert abs(laws.sampler_order(key, build, ()) - 1) < 0.35
+
+
+def test_increments_of_unequal_steps_are_joined_by_the_samplers_times():
+    """What the Brownian motion does in two steps is what it does in the one that they make up."""
+
+    def bridge(n):
+        return Model(bases.normal((1,)), T.bridge_sde(lambda *_: (), jnp.sin, jnp.sin, 1.0, n))
+
+    fine, coarse = (np.diff(bridge(n).transform.parts["times"](())) for n in (8, 4))
+    u = np.random.default_rng(0).standard_normal((3, 8, 1))
+    joined = laws._joined(jnp.asarray(u), bridge(8), ())
+    expected = (np.sqrt(fine)[:, None] * u).reshape(3, 4, 2, 1).sum(2)
+    np.testing.assert_allclose(np.sqrt(coarse)[:, None] * joined, expected, rtol=1e-4, atol=1e-5)

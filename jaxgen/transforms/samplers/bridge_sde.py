@@ -35,8 +35,8 @@ def bridge_sde(
         so the density is a variational bound (LOWER_BOUND), tight for a bridge in the limit of small steps. "heun", of weak order two with
         two evaluations a step, is IMPLICIT.
 
-    The times are `sin^2(pi k / (2 num_steps))`: the noise that Euler's last step leaves has deviation `pi sigma / (2 num_steps)`. Raises
-    ValueError for an unknown method or a number it cannot use.
+    The times, the part `times (params) -> (num_steps + 1,)`, are `sin^2(pi k / (2 num_steps))`: the noise that Euler's last step leaves has
+    deviation `pi sigma / (2 num_steps)`. Raises ValueError for an unknown method or a number it cannot use.
     """
     checks.count("bridge_sde: num_steps", num_steps)
     if method not in METHODS:
@@ -44,8 +44,11 @@ def bridge_sde(
     velocity, score = velocity_and_score(drift, backward_drift, sigma)
     ahead, back = (mirrored(backward_drift), mirrored(drift)) if reverse else (drift, backward_drift)
 
+    def times(dtype: Any = None) -> jax.Array:
+        return jnp.sin(0.5 * jnp.pi * jnp.linspace(0.0, 1.0, num_steps + 1, dtype=dtype)) ** 2
+
     def grid(dtype: Any) -> tuple[jax.Array, jax.Array]:
-        ts = jnp.sin(0.5 * jnp.pi * jnp.linspace(0.0, 1.0, num_steps + 1, dtype=dtype)) ** 2
+        ts = times(dtype)
         return ts[:-1], ts[1:]
 
     def spread(t: jax.Array, s: jax.Array) -> jax.Array:
@@ -93,6 +96,7 @@ def bridge_sde(
             "velocity": velocity,
             "score": score,
             "stages": lambda params, z, cond=None: run(params, z, cond)[1],
+            "times": lambda params: times(),
             "nfe": lambda params, z, cond=None: METHODS[method] * num_steps,
         },
         note="" if gaussian else "no density: the noise within a step passes through the network.",
