@@ -94,7 +94,7 @@ def load(
         if not own_file and size is not None:
             raise DataError(f"size={size!r}: only folders of images are resized, not {name!r}")
         found = load_pictures(name, size, seed, labels) if own_file else NAMED[name](data_dir, download, seed, labels)
-        return as_dataset(Path(name).stem if own_file else name, found, pixels or "continuous", labels, seed, sizes)
+        return as_dataset(Path(name).resolve().stem if own_file else name, found, pixels or "continuous", labels, seed, sizes)
     if pixels is not None or labels or size is not None or data_dir is not None or download:
         hint = "; the digits as images are 'digits_8x8'" if name == "digits" else ""
         raise DataError(
