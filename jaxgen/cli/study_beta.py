@@ -128,7 +128,7 @@ def black_and_white(data: str, data_dir: Path | None) -> Images:
     # Some test sets are sorted by class, and only the first images are looked at.
     order = np.random.default_rng(0).permutation(len(test))
     try:
-        named = datasets.load(data, **options, labels=True).test_cond
+        named = datasets.load(data, **{**options, "labels": True}).test_cond
     except ValueError:
         named = None
     return Images(train, test[order], None if named is None else np.asarray(named).argmax(1)[order])

@@ -67,7 +67,7 @@ def plain_axes(axes: Any, title: str, xlabel: str = "", ylabel: str = "") -> Non
     axes.set_title(title, fontsize=9, color=INK)
     axes.set_xlabel(xlabel, fontsize=8, color=INK)
     axes.set_ylabel(ylabel, fontsize=8, color=INK)
-    axes.tick_params(colors=INK, labelsize=7)
+    axes.tick_params(which="both", colors=INK, labelsize=7)
     for spine in axes.spines.values():
         spine.set_color(INK)
         spine.set_linewidth(0.6)

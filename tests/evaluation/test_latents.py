@@ -45,7 +45,7 @@ def test_rates_are_the_divergences_in_closed_form():
 def test_an_aggregate_that_is_the_prior_is_at_the_floor_and_others_are_far():
     """N(a x, 1 - a^2) over Gaussian x is the prior again."""
     a = np.array([0.9, 0.2, 0.0, -0.6])
-    right = found(a[:, None, None] * X, np.sqrt(1 - a**2))
+    right = Posteriors(a * RNG.standard_normal((N, L)), np.broadcast_to(0.5 * np.log1p(-(a**2)), (N, L)))
     here, there = aggregate_mismatch(0, right), aggregate_mismatch(0, MIXED)
     assert here["sliced_w2"] < 2 * here["sliced_w2_floor"] and abs(here["mmd"]) < 2e-3
     assert there["sliced_w2"] > 5 * there["sliced_w2_floor"] and there["mmd"] > 0.02

@@ -110,8 +110,7 @@ def ladder_vae(
 ) -> Recipe:
     """A hierarchy of `num_layers` latents drawn from the top down (arXiv 1602.02282; 2011.10650)."""
     decoder, encoder = _networks(shape, levels, network, width, depth, state_dim)
-    small = {"width": state_dim, "depth": 1}
-    rung = Rung(mlp(2 * latent_dim, **small), mlp(2 * latent_dim, **small), mlp(state_dim, **small))
+    rung = Rung(*(mlp(out, width=state_dim, depth=1) for out in (2 * latent_dim, 2 * latent_dim, state_dim)))
     base = joint({"latent": normal((num_layers, latent_dim)), "noise": uniform(shape)})
     model = Model(base, ladder_decoder(rung, decoder, encoder, state_dim, levels))
     return _recipe(model, elbo(model, warmup=0.1), "ELBO", learning_rate)
@@ -127,11 +126,11 @@ def _networks(shape: Shape, levels: int, network: str, width: int | None, depth:
     if network not in WIDTHS:
         raise ValueError(f"network={network!r}; accepted: {', '.join(WIDTHS)}.")
     outputs = (*shape[:2], shape[2] * (levels - 1))
-    options = {"width": WIDTHS[network] if width is None else width, "depth": depth}
+    width = WIDTHS[network] if width is None else width
     if network == "convolution":
-        return conv_decoder(outputs, **options), conv_encoder(encoded, **options)
-    decoder = mlp(outputs[0] * outputs[1] * outputs[2], **options)
-    return raveled(decoder, outputs), raveled(mlp(encoded, **options))
+        return conv_decoder(outputs, width=width, depth=depth), conv_encoder(encoded, width=width, depth=depth)
+    decoder = mlp(outputs[0] * outputs[1] * outputs[2], width=width, depth=depth)
+    return raveled(decoder, outputs), raveled(mlp(encoded, width=width, depth=depth))
 
 
 def _recipe(model: Model, objective: Objective, name: str, learning_rate: float) -> Recipe:
