@@ -30,7 +30,7 @@ def causal_transformer(
     and columns enter its token, all others through attention over the tokens up to its own. Pixels are codes 0.0 ... levels - 1. Places are
     learned per row, column and channel, and rotate queries and keys by row and column (arXiv 2104.09864). `depth` pre-norm blocks of equal
     shape run in one `lax.scan`; `remat` recomputes them in the backward pass. `dtype` "bfloat16" computes in it, with params, softmax and
-    logits in float32. `attention` is the implementation of `jax.nn.dot_product_attention`: "xla" or, on a GPU in bfloat16, "cudnn".
+    logits in float32. `attention` is "xla" or, on a GPU in bfloat16, "cudnn", that of `jax.nn.dot_product_attention`.
     With a `key`, a share `dropout` of each block's two outputs is zeroed. Starts at zero, that is at equal probabilities.
 
     `substitute` computes each token once: a scan over pixels, with the keys and values of the tokens before as its carry.
