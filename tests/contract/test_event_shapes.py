@@ -12,7 +12,7 @@ from jaxgen import transforms as T
 from jaxgen.model import Model
 from jaxgen.objective import Batch, Clock
 from jaxgen.objectives import couplings
-from jaxgen.objectives.drifting import drift
+from jaxgen.objectives.drifting import _distances
 
 SHAPES = ((4,), (2, 2, 1))
 MIX = np.random.default_rng(0).standard_normal((4, 4)).astype(np.float32)
@@ -131,11 +131,10 @@ def test_a_known_part_of_an_image_is_known_numbers(covariance):
     np.testing.assert_allclose(found[1].ravel(), found[0], rtol=2e-5, atol=1e-6)
 
 
-def test_distances_of_many_coordinates_are_distances(monkeypatch):
-    x, y = (np.random.default_rng(i).standard_normal((5, 40)).astype(np.float32) + 3 for i in (0, 1))
-    plain = drift(x, y, jnp.zeros((5, 0)), 8.0)
-    monkeypatch.setattr("jaxgen.objectives.drifting.MANY", 10)
-    np.testing.assert_allclose(drift(x, y, jnp.zeros((5, 0)), 8.0), plain, rtol=1e-4, atol=1e-5)
+@pytest.mark.parametrize("d", [5, 784])
+def test_distances_of_few_and_of_many_coordinates_are_distances(d):
+    x, y = (np.random.default_rng(i).standard_normal((n, d)).astype(np.float32) + 3 for i, n in ((0, 5), (1, 7)))
+    np.testing.assert_allclose(_distances(jnp.asarray(x), jnp.asarray(y)), np.linalg.norm(x[:, None] - y[None], axis=-1), rtol=1e-5)
 
 
 def test_a_dropped_condition_is_the_null_one_in_its_share_of_rows():
