@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxgen import checks
 from jaxgen.nets.causal_transformer import CausalBlock
-from jaxgen.nets.net import Net
+from jaxgen.nets.net import Net, call
 from jaxgen.nets.pixels import compute_dtype
 
 
@@ -46,36 +46,30 @@ def causal_rows(
         return {"ends": ends_of(x).init(first, x, cond)["params"], "blocks": jax.tree.map(lambda *leaves: jnp.stack(leaves), *blocks)}
 
     def apply(params: Any, x: jax.Array, cond: Any = None) -> jax.Array:
-        ends, of_ends, angles = ends_of(x), {"params": params["ends"]}, _angles(len(x), block.head_width)
+        ends, angles = ends_of(x), _angles(len(x), block.head_width)
 
         def layer(h: jax.Array, p: Any) -> tuple[jax.Array, None]:
-            return block.apply({"params": p}, h, angles), None
+            return call(block, p, h, angles), None
 
-        h = ends.apply(of_ends, x, cond, method="tokens")
+        h = call(ends, params["ends"], x, cond, method="tokens")
         h = jax.lax.scan(jax.checkpoint(layer) if remat else layer, h, params["blocks"])[0]
-        return ends.apply(of_ends, h, method="thetas").astype(x.dtype)
+        return call(ends, params["ends"], h, method="thetas").astype(x.dtype)
 
     def substitute(params: Any, f: Any, z: jax.Array, cond: Any = None) -> tuple[jax.Array, jax.Array]:
-        ends, of_ends = ends_of(z), {"params": params["ends"]}
-        places = ends.apply(of_ends, z.dtype, cond, method="places")
-        empty = jnp.zeros((depth, num_heads, len(z), block.head_width), places.dtype)
+        ends, of_ends = ends_of(z), params["ends"]
+        places = call(ends, of_ends, z.dtype, cond, method="places")
+        blocks, caches = block.start(params["blocks"], len(z), places.dtype)
 
         def step(carry: Any, xs: Any) -> Any:
-            previous, keys, values = carry
+            previous, caches = carry
             i, z_i, place, angles = xs
-
-            def layer(h: jax.Array, xs: Any) -> Any:
-                return block.apply({"params": xs[0]}, h, xs[1], xs[2], i, angles, method="step")
-
-            h, new = jax.lax.scan(
-                layer, ends.apply(of_ends, previous, method=lambda m, p: m.embedded(p)) + place, (params["blocks"], keys, values)
-            )
-            x_i, aux = f(ends.apply(of_ends, h[None], method="thetas")[0].astype(z.dtype), z_i)
-            keys, values = (jax.lax.dynamic_update_slice_in_dim(a, b[:, :, None], i, 2) for a, b in zip((keys, values), new, strict=True))
-            return (x_i, keys, values), (x_i, aux)
+            h = call(ends, of_ends, previous, method=lambda m, p: m.embedded(p)) + place
+            h, caches = block.through(blocks, h, caches, i, angles)
+            x_i, aux = f(call(ends, of_ends, h[None], method="thetas")[0].astype(z.dtype), z_i)
+            return (x_i, caches), (x_i, aux)
 
         xs = (jnp.arange(len(z), dtype=jnp.int32), z, places, jnp.asarray(_angles(len(z), block.head_width)))
-        return jax.lax.scan(step, (jnp.zeros_like(z[0]), empty, empty), xs)[1]
+        return jax.lax.scan(step, (jnp.zeros_like(z[0]), caches), xs)[1]
 
     return Net(init, apply, substitute)
 
