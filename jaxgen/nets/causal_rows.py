@@ -37,7 +37,7 @@ def causal_rows(
     def ends_of(x: jax.Array) -> "_Ends":
         if x.ndim != 2:
             raise ValueError(f"causal_rows: event of shape {x.shape}; accepted: (rows, numbers of a row).")
-        return _Ends(*x.shape, outputs, width, computed)
+        return _Ends(x.shape[0], x.shape[1], outputs, width, computed)
 
     def init(key: jax.Array, x: jax.Array, cond: Any = None) -> Any:
         first, *others = jax.random.split(key, depth + 1)

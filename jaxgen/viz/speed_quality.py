@@ -27,7 +27,7 @@ def draw_speed_quality(
             for r, on in zip(rows, on_front, strict=True)
             if r["model"] == model
         )
-        accent = family_style(STYLES.get(model, model)).accent
+        accent = family_style(str(STYLES.get(model, model))).accent
         axes.plot([p[1] for p in own], [p[2] for p in own], color=accent, linewidth=1, label=model)
         for evaluations, speed, value, on in own:
             axes.plot(speed, value, "o", color=accent, markersize=6, markerfacecolor=accent if on else "none")

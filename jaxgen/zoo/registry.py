@@ -140,7 +140,7 @@ def _find(name: str, event_shape: Any) -> _Registered:
     accepted = list(dict.fromkeys([*NAMES, *IMAGES]))
     if name in accepted:
         kind, others = ("vectors", NAMES) if ranks == (VECTOR,) else ("images", IMAGES)
-        raise ValueError(f"name={name!r} has no form for {kind}, event_shape={tuple(event_shape)!r}; accepted there: {', '.join(others)}.")
+        raise ValueError(f"name={name!r} has no form for {kind}, event_shape={event_shape!r}; accepted there: {', '.join(others)}.")
     raise ValueError(f"name={name!r}; accepted: {', '.join(accepted)}.")
 
 

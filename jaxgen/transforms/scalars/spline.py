@@ -138,7 +138,8 @@ def rational_quadratic(
         for k in range(1, num_bins):
             beyond = value >= (y if by_height else x)[k]
             found = [jnp.where(beyond, column[k], f) for column, f in zip(columns, found, strict=True)]
-        return _Bin(*found[:4], *slopes_of(*found[4:]))
+        x, y, width, height, low, high = found
+        return _Bin(x, y, width, height, *slopes_of(low, high))
 
     @locate.defjvp
     def _(by_height: bool, primals: Any, tangents: Any) -> Any:
