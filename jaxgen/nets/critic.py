@@ -58,7 +58,7 @@ class _Critic(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, cond: Any = None) -> jax.Array:
         h = nn.Conv(self.width, (3, 3), dtype=self.dtype)(x)
-        for level in range(num_levels_for(*x.shape[:2], self.num_levels)):
+        for level in range(num_levels_for(x.shape[0], x.shape[1], self.num_levels)):
             if level > 0:
                 h = nn.Conv(2 * self.width, (3, 3), strides=2, dtype=self.dtype)(h)
             for _ in range(self.depth):

@@ -55,7 +55,7 @@ class _UNet(nn.Module):
         def attended(h: jax.Array, level: int) -> bool:
             return level > 0 and h.shape[0] * h.shape[1] <= MAX_ATTENDED
 
-        levels = num_levels_for(*x.shape[:2], self.num_levels)
+        levels = num_levels_for(x.shape[0], x.shape[1], self.num_levels)
         h = nn.Conv(self.width, (3, 3), dtype=self.dtype)(x)
         seen = [h]
         for level in range(levels):
