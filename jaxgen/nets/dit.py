@@ -44,9 +44,9 @@ class _DiT(nn.Module):
         h = nn.Dense(self.width, dtype=self.dtype)(patches)
         h = h + jnp.asarray(_places(rows, columns, self.width), h.dtype)
         # Within a scan the barrier against common subexpressions is not needed.
-        block = nn.remat(_Block, prevent_cse=False) if self.remat else _Block
-        everywhere: Any = nn.broadcast
-        stack = nn.scan(block, variable_axes={"params": 0}, split_rngs={"params": True}, in_axes=everywhere, length=self.depth)
+        block: Any = nn.remat(_Block, prevent_cse=False) if self.remat else _Block
+        shared: Any = nn.broadcast
+        stack = nn.scan(block, variable_axes={"params": 0}, split_rngs={"params": True}, in_axes=shared, length=self.depth)
         h, _ = stack(self.num_heads, self.dtype, name="blocks")(h, embedding)
         shift, scale = jnp.split(nn.Dense(2 * self.width, kernel_init=nn.initializers.zeros, dtype=self.dtype)(embedding), 2)
         h = nn.Dense(p * p * self.out, kernel_init=nn.initializers.zeros, dtype=self.dtype)(_normed(h) * (1 + scale) + shift)

@@ -45,7 +45,8 @@ class _UNet(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, embedding: jax.Array) -> jax.Array:
-        make, count = nn.remat(_Block) if self.remat else _Block, itertools.count()
+        make: Any = nn.remat(_Block) if self.remat else _Block
+        count = itertools.count()
 
         def block(h: jax.Array, level: int, attend: bool) -> jax.Array:
             # Named here, so that params do not depend on `remat`.

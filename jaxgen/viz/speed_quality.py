@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from jaxgen.viz.palette import INK, family_style
 
-STYLES = {"gan": "adversarial", "one step": "few steps", "diffusion": "diffusion"}
+STYLES: dict[str, str] = {"gan": "adversarial", "one step": "few steps", "diffusion": "diffusion"}
 
 
 def draw_speed_quality(
@@ -21,7 +21,8 @@ def draw_speed_quality(
     figure = Figure(figsize=(6.5, 4.2), layout="constrained", facecolor="none")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    for model in dict.fromkeys(r["model"] for r in rows):
+    models: list[str] = list(dict.fromkeys(r["model"] for r in rows))
+    for model in models:
         own = sorted(
             (r["evaluations"], r["samples_per_second"], r["quality"], on)
             for r, on in zip(rows, on_front, strict=True)
