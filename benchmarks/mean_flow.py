@@ -1,6 +1,6 @@
 """MeanFlow in one step against flow matching in 50 steps of Euler's method, both ours and of one size, beside the published pair of each.
 
-The zoo's own sizes and lengths of training (25 to 26 thousand params, 5,000 steps of 256) on two moons, the checkerboard and eight Gaussians, each
+The zoo's own sizes and lengths of training (25 thousand params, 5,000 steps of 256) on two moons, the checkerboard and eight Gaussians, each
 scaled to a variance of 1; 10,000 samples against as many fresh points, mean of 4 such pairs a seed, 5 seeds (`--seeds` runs some). Flow matching
 pairs noise and data independently, as published; MeanFlow as the zoo does, by transport, and `--coupling independent` as its paper does.
 
