@@ -95,6 +95,7 @@ def test_an_idx_file_comes_back_byte_for_byte(tmp_path, plain):
         (FILES["t10k-images-idx3-ubyte.gz"][:-20], "cut off; the gzip stream has no end"),
         (FILES["t10k-images-idx3-ubyte.gz"][:40] + b"\xff" * 40, "cannot be read|cut off"),
     ],
+    ids=["empty", "foreign", "type", "axes", "header", "short", "long", "gzip-short", "gzip-damaged"],
 )
 def test_a_damaged_idx_file_is_named(tmp_path, content, match):
     path = tmp_path / "damaged.gz"
