@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 from jaxgen.cli.study_beta import beta
+from jaxgen.cli.study_speed_quality import study_speed_quality
 
-STUDIES: dict[str, Callable[..., int]] = {"beta": beta}
+STUDIES: dict[str, Callable[..., int]] = {"beta": beta, "speed-quality": study_speed_quality}
 
 
 def study() -> int:
