@@ -16,6 +16,11 @@ TABLE = [
 ROWS = {cells[0].strip("`"): cells[1:] for cells in TABLE}
 
 
+IMAGE_TABLE = [
+    [cell.strip() for cell in line.strip("|").split("|")] for line in README.splitlines() if line.startswith("| `") and line.count("|") == 5
+]
+
+
 def block(first_line: str) -> str:
     """The fenced Python block that starts with this line."""
     found = re.search(rf"```python\n({re.escape(first_line)}\n.*?)```", README, re.DOTALL)
@@ -27,14 +32,23 @@ def test_table_lists_the_zoo():
     assert list(ROWS) == list(jaxgen.zoo.NAMES)
 
 
+def shown(entry) -> str:
+    kinds = {reading: str(model.transform.density) for reading, model in entry.readings.items()}
+    assert next(iter(kinds)) == entry.reading
+    return ", ".join(f"{reading}: {kind}" for reading, kind in kinds.items()) if len(kinds) > 1 else kinds[entry.reading]
+
+
 @pytest.mark.parametrize("name", jaxgen.zoo.NAMES)
 def test_table_row_is_the_entry(name):
     entry = jaxgen.zoo.build(name, event_shape=(2,))
     family, _, objective, density = ROWS[name]
-    kinds = {reading: str(model.transform.density) for reading, model in entry.readings.items()}
-    shown = ", ".join(f"{reading}: {kind}" for reading, kind in kinds.items()) if len(kinds) > 1 else kinds[entry.reading]
-    assert (family, objective, density) == (entry.family, entry.objective_name, shown)
-    assert next(iter(kinds)) == entry.reading
+    assert (family, objective, density) == (entry.family, entry.objective_name, shown(entry))
+
+
+def test_image_table_is_the_zoo_of_images():
+    entries = [jaxgen.zoo.build(name, event_shape=(28, 28, 1)) for name in jaxgen.zoo.IMAGES]
+    rows = [[f"`{e.name}`", e.family, jaxgen.zoo.pixels(e.name), shown(e)] for e in entries]
+    assert [row for row in IMAGE_TABLE if row[0].strip("`") in jaxgen.zoo.IMAGES] == rows
 
 
 @pytest.mark.parametrize("name", jaxgen.zoo.NAMES)
