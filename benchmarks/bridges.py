@@ -7,8 +7,8 @@ IMF+) and has ten rounds at scale 0.5. "sde" is the diffusion in 100 steps, "ode
 
 Gaussians: from N(-0.1, I) to N(0.1, I) in 50 dimensions with sigma = 1, 2 x 256 units, 5,000 steps on 10,000 rows of either, independent pairs
 in the first of ten rounds. The figure is the KL divergence of the diffusion's marginals from the closed form's, as products of normals with the
-mean and variance of each coordinate over 10,000 paths from fresh rows, averaged over 21 of its steps, times 1,000; its floor the same for paths of
-the exact drift. "cov" is the covariance of a coordinate's two ends, whose truth is (sqrt(5) - 1) / 2 = 0.618. Published: DSBM-IMF.
+mean and variance of each coordinate over 10,000 paths from fresh rows, averaged over 21 of its steps, x 1,000; its floor the same for paths of the
+exact drift. "cov" is the covariance of a coordinate's two ends, whose truth is (sqrt(5) - 1) / 2 = 0.618. Published: DSBM-IMF.
 """
 
 from typing import Any, NamedTuple
