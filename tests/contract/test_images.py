@@ -29,7 +29,9 @@ COND = jnp.asarray([0.0, 1.0, 0.0])
 
 
 def over(names):
-    return pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.xdist_group(f"image-{n}")) for n in names])
+    """A parameter a name; those of `RECIPES` take a quarter of a minute each, so `-m slow` runs them."""
+    slow = lambda name: [pytest.mark.slow] if name in RECIPES else []
+    return pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.xdist_group(f"image-{n}"), *slow(n)]) for n in names])
 
 
 def small(name, cond_shape=None):
