@@ -52,7 +52,7 @@ def nsf(
 
 
 @register(FAMILY)
-def maf(dim: int, cond_dim: int | None, *, width: int = 64, depth: int = 2, num_layers: int = 8, learning_rate: float = 3e-3) -> Recipe:
+def maf(dim: int, cond_dim: int | None, *, width: int = 64, depth: int = 2, num_layers: int = 12, learning_rate: float = 3e-3) -> Recipe:
     """Masked autoregressive flow: affine, each coordinate given those before it (arXiv 1705.07057)."""
     layer = autoregressive(scale_and_shift(), made(2, width=width, depth=depth))
     model = Model(normal((dim,)), repeat(chain(layer, flip()), num_layers))
