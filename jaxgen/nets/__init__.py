@@ -4,7 +4,7 @@ from jaxgen.nets.causal_rows import causal_rows
 from jaxgen.nets.causal_transformer import causal_transformer
 from jaxgen.nets.classifier import classifier
 from jaxgen.nets.columns import column_made
-from jaxgen.nets.convolution import conv_decoder, conv_discriminator, conv_encoder, raveled
+from jaxgen.nets.convolution import conv_decoder, conv_encoder, raveled
 from jaxgen.nets.critic import image_critic, image_generator
 from jaxgen.nets.dit import dit, time_dit, times_dit
 from jaxgen.nets.image_parameters import image_parameters
@@ -22,7 +22,6 @@ __all__ = [
     "classifier",
     "column_made",
     "conv_decoder",
-    "conv_discriminator",
     "conv_encoder",
     "dit",
     "from_linen",

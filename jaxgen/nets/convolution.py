@@ -1,4 +1,4 @@
-"""Convolutional networks on images (height, width, channels): an encoder to a vector, a decoder from one, a discriminator."""
+"""Convolutional networks on images (height, width, channels): an encoder to a vector, and a decoder from one."""
 
 import math
 from collections.abc import Sequence
@@ -38,15 +38,12 @@ class _Block(nn.Module):
     """`h + f(h)` with two 3x3 convolutions (arXiv 1603.05027); the second starts at zero, so that a deep stack starts at the identity."""
 
     activation: str
-    normalised: bool = True
 
     @nn.compact
     def __call__(self, h: jax.Array) -> jax.Array:
         act, channels = ACTIVATIONS[self.activation], h.shape[-1]
-        r = act(norm(h) if self.normalised else h)
-        r = nn.Conv(channels, (3, 3))(r)
-        r = act(norm(r) if self.normalised else r)
-        return h + nn.Conv(channels, (3, 3), kernel_init=nn.initializers.zeros if self.normalised else nn.initializers.lecun_normal())(r)
+        r = nn.Conv(channels, (3, 3))(act(norm(h)))
+        return h + nn.Conv(channels, (3, 3), kernel_init=nn.initializers.zeros)(act(norm(r)))
 
 
 class _Encoder(nn.Module):
@@ -54,7 +51,6 @@ class _Encoder(nn.Module):
     width: int
     depth: int
     activation: str
-    normalised: bool
 
     @nn.compact
     def __call__(self, x: jax.Array, cond: jax.Array | None = None) -> jax.Array:
@@ -66,8 +62,8 @@ class _Encoder(nn.Module):
             if level:
                 h = nn.Conv(_channels(self.width, level), (3, 3), strides=(2, 2))(h)
             for _ in range(self.depth):
-                h = _Block(self.activation, self.normalised)(h)
-        return nn.Dense(self.out)(act(norm(h) if self.normalised else h).ravel())
+                h = _Block(self.activation)(h)
+        return nn.Dense(self.out)(act(norm(h)).ravel())
 
 
 class _Decoder(nn.Module):
@@ -106,7 +102,7 @@ def conv_encoder(out: int, *, width: int = 32, depth: int = 1, activation: str =
     """
     _check(width, depth, activation)
     checks.count("out", out)
-    return from_linen(_Encoder(out, width, depth, activation, True))
+    return from_linen(_Encoder(out, width, depth, activation))
 
 
 def conv_decoder(shape: Sequence[int], *, width: int = 32, depth: int = 1, activation: str = "silu") -> Net:
@@ -114,15 +110,6 @@ def conv_decoder(shape: Sequence[int], *, width: int = 32, depth: int = 1, activ
     _check(width, depth, activation)
     sizes(*shape[:2])
     return from_linen(_Decoder((shape[0], shape[1], shape[2]), width, depth, activation))
-
-
-def conv_discriminator(*, width: int = 32, depth: int = 1, activation: str = "leaky_relu") -> Net:
-    """`apply(params, x (height, width, channels), cond (c,) or None) -> (1,)`, sides from 4 to 64, without normalisation.
-
-    A gradient penalty holds its slope at every event; a normalised network would tie the pixels of an event together instead.
-    """
-    _check(width, depth, activation)
-    return from_linen(_Encoder(1, width, depth, activation, False))
 
 
 def raveled(net: Net, shape: Sequence[int] | None = None) -> Net:

@@ -18,7 +18,6 @@ def test_every_size_goes_in_and_comes_out(shape):
     for net, given, out in (
         (nets.conv_encoder(6, width=4), x, (6,)),
         (nets.conv_decoder(shape, width=4), z, shape),
-        (nets.conv_discriminator(width=4), x, (1,)),
     ):
         params = jax.eval_shape(net.init, jax.random.key(0), given, COND)
         found = jax.eval_shape(net.apply, params, given, COND)
@@ -40,7 +39,7 @@ def test_every_pixel_and_the_condition_reach_every_output():
         return jax.tree.map(lambda s: jnp.asarray(0.5 * rng.standard_normal(s.shape), jnp.float32), shapes)
 
     x, z = jnp.asarray(rng.standard_normal((9, 5, 1)), jnp.float32), jnp.asarray(rng.standard_normal(2), jnp.float32)
-    for net, given in ((nets.conv_discriminator(width=4, depth=0), x), (nets.conv_decoder((9, 5, 1), width=4), z)):
+    for net, given in ((nets.conv_encoder(2, width=4, depth=0), x), (nets.conv_decoder((9, 5, 1), width=4), z)):
         params = filled(net, given)
         by_input, by_cond = jax.jit(jax.jacfwd(net.apply, (1, 2)))(params, given, COND)
         for jacobian in (by_input, by_cond):
@@ -64,4 +63,4 @@ def test_other_sizes_are_refused(shape):
     with pytest.raises(ValueError, match="accepted: 4 to 64"):
         jax.eval_shape(nets.conv_encoder(2).init, jax.random.key(0), jnp.zeros(shape))
     with pytest.raises(ValueError, match="width=0"):
-        nets.conv_discriminator(width=0)
+        nets.conv_encoder(2, width=0)
