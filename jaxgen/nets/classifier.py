@@ -4,6 +4,7 @@ import flax.linen as nn
 import jax
 
 from jaxgen import checks
+from jaxgen.nets.conv import Conv
 from jaxgen.nets.mlp import ACTIVATIONS
 from jaxgen.nets.net import Net, from_linen
 
@@ -20,7 +21,7 @@ class _Classifier(nn.Module):
         for level, (size, stride) in enumerate(((5, 2), (3, 2), (3, 1))):
             # Below four pixels a side there is nothing left to halve.
             step = stride if min(h.shape[:2]) >= 4 else 1
-            h = act(nn.Conv(self.width * min(2**level, 2), (size, size), strides=(step, step))(h))
+            h = act(Conv(self.width * min(2**level, 2), (size, size), strides=(step, step))(h))
         features = act(nn.Dense(self.num_features)(nn.LayerNorm()(h.ravel())))
         return nn.Dense(self.num_classes)(features), features
 

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen import checks
+from jaxgen.nets.conv import Conv
 from jaxgen.nets.mlp import ACTIVATIONS
 from jaxgen.nets.net import Net, from_linen
 
@@ -42,8 +43,8 @@ class _Block(nn.Module):
     @nn.compact
     def __call__(self, h: jax.Array) -> jax.Array:
         act, channels = ACTIVATIONS[self.activation], h.shape[-1]
-        r = nn.Conv(channels, (3, 3))(act(norm(h)))
-        return h + nn.Conv(channels, (3, 3), kernel_init=nn.initializers.zeros)(act(norm(r)))
+        r = Conv(channels, (3, 3))(act(norm(h)))
+        return h + Conv(channels, (3, 3), kernel_init=nn.initializers.zeros)(act(norm(r)))
 
 
 class _Encoder(nn.Module):
@@ -55,12 +56,12 @@ class _Encoder(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, cond: jax.Array | None = None) -> jax.Array:
         act, resolutions = ACTIVATIONS[self.activation], sizes(*x.shape[:2])
-        h = nn.Conv(self.width, (3, 3))(x)
+        h = Conv(self.width, (3, 3))(x)
         if cond is not None:
             h = h + nn.Dense(self.width)(cond.astype(x.dtype).ravel())[None, None]
         for level in range(len(resolutions)):
             if level:
-                h = nn.Conv(_channels(self.width, level), (3, 3), strides=(2, 2))(h)
+                h = Conv(_channels(self.width, level), (3, 3), strides=(2, 2))(h)
             for _ in range(self.depth):
                 h = _Block(self.activation)(h)
         return nn.Dense(self.out)(act(norm(h)).ravel())
@@ -80,10 +81,10 @@ class _Decoder(nn.Module):
         h = nn.Dense(math.prod(resolutions[-1]) * channels)(z).reshape(*resolutions[-1], channels)
         for level in reversed(range(len(resolutions))):
             if level < len(resolutions) - 1:
-                h = nn.Conv(_channels(self.width, level), (3, 3))(_enlarged(h, resolutions[level]))
+                h = Conv(_channels(self.width, level), (3, 3))(_enlarged(h, resolutions[level]))
             for _ in range(self.depth):
                 h = _Block(self.activation)(h)
-        return nn.Conv(self.shape[2], (3, 3))(act(norm(h)))
+        return Conv(self.shape[2], (3, 3))(act(norm(h)))
 
 
 def _channels(width: int, level: int) -> int:

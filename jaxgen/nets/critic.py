@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from jaxgen import checks
 from jaxgen.nets.conditioned import dtype_of, num_levels_for, up_to
+from jaxgen.nets.conv import Conv
 from jaxgen.nets.net import Net, from_linen
 
 
@@ -21,8 +22,8 @@ class _Block(nn.Module):
 
     @nn.compact
     def __call__(self, h: jax.Array) -> jax.Array:
-        a = nn.Conv(self.channels, (3, 3), dtype=self.dtype)(nn.leaky_relu(h, 0.2))
-        return h + nn.Conv(self.channels, (3, 3), kernel_init=nn.initializers.zeros, dtype=self.dtype)(nn.leaky_relu(a, 0.2))
+        a = Conv(self.channels, (3, 3), dtype=self.dtype)(nn.leaky_relu(h, 0.2))
+        return h + Conv(self.channels, (3, 3), kernel_init=nn.initializers.zeros, dtype=self.dtype)(nn.leaky_relu(a, 0.2))
 
 
 class _Generator(nn.Module):
@@ -43,10 +44,10 @@ class _Generator(nn.Module):
         h = nn.Dense(math.prod(sizes[-1]) * wide[-1], dtype=self.dtype)(h).reshape(*sizes[-1], wide[-1])
         for level in reversed(range(len(sizes))):
             if h.shape[:2] != sizes[level]:
-                h = nn.Conv(wide[level], (3, 3), dtype=self.dtype)(up_to(h, *sizes[level]))
+                h = Conv(wide[level], (3, 3), dtype=self.dtype)(up_to(h, *sizes[level]))
             for _ in range(self.depth):
                 h = _Block(wide[level], self.dtype)(h)
-        return jnp.tanh(nn.Conv(channels, (3, 3), dtype=self.dtype)(nn.leaky_relu(h, 0.2)).astype(z.dtype))
+        return jnp.tanh(Conv(channels, (3, 3), dtype=self.dtype)(nn.leaky_relu(h, 0.2)).astype(z.dtype))
 
 
 class _Critic(nn.Module):
@@ -57,10 +58,10 @@ class _Critic(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, cond: Any = None) -> jax.Array:
-        h = nn.Conv(self.width, (3, 3), dtype=self.dtype)(x)
+        h = Conv(self.width, (3, 3), dtype=self.dtype)(x)
         for level in range(num_levels_for(x.shape[0], x.shape[1], self.num_levels)):
             if level > 0:
-                h = nn.Conv(2 * self.width, (3, 3), strides=2, dtype=self.dtype)(h)
+                h = Conv(2 * self.width, (3, 3), strides=2, dtype=self.dtype)(h)
             for _ in range(self.depth):
                 h = _Block(h.shape[-1], self.dtype)(h)
         h = nn.Dense(4 * self.width, dtype=self.dtype)(nn.leaky_relu(h, 0.2).ravel())

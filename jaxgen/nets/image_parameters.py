@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from jaxgen.nets.conv import Conv
 from jaxgen.nets.mlp import ACTIVATIONS, check
 from jaxgen.nets.net import Net, from_linen
 from jaxgen.nets.pixels import compute_dtype, image_shape
@@ -23,13 +24,13 @@ class _ImageParameters(nn.Module):
         height, width, _ = image_shape(x)
         if self.out % (height * width):
             raise ValueError(f"outputs={self.out}; accepted: a multiple of the {height} x {width} pixels of the event.")
-        h = nn.Conv(self.width, (3, 3), dtype=self.dtype)(x)
+        h = Conv(self.width, (3, 3), dtype=self.dtype)(x)
         if cond is not None:
             h = h + nn.Dense(self.width, use_bias=False, dtype=self.dtype)(cond.astype(x.dtype).ravel())[None, None]
         for _ in range(self.depth):
             h = nn.Dense(self.width, dtype=self.dtype)(ACTIVATIONS[self.activation](h))
         zero = nn.initializers.zeros
-        h = nn.Conv(self.out // (height * width), (3, 3), kernel_init=zero, dtype=self.dtype)(ACTIVATIONS[self.activation](h))
+        h = Conv(self.out // (height * width), (3, 3), kernel_init=zero, dtype=self.dtype)(ACTIVATIONS[self.activation](h))
         return jnp.moveaxis(h, -1, 0).ravel().astype(x.dtype)
 
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax.linen.dtypes import promote_dtype
 
+from jaxgen.nets.conv import Conv
 from jaxgen.nets.net import Net, call
 from jaxgen.nets.pixels import Codes, check_sizes, compute_dtype, image_shape, num_features
 
@@ -116,7 +117,7 @@ class _Ends(nn.Module):
     def setup(self) -> None:
         features, groups = self.channels * self.width, self.channels
         self.embed = Codes(self.levels, self.dtype)
-        self.above = nn.Conv(features, (self.reach, 2 * self.reach + 1), padding="VALID", dtype=self.dtype)
+        self.above = Conv(features, (self.reach, 2 * self.reach + 1), padding="VALID", dtype=self.dtype)
         self.left = _Grouped(features, groups, self.reach, True, dtype=self.dtype)
         self.hidden = _Grouped(features, groups, dtype=self.dtype)
         self.head = _Grouped(groups * self.levels, groups, zero=True, dtype=self.dtype)
@@ -159,7 +160,7 @@ class _Layer(nn.Module):
 
     def setup(self) -> None:
         features = self.channels * self.width
-        self.down = nn.Conv(2 * features, (self.reach + 1, 2 * self.reach + 1), padding="VALID", dtype=self.dtype)
+        self.down = Conv(2 * features, (self.reach + 1, 2 * self.reach + 1), padding="VALID", dtype=self.dtype)
         self.across = nn.Dense(2 * features, dtype=self.dtype)
         self.along = _Grouped(2 * features, self.channels, self.reach, halves=2, dtype=self.dtype)
         self.out = _Grouped(features, self.channels, dtype=self.dtype)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from jaxgen import checks
 from jaxgen.nets.conditioned import Attention, GroupNorm, conditioned, dtype_of, num_levels_for, up_to
+from jaxgen.nets.conv import Conv
 from jaxgen.nets.mlp import silu
 from jaxgen.nets.net import Net
 
@@ -23,10 +24,10 @@ class _Block(nn.Module):
 
     @nn.compact
     def __call__(self, h: jax.Array, embedding: jax.Array) -> jax.Array:
-        a = nn.Conv(self.channels, (3, 3), dtype=self.dtype)(silu(GroupNorm()(h)))
+        a = Conv(self.channels, (3, 3), dtype=self.dtype)(silu(GroupNorm()(h)))
         scale, shift = jnp.split(nn.Dense(2 * self.channels, dtype=self.dtype)(embedding), 2)
         a = silu(GroupNorm(affine=False)(a) * (1 + scale) + shift)
-        a = nn.Conv(self.channels, (3, 3), kernel_init=nn.initializers.zeros, dtype=self.dtype)(a)
+        a = Conv(self.channels, (3, 3), kernel_init=nn.initializers.zeros, dtype=self.dtype)(a)
         h = a + (h if h.shape[-1] == self.channels else nn.Dense(self.channels, dtype=self.dtype)(h))
         if not self.attend:
             return h
@@ -56,11 +57,11 @@ class _UNet(nn.Module):
             return level > 0 and h.shape[0] * h.shape[1] <= MAX_ATTENDED
 
         levels = num_levels_for(x.shape[0], x.shape[1], self.num_levels)
-        h = nn.Conv(self.width, (3, 3), dtype=self.dtype)(x)
+        h = Conv(self.width, (3, 3), dtype=self.dtype)(x)
         seen = [h]
         for level in range(levels):
             if level > 0:
-                h = nn.Conv(h.shape[-1], (3, 3), strides=2, dtype=self.dtype)(h)
+                h = Conv(h.shape[-1], (3, 3), strides=2, dtype=self.dtype)(h)
                 seen.append(h)
             for _ in range(self.depth):
                 h = block(h, level, attended(h, level))
@@ -71,8 +72,8 @@ class _UNet(nn.Module):
             for _ in range(self.depth + 1):
                 h = block(jnp.concatenate([h, seen.pop()], -1), level, attended(h, level))
             if level > 0:
-                h = nn.Conv(h.shape[-1], (3, 3), dtype=self.dtype)(up_to(h, *seen[-1].shape[:2]))
-        return nn.Conv(self.out, (3, 3), kernel_init=nn.initializers.zeros, dtype=self.dtype)(silu(GroupNorm()(h)))
+                h = Conv(h.shape[-1], (3, 3), dtype=self.dtype)(up_to(h, *seen[-1].shape[:2]))
+        return Conv(self.out, (3, 3), kernel_init=nn.initializers.zeros, dtype=self.dtype)(silu(GroupNorm()(h)))
 
 
 def unet(
