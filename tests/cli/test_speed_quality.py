@@ -4,8 +4,9 @@ import jax
 import numpy as np
 import pytest
 
-from jaxgen import viz, zoo
-from jaxgen.cli.speed_quality import MODELS, Settings, front, samplers, speed_quality
+from jaxgen import bases, transforms, viz, zoo
+from jaxgen.cli.speed_quality import MODELS, Settings, draws, front, samplers, speed_quality
+from jaxgen.model import Model
 from jaxgen.transform import nfe
 from jaxgen.viz.speed_quality import draw_speed_quality
 
@@ -36,6 +37,12 @@ def test_a_budget_is_what_a_sample_costs_or_the_nearest_below(kind):
     for evaluations, model in found.items():
         # What a transform says it costs may depend on its params; here it is a constant of the sampler.
         assert nfe(model.transform)(None, np.zeros(shape.shape, np.float32), None) == evaluations
+
+
+def test_samples_are_cut_to_the_range_of_images_and_to_their_number():
+    wide = Model(bases.normal((2, 2, 1)), transforms.affine(0.0, 5.0))
+    drawn, speed = draws(wide, (), Settings(num_samples=7, block=4))
+    assert drawn.shape == (7, 2, 2, 1) and np.abs(drawn).max() == 1 and len(np.unique(drawn[:, 0, 0, 0])) > 2 and speed > 0
 
 
 def test_models_are_of_equal_size():

@@ -62,3 +62,36 @@ def test_a_transformer_is_an_entrys_network_too():
     f, z, cond = entry.model.transform, jnp.zeros((4, 6, 1)), jnp.zeros(3)
     event = jax.eval_shape(lambda key: f.forward(f.init(key, z, cond), z, cond), jax.random.key(0))
     assert event.shape == (4, 6, 1) and event.dtype == jnp.float32
+
+
+@pytest.mark.parametrize("name", ["glow", "tarflow"])
+def test_a_flow_of_pixels_starts_in_the_middle_of_its_levels(name):
+    """Untrained these flows turn and permute at most, so the middle of the noise is the middle of the levels."""
+    model = zoo.build(name, (4, 4, 1), levels=6, width=8, num_layers=2, **({"num_scales": 2} if name == "glow" else {"patch": 2})).model
+
+    def middle(key):
+        noise = model.base.sample(seed=key)
+        return model.transform.forward(model.transform.init(key, noise), jnp.zeros_like(noise))
+
+    np.testing.assert_array_equal(jax.jit(middle)(jax.random.key(0)), 3.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "weights", "weight"),
+    [("gan", {}, "r1"), ("wgan_gp", {}, "gradient_penalty"), ("r3gan", {"r1": 0.0}, "r2"), ("r3gan", {"r2": 0.0}, "r1")],
+)
+def test_the_weight_of_each_penalty_reaches_the_game(name, weights, weight):
+    x = jnp.asarray(np.random.default_rng(0).uniform(-1, 1, (4, 4, 4, 1)), jnp.float32)
+    batch, clock = Batch(x, None), Clock(jnp.zeros(()), jnp.ones(()), ())
+
+    def penalty(value):
+        entry = zoo.build(name, (4, 4, 1), width=4, latent_dim=2, **{**weights, weight: value})
+
+        def of(key):
+            first = entry.model.transform.init(key, entry.model.base.sample(seed=key))
+            params, aux = entry.objective.init(key, first, batch)
+            return entry.objective.loss(params, aux, key, batch, clock)[1]["penalty"]
+
+        return float(jax.jit(of)(jax.random.key(0)))
+
+    assert penalty(0.0) == 0 and penalty(4.0) == pytest.approx(2 * penalty(2.0), rel=1e-4) and penalty(2.0) > 0
