@@ -19,10 +19,11 @@ BLURRED = paths.interpolant(variance=lambda t: 0.2**2 + 0 * t)
 
 
 def model(truth):
-    """The truth, tilted by `params[0]` and shifted by `params[1]`, of a flow whose base is the source."""
+    """The truth, tilted by `params[0]` at t = 1/2 and shifted by `params[1]`, of a flow whose base is the source."""
 
     def tilted(f):
-        return lambda params, x, t, cond=None: f((), x, t) + params[0] * x + params[1]
+        # More of it late than early: what belongs to t and what to 1 - t would else weigh alike over all times.
+        return lambda params, x, t, cond=None: f((), x, t) + 2 * params[0] * t * x + params[1]
 
     # Unequal, so that errors of the two drifts cannot cancel.
     drift, back = paths.drifts(truth.velocity, truth.score, 0.5**0.5)
