@@ -6,12 +6,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+# Every second step at least halves the bracket or the last step; 150 are more than float64 has use for.
+MOST_STEPS = 300
+
 
 def monotone_root(f: Callable[[Any, jax.Array], jax.Array], theta: Any, target: jax.Array, low: jax.Array, high: jax.Array) -> jax.Array:
     """The scalar `x` in `[low, high]` with `f(theta, x) = target`, for `f` increasing in `x`.
 
-    Newton steps that fall outside the shrinking bracket are replaced by bisection. The derivative with respect to `theta` and `target`
-    is that of the implicit function theorem, `dx = (dtarget - df/dtheta dtheta) / (df/dx)`; the bracket has none.
+    Newton steps that leave the shrinking bracket, or do not shrink themselves, are replaced by bisection. The derivative with respect to
+    `theta` and `target` is that of the implicit function theorem, `dx = (dtarget - df/dtheta dtheta) / (df/dx)`; the bracket has none.
     """
 
     # The bracket is an argument: a custom rule must not close over values that a surrounding scan is tracing.
@@ -35,17 +38,19 @@ def _newton_in_bracket(f: Callable[[jax.Array], jax.Array], low: jax.Array, high
     eps = jnp.finfo(low.dtype).eps
 
     def unfinished(state: Any) -> jax.Array:
-        low, high, x, moved, i = state
-        return (moved > 2 * eps * (1 + jnp.abs(x))) & (high - low > 2 * eps * (1 + jnp.abs(x))) & (i < 100)
+        low, high, x, moved, _, i = state
+        return (moved > 2 * eps * (1 + jnp.abs(x))) & (high - low > 2 * eps * (1 + jnp.abs(x))) & (i < MOST_STEPS)
 
     def step(state: Any) -> Any:
-        low, high, x, _, i = state
+        low, high, x, moved, before, i = state
         value, slope = value_and_slope(x)
         low, high = jnp.where(value <= 0, x, low), jnp.where(value >= 0, x, high)
         newton = x - value / slope
-        # NaN and infinite steps fail the comparison too, so they bisect.
-        new = jnp.where((newton >= low) & (newton <= high), newton, low + 0.5 * (high - low))
-        return low, high, new, jnp.abs(new - x), i + 1
+        # Steps that do not halve within two may crawl or swing from side to side (Numerical Recipes, section 9.4). NaN and infinite ones
+        # fail the comparisons too, so they bisect.
+        good = (newton >= low) & (newton <= high) & (2 * jnp.abs(newton - x) <= before)
+        new = jnp.where(good, newton, low + 0.5 * (high - low))
+        return low, high, new, jnp.abs(new - x), moved, i + 1
 
-    middle = low + 0.5 * (high - low)
-    return jax.lax.while_loop(unfinished, step, (low, high, middle, jnp.full_like(middle, jnp.inf), 0))[2]
+    middle, wide = low + 0.5 * (high - low), jnp.full_like(low, jnp.inf)
+    return jax.lax.while_loop(unfinished, step, (low, high, middle, wide, wide, 0))[2]

@@ -57,6 +57,20 @@ def test_a_flat_stretch_falls_back_to_bisection(x64):
         np.testing.assert_allclose(x, 3.5, rtol=1e-10)
 
 
+@pytest.mark.parametrize("steepness", [3.0, 30.0, 1000.0])
+def test_a_staircase_is_climbed(steepness, x64):
+    """Newton's steps from one tread to the next swing to and fro between them for ever, inside the bracket."""
+
+    def staircase(theta, x):
+        return 0.1 * x + jnp.tanh(theta * (x - 1)) + jnp.tanh(theta * (x + 0.7))
+
+    with x64():
+        target = jnp.linspace(-3, 3, 400)
+        theta, low, high = (jnp.full(400, a) for a in (steepness, -60.0, 60.0))
+        x = jax.vmap(lambda *args: monotone_root(staircase, *args))(theta, target, low, high)
+        np.testing.assert_allclose(staircase(theta, x), target, atol=1e-12)
+
+
 def test_safe_norm_is_the_norm_with_gradient_zero_at_the_origin():
     x = jnp.asarray([[3.0, 4.0], [0.0, 0.0]])
     np.testing.assert_allclose(safe_norm(x), [5.0, 0.0], rtol=1e-6)
