@@ -153,14 +153,17 @@ def solver_order(key: jax.Array, model: Model, params: Any, num_steps: int = 32,
 
 
 def sampler_order(key: jax.Array, build: Callable[[int], Model], params: Any, num_steps: int = 64) -> float:
-    """The measured order of `build(num_steps)`'s own steps: of a stochastic sampler the strong one, its increments joined in pairs."""
+    """The measured order of `build(num_steps)`'s own steps: of a stochastic sampler the strong one, its increments joined in pairs.
+
+    Of 1,024 noises: with 64, the median of a stochastic sampler's differences leaves an order of 0.5 uncertain by a tenth.
+    """
     models = [build(n * num_steps) for n in (1, 2, 4)]
 
     def run(model: Model, z: Any) -> np.ndarray:
         return np.asarray(jax.jit(over_batch(model.transform).forward)(_double(params), z))
 
     with jax.enable_x64(True):
-        z = _double(jax.vmap(lambda k: models[-1].base.sample(seed=k))(jax.random.split(key, 64)))
+        z = _double(jax.vmap(lambda k: models[-1].base.sample(seed=k))(jax.random.split(key, 1_024)))
         states = []
         for model in reversed(models):
             states.insert(0, run(model, z))
