@@ -107,11 +107,14 @@ def round_trip_law(key: jax.Array, model: Model, params: Any, x: np.ndarray) -> 
     return _at_most(float(np.max(np.abs(np.asarray(back) - x) / (1 + np.abs(x)))), tolerance(model))
 
 
-def coverage(found: LogProb, truth: np.ndarray, wanted: float = 0.95) -> Finding:
-    """The share of events whose certified interval holds `truth` `(n,)`, held to three standard errors of a share below `wanted`."""
+def coverage(found: LogProb, truth: np.ndarray, wanted: float = 0.95, *, truth_bound: np.ndarray | float = 0.0) -> Finding:
+    """The share of events whose certified interval holds `truth` `(n,)`, held to three standard errors of a share below `wanted`.
+
+    truth_bound: half width of the interval around a truth that is itself estimated; the two errors are independent.
+    """
     assert found.certificate is not None
     value = np.asarray(found.value)
-    share = float(np.mean((np.abs(value - truth) <= found.certificate.bound) | (value == truth)))
+    share = float(np.mean((np.abs(value - truth) <= np.hypot(found.certificate.bound, truth_bound)) | (value == truth)))
     limit = wanted - 3 * float(np.sqrt(wanted * (1 - wanted) / len(value)))
     return Finding(share, limit, share >= limit)
 
