@@ -41,44 +41,51 @@ def quantised_decoder(decoder: Net, encoder: Net, num_codes: int, code_dim: int,
     def vectors(params: Any, x: jax.Array, cond: Any) -> jax.Array:
         return encoder.apply(params["encoder"], centred(x, levels), cond).reshape(-1, code_dim)
 
-    def nearest(params: Any, e: jax.Array) -> jax.Array:
-        book = params["book"]
-        return jnp.argmin(jnp.sum(book**2, 1)[None] - 2 * e @ book.T, 1)
-
-    def looked_up(params: Any, k: jax.Array) -> jax.Array:
-        return jax.nn.one_hot(k, num_codes, dtype=params["book"].dtype) @ params["book"]
-
     def decode(params: Any, v: jax.Array, cond: Any = None) -> jax.Array:
         return cells(decoder.apply(params["decoder"], v.ravel(), cond), levels)
 
     def of_codes(params: Any, codes: jax.Array, cond: Any) -> jax.Array:
-        return decode(params, looked_up(params, codes.astype(jnp.int32)), cond)
+        return decode(params, _looked_up(params["book"], codes.astype(jnp.int32)), cond)
 
     def forward(params: Any, z: Any, cond: Any = None) -> jax.Array:
         return value_in(of_codes(params, z["codes"], cond), z["noise"])
 
     def inverse(params: Any, x: jax.Array, cond: Any = None, key: Any = None) -> Preimage:
         e = vectors(params, x, cond)
-        k = nearest(params, e)
-        noise, log_likelihood = middle(decode(params, e + jax.lax.stop_gradient(looked_up(params, k) - e), cond), x)
+        k = _nearest(params["book"], e)
+        noise, log_likelihood = middle(decode(params, e + jax.lax.stop_gradient(_looked_up(params["book"], k) - e), cond), x)
         return Preimage({"codes": k.astype(x.dtype), "noise": noise}, log_likelihood)
 
     def quantisation_error(params: Any, x: jax.Array, cond: Any = None) -> tuple[jax.Array, jax.Array]:
         e = vectors(params, x, cond)
-        book = looked_up(params, nearest(params, e))
+        book = _looked_up(params["book"], _nearest(params["book"], e))
         return jnp.sum((jax.lax.stop_gradient(e) - book) ** 2), jnp.sum((e - jax.lax.stop_gradient(book)) ** 2)
 
     def data_init(params: Any, x: jax.Array, cond: Any = None, keys: Any = None) -> tuple[Any, Any]:
         found = jax.vmap(lambda x, c: vectors(params, x, c))(x, cond).reshape(-1, code_dim)
-        order = jax.random.permutation(keys[0], found.shape[0])
-        params = {**params, "book": found[order[jnp.arange(num_codes) % found.shape[0]]]}
+        params = {**params, "book": _some_of(found, num_codes, keys[0])}
         return params, jax.vmap(lambda x, c: inverse(params, x, c).z)(x, cond)
 
     def stages(params: Any, z: Any, cond: Any = None) -> jax.Array:
         return jnp.stack([mean_of(of_codes(params, z["codes"], cond)), forward(params, z, cond)])
 
     def codes(params: Any, x: jax.Array, cond: Any = None) -> jax.Array:
-        return nearest(params, vectors(params, x, cond))
+        return _nearest(params["book"], vectors(params, x, cond))
 
     parts = {"codes": codes, "quantisation_error": quantisation_error, "data_init": data_init, "stages": stages}
     return Transform(init, forward, inverse, None, Density.LOWER_BOUND, {**parts, "nfe": lambda params, z, cond=None: 1})
+
+
+def _nearest(book: jax.Array, e: jax.Array) -> jax.Array:
+    """The code, `(M,)`, whose vector is nearest to each of `e` `(M, code_dim)`."""
+    return jnp.argmin(jnp.sum(book**2, 1)[None] - 2 * e @ book.T, 1)
+
+
+def _looked_up(book: jax.Array, k: jax.Array) -> jax.Array:
+    return jax.nn.one_hot(k, book.shape[0], dtype=book.dtype) @ book
+
+
+def _some_of(vectors: jax.Array, num: int, key: jax.Array) -> jax.Array:
+    """`num` of the vectors in random order, again from the first where there are fewer."""
+    order = jax.random.permutation(key, vectors.shape[0])
+    return vectors[order[jnp.arange(num) % vectors.shape[0]]]
