@@ -44,7 +44,7 @@ def distillation(
     def of_teacher(clock: Clock, aux: Any) -> Clock:
         return Clock(clock.step, jnp.round(share * clock.num_steps).astype(clock.num_steps.dtype), aux["teacher"])
 
-    def update(own: Any, aux: Any, key: jax.Array, batch: Batch, clock: Clock) -> Any:
+    def update_teacher(own: Any, aux: Any, key: jax.Array, batch: Batch, clock: Clock) -> Any:
         assert taught is not None and taught.update is not None
         return {**aux, "aux": taught.update(aux["teacher"], aux["aux"], key, batch, of_teacher(clock, aux))}
 
@@ -69,4 +69,5 @@ def distillation(
 
     if taught is None:
         return Objective(start, loss)
-    return Objective(start, loss, update=None if taught.update is None else update, prepare=taught.prepare)
+    update = None if taught.update is None else update_teacher
+    return Objective(start, loss, update=update, prepare=taught.prepare, prepared=share * taught.prepared)
