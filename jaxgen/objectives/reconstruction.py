@@ -19,7 +19,7 @@ def reconstruction(model: Model, finish: Callable[..., Any] | None = None) -> Ob
 
     def loss(params: Any, aux: Any, key: jax.Array, batch: Batch, clock: Clock) -> tuple[jax.Array, dict[str, jax.Array]]:
         again = jax.vmap(lambda x, c: decode(params, encode(params, x, c), c))(batch.x, batch.cond)
-        error = jnp.mean(jnp.sum((batch.x - again) ** 2, -1))
+        error = jnp.mean(jnp.sum((batch.x - again) ** 2, tuple(range(1, batch.x.ndim))))
         return error, {"squared_error": error}
 
     return Objective(no_aux, loss, NEEDS, finish=finish)
