@@ -29,9 +29,7 @@ def distillation(
         raise ValueError("distillation: give the objective that trains the teacher, taught=, or the params it has, params=; one of them.")
     checks.number("distillation: share", share, above=0, below=1)
     checks.number("distillation: pairs", pairs, above=0, most=1)
-    shapes = [jax.tree.map(jnp.shape, jax.eval_shape(lambda m=m: m.base.sample(seed=jax.random.key(0)))) for m in (model, teacher)]
-    if shapes[0] != shapes[1]:
-        raise PairingError(f"distillation: the model's noise is {shapes[0]} and the teacher's {shapes[1]}; both have to take the same.")
+    _check_noise(model, teacher)
 
     def start(key: jax.Array, own: Any, batch: Batch) -> tuple[Any, Any]:
         if taught is None:
@@ -71,3 +69,10 @@ def distillation(
         return Objective(start, loss)
     update = None if taught.update is None else update_teacher
     return Objective(start, loss, update=update, prepare=taught.prepare, prepared=share * taught.prepared)
+
+
+def _check_noise(model: Model, teacher: Model) -> None:
+    """PairingError unless both take noise of one shape."""
+    shapes = [jax.tree.map(jnp.shape, jax.eval_shape(lambda m=m: m.base.sample(seed=jax.random.key(0)))) for m in (model, teacher)]
+    if shapes[0] != shapes[1]:
+        raise PairingError(f"distillation: the model's noise is {shapes[0]} and the teacher's {shapes[1]}; both have to take the same.")
