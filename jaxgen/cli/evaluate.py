@@ -99,7 +99,7 @@ def _bits(figures: dict[str, Any], entry: Entry, dataset: Dataset) -> dict[str, 
 def _reference(dataset: Dataset, most: int, seed: int) -> evaluation.Reference:
     """Test events and training events as the independent real sample, in the data's own units."""
     units, cond = dataset.units, dataset.test_cond
-    if cond is not None and units is not None and units.cond_loc is not None:
+    if cond is not None and units is not None and units.cond_loc is not None and units.cond_scale is not None:
         cond = (units.cond_loc + units.cond_scale * np.asarray(cond, np.float64)).astype(np.float32)
     # At random, as some sets are sorted by class.
     rng = np.random.default_rng(seed)

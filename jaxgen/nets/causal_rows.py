@@ -27,6 +27,7 @@ def causal_rows(
     Attention among the rows so far (arXiv 2412.06329, section 3.1), in `depth` pre-norm blocks of equal shape that run in one `lax.scan`; a
     row's place is learned and turns queries and keys. `substitute` keeps keys and values, so that it computes each row once. `dtype`
     "bfloat16" computes in it with float32 params; `remat` computes the blocks again in the backward pass.
+    Raises ValueError for sizes below 1, another `dtype`, or events of other than two axes.
     """
     checks.count("outputs", outputs)
     for name, size in (("width", width), ("depth", depth), ("num_heads", num_heads)):

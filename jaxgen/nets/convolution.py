@@ -96,6 +96,7 @@ def conv_encoder(out: int, *, width: int = 32, depth: int = 1, activation: str =
     """`apply(params, x (height, width, channels), cond (c,) or None) -> (out,)`, sides from 4 to 64: residual blocks, `depth` at each size.
 
     `width` channels at the image's own size, twice and then four times as many at the coarser ones (`sizes`).
+    Raises ValueError for sizes it cannot use, an unknown activation, or an image beyond those sides.
     """
     _check(width, depth, activation)
     checks.count("out", out)

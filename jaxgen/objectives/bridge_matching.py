@@ -52,10 +52,11 @@ def bridge_matching(
     checks.count("bridge_matching: rounds", rounds)
     checks.count("bridge_matching: times_per_pair", times_per_pair)
     require("bridge_matching", model, frozenset(NEEDS))
-    fields = tuple(model.transform.parts[part] for part in NEEDS)
+    fields = drift, backward_drift = tuple(model.transform.parts[part] for part in NEEDS)
     paired = pairing(model, resolve(coupling))
     processes = [
-        over_batch(bridge_sde(model.transform.init, *fields, sigma, num_steps, reverse=way, method="heun")) for way in (False, True)
+        over_batch(bridge_sde(model.transform.init, drift, backward_drift, sigma, num_steps, reverse=way, method="heun"))
+        for way in (False, True)
     ]
 
     def init(key: jax.Array, params: Any, batch: Batch) -> tuple[Any, Any]:

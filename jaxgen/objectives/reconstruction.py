@@ -13,7 +13,10 @@ NEEDS = frozenset({"encode", "decode"})
 
 
 def reconstruction(model: Model, finish: Callable[..., Any] | None = None) -> Objective:
-    """Minimise the mean squared error of `decode(encode(x))`, per event. Needs the parts `encode` and `decode`."""
+    """Minimise the mean squared error of `decode(encode(x))`, per event. Needs the parts `encode` and `decode`.
+
+    Raises PairingError without them.
+    """
     require("reconstruction", model, NEEDS)
     encode, decode = model.transform.parts["encode"], model.transform.parts["decode"]
 

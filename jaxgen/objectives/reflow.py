@@ -37,6 +37,7 @@ def reflow(
     solver: of the frozen flow, `fixed(8, "midpoint")` by default. An optimiser with `cycles=rounds` lets every round settle.
 
     Needs the part `velocity`, and a base whose noise has the shape of an event. The loss on held-out events is that of the last round.
+    Raises ValueError for counts below 1, PairingError without the part.
     """
     checks.count("reflow: rounds", rounds)
     checks.count("reflow: times_per_pair", times_per_pair)

@@ -34,7 +34,7 @@ def block_autoregressive(width: int = 8, depth: int = 2) -> Transform:
     logarithms (eqs. 10 to 12), is exact. To it is added `exp(skip_i) x_i`, as in the paper's residual form: tanh alone has a bounded
     image, and the density would integrate to less than one. `inverse` is one evaluation; `forward` finds one root a coordinate, in order,
     and evaluates every unit once. params: `skip` `(d,)` and `layers`, each `{"free", "diagonal", "bias"}`, the first with `"cond"` too
-    where there is a condition.
+    where there is a condition. Raises ValueError for a width or depth below 1.
     """
     checks.count("block_autoregressive: width", width)
     checks.count("block_autoregressive: depth", depth)

@@ -25,6 +25,7 @@ def quantised_decoder(decoder: Net, encoder: Net, num_codes: int, code_dim: int,
     `decoder` maps the vectors `(M code_dim,)` to logits as in `discrete_decoder`, `encoder` the event scaled to [-1, 1] to `(M code_dim,)`.
     params: `{"book": (num_codes, code_dim), "decoder", "encoder"}`. parts: `codes (params, x, cond) -> (M,)` and `data_init`, which sets the
     book to vectors of a batch, so that no code starts out of reach.
+    Raises ValueError for fewer than two codes, a `code_dim` below 1, or too few levels.
     """
     check_levels("quantised_decoder", levels)
     checks.count("quantised_decoder: num_codes", num_codes, 2)

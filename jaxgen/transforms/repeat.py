@@ -49,14 +49,13 @@ class _Loop(NamedTuple):
 
 def _repeated(loop: _Loop, f: Transform | Batched, batched: bool) -> Batched:
     """The forms of all layers from those of one, over one event or, `batched`, many."""
-    layer_inverse, layer_log_det = f.inverse, f.forward_and_log_det
+    layer_inverse: Any = f.inverse
+    layer_log_det: Any = f.forward_and_log_det
 
     def forward(params: Any, z: Any, cond: Any = None) -> Any:
         return loop.through(lambda z, p: f.forward(p, z, cond), z, params)
 
     def inverse(params: Any, x: Any, cond: Any = None, key: Any = None) -> Preimage:
-        assert layer_inverse is not None
-
         def step(carry: Any, layer: Any) -> Any:
             p, k = layer
             pre = layer_inverse(p, carry.z, cond, k)
@@ -66,8 +65,6 @@ def _repeated(loop: _Loop, f: Transform | Batched, batched: bool) -> Batched:
         return loop.through(step, Preimage(x, zero, zero), (params, _split(key, loop.num)), reverse=True)
 
     def forward_and_log_det(params: Any, z: Any, cond: Any = None) -> tuple[Any, jax.Array]:
-        assert layer_log_det is not None
-
         def step(carry: Any, p: Any) -> Any:
             x, log_det = layer_log_det(p, carry[0], cond)
             return x, carry[1] + log_det

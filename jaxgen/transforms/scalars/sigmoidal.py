@@ -25,6 +25,7 @@ def deep_sigmoidal(num_units: int = 4, num_layers: int = 2, spread: float = 1.0,
 
     The network maps data to noise, so `inverse` is one evaluation and `forward` solves for the root; its image is all of R, since the
     logits of a mixture grow with the smallest of its slopes. At `theta = 0` it is near the identity, with biases over [-spread, spread].
+    Raises ValueError for counts below 1, or a `min_slope` outside (0, 1).
     """
     checks.count("deep_sigmoidal: num_units", num_units)
     checks.count("deep_sigmoidal: num_layers", num_layers)

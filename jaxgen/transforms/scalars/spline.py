@@ -19,6 +19,7 @@ def rational_quadratic(
     periodic: both ends share one free slope instead of the slope 1 of the tails, and the interval is half open, as on a circle.
 
     The direct formula (eqs. 4 and 5) serves `inverse`, from data to noise, which training runs; the quadratic's root (eqs. 6 to 8) `forward`.
+    Raises ValueError for fewer than two bins, a bound that is not positive, or least bins or slopes that leave no room.
     """
     checks.count("rational_quadratic: num_bins", num_bins, 2)
     checks.number("rational_quadratic: bound", bound, above=0)
