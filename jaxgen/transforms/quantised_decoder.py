@@ -1,6 +1,7 @@
 """Codes from a learned book in front of a decoder of discrete events: the transform of a vector-quantised autoencoder."""
 
-from typing import Any
+import functools
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -31,6 +32,8 @@ def quantised_decoder(decoder: Net, encoder: Net, num_codes: int, code_dim: int,
     checks.count("quantised_decoder: num_codes", num_codes, 2)
     checks.count("quantised_decoder: code_dim", code_dim)
 
+    nets = _Networks(decoder, encoder, code_dim, levels)
+
     def init(key: jax.Array, z: Any, cond: Any = None) -> Any:
         keys = jax.random.split(key, 3)
         return {
@@ -39,42 +42,59 @@ def quantised_decoder(decoder: Net, encoder: Net, num_codes: int, code_dim: int,
             "encoder": encoder.init(keys[2], z["noise"], cond),
         }
 
-    def vectors(params: Any, x: jax.Array, cond: Any) -> jax.Array:
-        return encoder.apply(params["encoder"], centred(x, levels), cond).reshape(-1, code_dim)
-
-    def decode(params: Any, v: jax.Array, cond: Any = None) -> jax.Array:
-        return cells(decoder.apply(params["decoder"], v.ravel(), cond), levels)
-
-    def of_codes(params: Any, codes: jax.Array, cond: Any) -> jax.Array:
-        return decode(params, _looked_up(params["book"], codes.astype(jnp.int32)), cond)
-
     def forward(params: Any, z: Any, cond: Any = None) -> jax.Array:
-        return value_in(of_codes(params, z["codes"], cond), z["noise"])
-
-    def inverse(params: Any, x: jax.Array, cond: Any = None, key: Any = None) -> Preimage:
-        e = vectors(params, x, cond)
-        k = _nearest(params["book"], e)
-        noise, log_likelihood = middle(decode(params, e + jax.lax.stop_gradient(_looked_up(params["book"], k) - e), cond), x)
-        return Preimage({"codes": k.astype(x.dtype), "noise": noise}, log_likelihood)
-
-    def quantisation_error(params: Any, x: jax.Array, cond: Any = None) -> tuple[jax.Array, jax.Array]:
-        e = vectors(params, x, cond)
-        book = _looked_up(params["book"], _nearest(params["book"], e))
-        return jnp.sum((jax.lax.stop_gradient(e) - book) ** 2), jnp.sum((e - jax.lax.stop_gradient(book)) ** 2)
-
-    def data_init(params: Any, x: jax.Array, cond: Any = None, keys: Any = None) -> tuple[Any, Any]:
-        found = jax.vmap(lambda x, c: vectors(params, x, c))(x, cond).reshape(-1, code_dim)
-        params = {**params, "book": _some_of(found, num_codes, keys[0])}
-        return params, jax.vmap(lambda x, c: inverse(params, x, c).z)(x, cond)
+        return value_in(nets.of_codes(params, z["codes"], cond), z["noise"])
 
     def stages(params: Any, z: Any, cond: Any = None) -> jax.Array:
-        return jnp.stack([mean_of(of_codes(params, z["codes"], cond)), forward(params, z, cond)])
+        return jnp.stack([mean_of(nets.of_codes(params, z["codes"], cond)), forward(params, z, cond)])
 
     def codes(params: Any, x: jax.Array, cond: Any = None) -> jax.Array:
-        return _nearest(params["book"], vectors(params, x, cond))
+        return _nearest(params["book"], nets.vectors(params, x, cond))
 
-    parts = {"codes": codes, "quantisation_error": quantisation_error, "data_init": data_init, "stages": stages}
+    error, from_data = functools.partial(_quantisation_error, nets), functools.partial(_data_init, nets)
+    parts = {"codes": codes, "quantisation_error": error, "data_init": from_data, "stages": stages}
+    inverse = functools.partial(_inverse, nets)
     return Transform(init, forward, inverse, None, Density.LOWER_BOUND, {**parts, "nfe": lambda params, z, cond=None: 1})
+
+
+class _Networks(NamedTuple):
+    """Both ways between events and vectors; the functions below that take it first are the transform's."""
+
+    decoder: Net
+    encoder: Net
+    code_dim: int
+    levels: int
+
+    def vectors(self, params: Any, x: jax.Array, cond: Any) -> jax.Array:
+        """`(M, code_dim)` of an event."""
+        return self.encoder.apply(params["encoder"], centred(x, self.levels), cond).reshape(-1, self.code_dim)
+
+    def decode(self, params: Any, v: jax.Array, cond: Any = None) -> jax.Array:
+        """The probabilities of the pixels given vectors `(M, code_dim)`."""
+        return cells(self.decoder.apply(params["decoder"], v.ravel(), cond), self.levels)
+
+    def of_codes(self, params: Any, codes: jax.Array, cond: Any) -> jax.Array:
+        """The probabilities of the pixels given codes `(M,)`."""
+        return self.decode(params, _looked_up(params["book"], codes.astype(jnp.int32)), cond)
+
+
+def _inverse(nets: _Networks, params: Any, x: jax.Array, cond: Any = None, key: Any = None) -> Preimage:
+    e = nets.vectors(params, x, cond)
+    k = _nearest(params["book"], e)
+    noise, log_likelihood = middle(nets.decode(params, e + jax.lax.stop_gradient(_looked_up(params["book"], k) - e), cond), x)
+    return Preimage({"codes": k.astype(x.dtype), "noise": noise}, log_likelihood)
+
+
+def _quantisation_error(nets: _Networks, params: Any, x: jax.Array, cond: Any = None) -> tuple[jax.Array, jax.Array]:
+    e = nets.vectors(params, x, cond)
+    book = _looked_up(params["book"], _nearest(params["book"], e))
+    return jnp.sum((jax.lax.stop_gradient(e) - book) ** 2), jnp.sum((e - jax.lax.stop_gradient(book)) ** 2)
+
+
+def _data_init(nets: _Networks, params: Any, x: jax.Array, cond: Any = None, keys: Any = None) -> tuple[Any, Any]:
+    found = jax.vmap(lambda x, c: nets.vectors(params, x, c))(x, cond).reshape(-1, nets.code_dim)
+    params = {**params, "book": _some_of(found, params["book"].shape[0], keys[0])}
+    return params, jax.vmap(lambda x, c: _inverse(nets, params, x, c).z)(x, cond)
 
 
 def _nearest(book: jax.Array, e: jax.Array) -> jax.Array:
