@@ -27,3 +27,9 @@ def number(
         named = (("above", above), ("at least", least), ("below", below), ("at most", most))
         limits = [f"{word} {limit:g}" for word, limit in named if math.isfinite(limit)]
         raise ValueError(f"{name}={value!r}; accepted: a finite number{' ' * bool(limits)}{' and '.join(limits)}.")
+
+
+def counts(where: str, **values: Any) -> None:
+    """`count` for each of the values of `where`, by name: ValueError for the first that is no integer of at least 1."""
+    for name, value in values.items():
+        count(f"{where}: {name}", value)

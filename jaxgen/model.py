@@ -164,6 +164,7 @@ def interpolate(
     """`num_points` events `(num_points, *event)` from `x0` to `x1` (one event each), straight in the noise between their preimages.
 
     `path="spherical"` follows the great circle instead, which keeps a Gaussian noise's norm typical. Both ends share one `key`.
+    Raises ValueError for another `path`, fewer than one point, or a model without an inverse.
     """
     if path not in ("linear", "spherical"):
         raise ValueError(f'interpolate: path={path!r}; accepted: "linear", "spherical".')

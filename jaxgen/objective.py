@@ -40,9 +40,10 @@ class Objective(NamedTuple):
              between two players is one scalar `L_G(theta, stop(phi)) + L_D(stop(theta), phi)`, which has both players' gradients.
     needs:   names of the transform's parts it uses.
     update:  `(params, aux, key, batch, clock) -> aux`, state that has no gradient, such as a frozen teacher; optional.
-    prepare: `(key, batch) -> batch`, work on the host in numpy, such as an optimal-transport plan; optional.
+    prepare: `(key, batch) -> batch`, work on the host in numpy, such as an optimal-transport plan; optional. It may set `z` and nothing else.
     finish:  `(params, aux, data) -> params`, after the fit, such as the Gaussian of an autoencoder's codes; optional.
     parts:   pure functions of aux for pictures and diagnostics, such as `critic (aux, x, cond) -> scalar`.
+    prepared: the share of the fit, from its beginning, whose batches are prepared; `loss` does not read their `z` after it.
     data_free: whether it learns from something else than events, such as an unnormalised density; then `fit` is given None for data.
     """
 
@@ -54,6 +55,7 @@ class Objective(NamedTuple):
     finish: Callable[..., Any] | None = None
     parts: Mapping[str, Callable[..., Any]] = MappingProxyType({})
     data_free: bool = False
+    prepared: float = 1.0
 
 
 class PairingError(TypeError):

@@ -34,6 +34,7 @@ def student_t(shape: Sequence[int], df: float) -> Base:
     """Independent standard Student t noise of shape `shape` with `df` > 0 degrees of freedom, fixed (arXiv 1907.04481, section 3.2).
 
     log density: `log Gamma((df + 1)/2) - log Gamma(df/2) - log(df pi)/2 - (df + 1)/2 log(1 + z^2 / df)`, finite for any finite z.
+    Raises ValueError for a `df` that is not positive.
     """
     if not (isinstance(df, int | float) and math.isfinite(df) and df > 0):
         raise ValueError(f"student_t: df={df!r}; accepted: a finite number above 0.")

@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 ENDINGS = (".npy", ".csv")
@@ -44,3 +45,11 @@ def file(option: str, path: Path | None) -> None:
     above = [] if path is None else [p for p in path.parents if p.exists() and not p.is_dir()]
     if above:
         raise ValueError(f"{option} {path}: {above[0]} is a file, not a folder.")
+
+
+def seeds(values: Sequence[int]) -> None:
+    """ValueError unless there is a seed, and each is one."""
+    if not values:
+        raise ValueError("--seeds: give at least one.")
+    for value in values:
+        seed(value, "--seeds")

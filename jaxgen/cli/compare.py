@@ -1,6 +1,5 @@
 """`jaxgen compare`: every entry on the same data, and one page that shows them side by side."""
 
-import json
 import os
 import sys
 import time
@@ -16,7 +15,7 @@ from jaxgen import data as datasets
 from jaxgen import viz
 from jaxgen.cli import arguments
 from jaxgen.cli.picture import density_grid, follow, picture
-from jaxgen.cli.run_folder import clear, open_folder
+from jaxgen.cli.run_folder import clear, earlier_rows, open_folder
 from jaxgen.evaluation import Reference, evaluate, mean_nfe, reference, too_good
 from jaxgen.training import Fitted, TrainingDiverged, fit
 from jaxgen.transform import Density
@@ -70,17 +69,14 @@ def compare(
         raise ValueError(f"--models {' '.join(unknown)}: accepted: all, {', '.join(NAMES)}.")
     arguments.count("--steps", steps)
     arguments.count("--num-params", num_params)
-    if not seeds:
-        raise ValueError("--seeds: give at least one.")
-    for seed in seeds:
-        arguments.seed(seed, "--seeds")
+    arguments.seeds(seeds)
     options: dict[str, Any] = {} if columns is None else {"columns": columns}
     if datasets.is_images(data):
         raise ValueError(f"--data {data}: holds images; compare is for vectors. Train a model on images by jaxgen train.")
     dataset = datasets.load(data, **options)
     out = open_folder(out, resume, overwrite)
     settings = {"data": data, "columns": columns and list(columns), "num_params": num_params, "quick": quick, "steps": steps}
-    results = _read_results(out, settings) if resume else []
+    results = earlier_rows(out, settings) if resume else []
     if overwrite:
         clear(out)
     budget = QUICK if quick else FULL
@@ -248,18 +244,6 @@ def _write(run: _Run, results: list[dict[str, Any]]) -> None:
 
 def _picture_name(model: str, seed: int) -> str:
     return f"{model}-{seed}.png"
-
-
-def _read_results(out: Path, settings: dict[str, Any]) -> list[dict[str, Any]]:
-    """The entries that are done. ValueError where they were run on other data or with another budget: one page compares like with like."""
-    path = out / "results.json"
-    results = json.loads(path.read_text()) if path.is_file() else []
-    for result in results:
-        there = result.get("settings", settings)
-        other = [f"{name} {there[name]}, not {here}" for name, here in settings.items() if there.get(name, here) != here]
-        if other:
-            raise ValueError(f"--resume {out}: {result['model']} was run there with {'; '.join(other)}; use the same, or another folder.")
-    return results
 
 
 def _plain(value: Any) -> Any:

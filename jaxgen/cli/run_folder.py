@@ -2,7 +2,9 @@
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 # A file that says whose the folder is, the keys it then has, and what belongs to it.
 _RUNS = {
@@ -58,3 +60,15 @@ def _foreign(out: Path, head: str) -> str | None:
         return found[0]
     rows = value if isinstance(value, list) else [value]
     return None if all(isinstance(row, dict) and set(keys) <= set(row) for row in rows) else head
+
+
+def earlier_rows(out: Path, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rows of `results.json` in `out`. ValueError where they were made with other settings: one page compares like with like."""
+    path = out / "results.json"
+    rows = json.loads(path.read_text()) if path.is_file() else []
+    for row in rows:
+        there = row.get("settings", settings)
+        other = [f"{name} {there[name]}, not {here}" for name, here in settings.items() if there.get(name, here) != here]
+        if other:
+            raise ValueError(f"--resume {out}: {row['model']} was run there with {'; '.join(other)}; use the same, or another folder.")
+    return rows

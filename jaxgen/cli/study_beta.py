@@ -1,7 +1,6 @@
 """`jaxgen study beta`: what the weight of the rate does to a variational autoencoder, from none to ten times the bound's."""
 
 import functools
-import json
 import sys
 import time
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 from jaxgen import data as datasets
 from jaxgen import viz
 from jaxgen.cli import arguments
-from jaxgen.cli.run_folder import clear, open_folder
+from jaxgen.cli.run_folder import clear, earlier_rows, open_folder
 from jaxgen.cli.study_beta_page import line, strip, write_page
 from jaxgen.evaluation import (
     active_units,
@@ -91,30 +90,44 @@ def beta(
     images = black_and_white(data, data_dir)
     out = open_folder(out, resume, overwrite)
     settings = {"study": "beta", "data": data, "latent_dim": latent_dim, "width": width, "batch_size": batch_size, **budget._asdict()}
-    rows = _earlier(out, settings) if resume else []
+    rows = earlier_rows(out, settings) if resume else []
     if overwrite:
         clear(out)
     start = time.perf_counter()
     entries = {b: build("beta_vae", images.train.shape[1:], beta=b, latent_dim=latent_dim, width=width) for b in dict.fromkeys(betas)}
-    todo = [(b, seed) for seed in dict.fromkeys(seeds) for b in entries]
+    study = _Study(entries, images, budget, batch_size, out, settings)
+    try:
+        _run_all(study, [(b, seed) for seed in dict.fromkeys(seeds) for b in entries], rows, start)
+    except KeyboardInterrupt:
+        print("interrupted; what is done is kept. Go on with --resume.", file=sys.stderr)
+        return 130
+    write_page(out, rows, settings, len(images.train))
+    print(f"{len(rows)} runs in {time.perf_counter() - start:.0f} s; the page is {out / 'report.html'}")
+    return int(any(r["status"] != "ok" for r in rows))
+
+
+class _Study(NamedTuple):
+    """What all runs share; `entries` by beta."""
+
+    entries: dict[float, Entry]
+    images: Images
+    budget: Budget
+    batch_size: int
+    out: Path
+    settings: dict[str, Any]
+
+
+def _run_all(study: _Study, todo: list[tuple[float, int]], rows: list[dict[str, Any]], start: float) -> None:
+    """The runs that `rows` lacks, each written when it is done."""
     done = {(r["beta"], r["seed"]) for r in rows if r["status"] == "ok"}
-    # One model serves all betas: it is the objective that differs, and what reads the model is compiled once.
-    model = next(iter(entries.values())).model
     for i, (b, seed) in enumerate(todo, 1):
         if (b, seed) in done:
             continue
         rows[:] = [r for r in rows if (r["beta"], r["seed"]) != (b, seed)]
-        try:
-            row = _one(entries[b], model, b, seed, images, budget, batch_size, out)
-        except KeyboardInterrupt:
-            print("interrupted; what is done is kept. Go on with --resume.", file=sys.stderr)
-            return 130
-        rows.append({**row, "settings": settings})
-        write_json(out / "results.json", rows)
+        row = _one(study, b, seed)
+        rows.append({**row, "settings": study.settings})
+        write_json(study.out / "results.json", rows)
         print(f"[{i}/{len(todo)}] {line(row)}; {time.perf_counter() - start:.0f} s so far", flush=True)
-    write_page(out, rows, settings, len(images.train))
-    print(f"{len(rows)} runs in {time.perf_counter() - start:.0f} s; the page is {out / 'report.html'}")
-    return int(any(r["status"] != "ok" for r in rows))
 
 
 def black_and_white(data: str, data_dir: Path | None) -> Images:
@@ -134,21 +147,23 @@ def black_and_white(data: str, data_dir: Path | None) -> Images:
     return Images(train, test[order], None if named is None else np.asarray(named).argmax(1)[order])
 
 
-def _one(entry: Entry, model: Any, b: float, seed: int, images: Images, budget: Budget, batch_size: int, out: Path) -> dict[str, Any]:
+def _one(study: _Study, b: float, seed: int) -> dict[str, Any]:
     """One run from its first step to its picture. A loss that is not finite becomes its status and loses nothing else."""
+    images, budget = study.images, study.budget
     row: dict[str, Any] = {"model": "beta_vae", "beta": b, "seed": seed, "status": "ok", "num_steps": budget.steps}
-    key = jax.random.key(seed)
+    key, batch_size = jax.random.key(seed), min(study.batch_size, len(images.train))
     try:
-        fitted = fit(key, entry, images.train, budget.steps, batch_size=min(batch_size, len(images.train)), ema=0.99)
+        fitted = fit(key, study.entries[b], images.train, budget.steps, batch_size=batch_size, ema=0.99)
     except TrainingDiverged as error:
         return {**row, "status": f"failed: {error}"}
     if fitted.status == "interrupted":
         raise KeyboardInterrupt
     row["train_seconds"] = fitted.history["train_seconds"]
-    params, x = fitted.params, images.test[: budget.events]
-    row |= measure(jax.random.fold_in(key, 1), model, params, x, budget.images, seed)
+    # One model serves all betas: it is the objective that differs, and what reads the model is compiled once.
+    model, params = next(iter(study.entries.values())).model, fitted.params
+    row |= measure(jax.random.fold_in(key, 1), model, params, images.test[: budget.events], budget.images, seed)
     picture = strip(jax.random.fold_in(key, 2), model, params, images)
-    pictures = out / "pictures"
+    pictures = study.out / "pictures"
     pictures.mkdir(exist_ok=True)
     (pictures / f"beta-{b:g}-{seed}.png").write_bytes(viz.figure_png(draw_strip(picture)))
     return row
@@ -205,23 +220,8 @@ def _generated(model: Any, params: Any, x: jax.Array, keys: jax.Array) -> Any:
 def _check(betas: Any, seeds: Any, steps: Any, latent_dim: int, width: int, batch_size: int) -> None:
     if not betas or not all(np.isfinite(b) and b >= 0 for b in betas):
         raise ValueError(f"--betas {' '.join(map(str, betas))}: accepted: at least one finite number, none negative.")
-    if not seeds:
-        raise ValueError("--seeds: give at least one.")
-    for seed in seeds:
-        arguments.seed(seed, "--seeds")
+    arguments.seeds(seeds)
     for option, value, least in (
         ("--steps", steps, 1), ("--latent-dim", latent_dim, 2), ("--width", width, 1), ("--batch-size", batch_size, 1)
     ):  # fmt: skip
         arguments.count(option, value, least)
-
-
-def _earlier(out: Path, settings: dict[str, Any]) -> list[dict[str, Any]]:
-    """The runs that are done. ValueError where they had other settings: one page compares like with like."""
-    path = out / "results.json"
-    rows = json.loads(path.read_text()) if path.is_file() else []
-    for row in rows:
-        there = row.get("settings", {})
-        other = [f"{name} {there.get(name)}, not {here}" for name, here in settings.items() if there.get(name) != here]
-        if other:
-            raise ValueError(f"--resume {out}: the runs there have {'; '.join(other)}; use the same, or another folder.")
-    return rows

@@ -1,8 +1,9 @@
 """`jaxgen train`: one model on one data set, into a run folder."""
 
+import functools
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -11,7 +12,8 @@ from jaxgen import zoo
 from jaxgen.cli import arguments
 from jaxgen.cli.events import load_for
 from jaxgen.cli.run_folder import clear, open_folder
-from jaxgen.training import Fitted, TrainingDiverged, fit
+from jaxgen.data import Dataset
+from jaxgen.training import Entry, Fitted, TrainingDiverged, fit
 
 
 def train(
@@ -58,7 +60,7 @@ def train(
         data_dir: the folder that has the files of a named image set; otherwise JAXGEN_DATA, the cache and the system's folders are tried.
         download: fetch the files of a named image set that are not found.
         resume: go on with the run in the folder: an interrupted one as if it had not been, a finished one for the steps that are missing,
-            its optimiser afresh.
+            its optimiser afresh, which may be of another --batch-size and --ema.
         overwrite: start again in a folder that holds an earlier run.
     """
     for option, value in (("--steps", steps), ("--batch-size", batch_size), ("--patience", patience), ("--num-params", num_params)):
@@ -66,50 +68,58 @@ def train(
     arguments.seed(seed)
     if not 0 <= ema < 1:
         raise ValueError(f"--ema {ema}: accepted: a number from 0 to below 1.")
-    chosen = {"learning_rate": learning_rate, "width": width, "depth": depth}
-    options = {name: value for name, value in chosen.items() if value is not None}
     source = {"data": data, "columns": columns and list(columns), "cond_columns": cond_columns and list(cond_columns), "seed": seed}
     if labels or data_dir is not None:
         source |= {"labels": labels, "data_dir": data_dir and str(data_dir)}
     dataset = load_for(model, source, download)
-    if dataset.levels is not None and "levels" in zoo.describe(model, dataset.event_shape):
-        options["levels"] = dataset.levels
-    entry = zoo.build(model, dataset.event_shape, dataset.cond_shape, num_params=num_params, **options)
+    entry = _entry(model, dataset, num_params, {"learning_rate": learning_rate, "width": width, "depth": depth})
+    how = {"batch_size": min(batch_size, len(dataset.train)), "ema": ema}
+    entry = entry._replace(config={**entry.config, "source": source, "training": how})
     out = open_folder(out, resume, overwrite)
-    entry = entry._replace(config={**entry.config, "source": source})
-    start, before = _earlier(out, entry) if resume else (None, {})
-    done = int(before.get("num_steps", 0))
-    total = steps or entry.num_steps
-    if total <= done:
-        raise ValueError(f"--resume {out}: this run has {done} steps already; give --steps a larger number than that.")
-    # An interrupted run keeps its key and its count; what is added to a finished one is a fit of its own.
-    exactly = isinstance(start, Fitted)
-    key = jax.random.key(seed) if exactly else jax.random.fold_in(jax.random.key(seed), done)
-    before = {} if exactly else before
-    num_steps = total - int(before.get("num_steps", 0))
+    plan = _plan(out, entry, resume, steps, seed)
+    held_out: dict[str, Any] = {"valid": dataset.valid, "valid_cond": dataset.valid_cond, "patience": patience}
+    save = functools.partial(_save, out, entry, units=dataset.units, before=plan.before, overwrite=overwrite)
     try:
         fitted = fit(
-            key,
-            entry,
-            dataset.train,
-            num_steps,
-            cond=dataset.train_cond,
-            valid=dataset.valid,
-            valid_cond=dataset.valid_cond,
-            batch_size=min(batch_size, len(dataset.train)),
-            ema=ema,
-            patience=patience,
-            start=start,
-            progress=True,
+            plan.key, entry, dataset.train, plan.num_steps, cond=dataset.train_cond, **held_out, **how, start=plan.start, progress=True
         )
     except TrainingDiverged as error:
-        _save(out, entry, error.fitted, dataset.units, before, overwrite)
+        save(error.fitted)
         raise ValueError(f"{error} Those parameters are in {out}.") from None
-    fitted = _save(out, entry, fitted, dataset.units, before, overwrite)
+    fitted = save(fitted)
     loss = fitted.history["loss"]
     shown = f", loss {loss[-1]:.4f}" if len(loss) else ""
     print(f"{model}: {fitted.status} after {fitted.history['num_steps']} steps{shown}; run folder {out}")
     return 130 if fitted.status == "interrupted" else 0
+
+
+def _entry(model: str, dataset: Dataset, num_params: int | None, chosen: dict[str, Any]) -> Entry:
+    """The entry for the data, with those of the chosen options that were given and, for images, the data's number of levels."""
+    options = {name: value for name, value in chosen.items() if value is not None}
+    if dataset.levels is not None and "levels" in zoo.describe(model, dataset.event_shape):
+        options["levels"] = dataset.levels
+    return zoo.build(model, dataset.event_shape, dataset.cond_shape, num_params=num_params, **options)
+
+
+class _Plan(NamedTuple):
+    """What remains to be done: the key and the length of the fit, what it starts from, and the history of the fit before it."""
+
+    key: jax.Array
+    num_steps: int
+    start: Any
+    before: dict[str, Any]
+
+
+def _plan(out: Path, entry: Entry, resume: bool, steps: int | None, seed: int) -> _Plan:
+    """An interrupted run keeps its key and its count; what is added to a finished one is a fit of its own."""
+    start, before = _earlier(out, entry) if resume else (None, {})
+    done, total = int(before.get("num_steps", 0)), steps or entry.num_steps
+    if total <= done:
+        raise ValueError(f"--resume {out}: this run has {done} steps already; give --steps a larger number than that.")
+    key = jax.random.key(seed)
+    if isinstance(start, Fitted):
+        return _Plan(key, total, start, {})
+    return _Plan(jax.random.fold_in(key, done), total - done, start, before)
 
 
 def _save(out: Path, entry: Any, fitted: Fitted, units: Any, before: dict[str, Any], overwrite: bool) -> Fitted:
@@ -143,7 +153,10 @@ def _earlier(out: Path, entry: Any) -> tuple[Any, dict[str, Any]]:
     if not (out / "config.json").is_file():
         return None, {}
     earlier, fitted = zoo.load(out)
-    for part in ("name", "event_shape", "cond_shape", "options", "source"):
+    parts = ["name", "event_shape", "cond_shape", "options", "source"]
+    if fitted.state is not None and "training" in earlier.config:
+        parts.append("training")
+    for part in parts:
         here, there = json.dumps(entry.config[part]), json.dumps(earlier.config.get(part))
         if here != there:
             raise ValueError(f"--resume {out}: the run there has {part} {there}, not {here}; use the same arguments or another folder.")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -51,17 +52,11 @@ def load_file(
         raise DataError(f"{path}: has {len(x)} rows; at least {FEWEST} are needed to train, validate and test on")
     rows = share(len(x), seed, sizes or {})
     names = tuple(table.names[j] for j in chosen)
-    units = Units(*_affine(path, names, x, rows["train"], [k is not None for k in kinds]))
-    if table.cond is not None:
-        table, cond_chosen, marked = table.cond, list(range(len(table.cond.names))), []
-    cond, conditions = None, ()
-    if cond_chosen:
-        codes, cond_kinds = _mixed(path, table, cond_chosen, marked)
-        conditions = tuple(k or table.names[j] for j, k in zip(cond_chosen, cond_kinds, strict=True))
-        cond, cond_names, one_hot = _expanded(codes, conditions)
-        units = Units(units.loc, units.scale, *_affine(path, cond_names, cond, rows["train"], one_hot))
+    affine = _affine(path, names, x, rows["train"], [k is not None for k in kinds])
+    c = _conditions(path, table, cond_chosen, marked)
+    units = Units(*affine, *((None, None) if c is None else _affine(path, c.names, c.values, rows["train"], c.one_hot)))
     train, valid, test = (
-        Split(units.standardise(x[index]), None if cond is None else units.standardise_cond(cond[index])) for index in rows.values()
+        Split(units.standardise(x[index]), None if c is None else units.standardise_cond(c.values[index])) for index in rows.values()
     )
     return Dataset(
         Path(path).stem,
@@ -72,10 +67,10 @@ def load_file(
         valid_cond=valid.cond,
         test_cond=test.cond,
         columns=names,
-        cond_names=() if cond is None else cond_names,
+        cond_names=() if c is None else c.names,
         units=units,
         categories=tuple(kinds) if any(kinds) else (),
-        conditions=conditions if any(isinstance(c, Categories) for c in conditions) else (),
+        conditions=() if c is None or not any(isinstance(kind, Categories) for kind in c.kinds) else c.kinds,
     )
 
 
@@ -158,15 +153,30 @@ def _mixed(path: str, table: Table, chosen: Sequence[int], discrete: Sequence[in
     return np.stack([parts[j] for j in chosen], 1), [found[j][0] if j in found else None for j in chosen]
 
 
-def _expanded(codes: np.ndarray, conditions: Sequence[str | Categories]) -> tuple[np.ndarray, tuple[str, ...], list[bool]]:
-    """Conditions (n, c) with categories one-hot, the names of those columns, and which of them are one-hot."""
+class _Conditions(NamedTuple):
+    """Values (n, c), categories one-hot; the name of each column, and whether it is one-hot; a name or the categories of each in the file."""
+
+    values: np.ndarray
+    names: tuple[str, ...]
+    one_hot: list[bool]
+    kinds: tuple[str | Categories, ...]
+
+
+def _conditions(path: str, table: Table, chosen: Sequence[int], discrete: Sequence[int]) -> _Conditions | None:
+    """The chosen columns as conditions, or the array that the file holds for them; None where there are none."""
+    if table.cond is not None:
+        table, chosen, discrete = table.cond, list(range(len(table.cond.names))), []
+    if not chosen:
+        return None
+    codes, found = _mixed(path, table, chosen, discrete)
+    kinds = tuple(k or table.names[j] for j, k in zip(chosen, found, strict=True))
     parts, names, one_hot = [], [], []
-    for column, kind in zip(codes.T, conditions, strict=True):
-        discrete = isinstance(kind, Categories)
-        parts.append(kind.one_hot(column.astype(int)) if discrete else column[:, None])
-        names += [f"{kind.name}={label}" for label in kind.labels] if discrete else [kind]
-        one_hot += [discrete] * parts[-1].shape[1]
-    return np.concatenate(parts, 1), tuple(names), one_hot
+    for column, kind in zip(codes.T, kinds, strict=True):
+        several = isinstance(kind, Categories)
+        parts.append(kind.one_hot(column.astype(int)) if several else column[:, None])
+        names += [f"{kind.name}={label}" for label in kind.labels] if several else [kind]
+        one_hot += [several] * parts[-1].shape[1]
+    return _Conditions(np.concatenate(parts, 1), tuple(names), one_hot, kinds)
 
 
 def _affine(

@@ -4,6 +4,7 @@ import functools
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -85,35 +86,45 @@ def load(
     name = os.fspath(name_or_path)
     if dim != 2 and name != "gaussian_mixture":
         raise DataError(f"dim={dim!r}: only gaussian_mixture has a choice of dimension, not {name!r}")
-    own_file = name not in NAMES and name not in IMAGES
-    if name in IMAGES or (own_file and holds_images(name)):
-        if columns is not None or cond_columns is not None or discrete is not None:
-            raise DataError(f"columns={columns!r}, cond_columns={cond_columns!r}, discrete={discrete!r}: images have no columns")
-        if own_file and (data_dir is not None or download):
-            raise DataError(f"data_dir={data_dir!r}, download={download!r}: only named image sets are looked for, not {name!r}")
-        if not own_file and size is not None:
-            raise DataError(f"size={size!r}: only folders of images are resized, not {name!r}")
-        found = load_pictures(name, size, seed, labels) if own_file else NAMED[name](data_dir, download, seed, labels)
-        return as_dataset(Path(name).resolve().stem if own_file else name, found, pixels or "continuous", labels, seed, sizes)
-    if pixels is not None or labels or size is not None or data_dir is not None or download:
-        hint = "; the digits as images are 'digits_8x8'" if name == "digits" else ""
-        raise DataError(
-            f"pixels={pixels!r}, labels={labels!r}, size={size!r}, data_dir={data_dir!r}, download={download!r}: "
-            f"these are for images, not {name!r}{hint}"
-        )
-    if own_file and Path(name).suffix.lower() in SUFFIXES:
-        return load_file(name, seed=seed, columns=columns, cond_columns=cond_columns, discrete=discrete, sizes=sizes)
+    chosen = {"columns": columns, "cond_columns": cond_columns, "discrete": discrete}
+    of_images = {"pixels": pixels, "labels": labels, "size": size, "data_dir": data_dir, "download": download}
+    if is_images(name):
+        _refuse("images have no columns", **chosen)
+        return _images(name, seed, sizes, **of_images)
+    hint = "; the digits as images are 'digits_8x8'" if name == "digits" else ""
+    _refuse(f"these are for images, not {name!r}{hint}", **of_images)
+    if name not in NAMES and Path(name).suffix.lower() in SUFFIXES:
+        return load_file(name, seed=seed, sizes=sizes, **chosen)
     _known(name)
-    if columns is not None or cond_columns is not None or discrete is not None:
-        raise DataError(
-            f"columns={columns!r}, cond_columns={cond_columns!r}, discrete={discrete!r}: only files have columns to choose, not {name!r}"
-        )
-    if name == "digits":
-        return _digits(seed, sizes)
+    _refuse(f"only files have columns to choose, not {name!r}", **chosen)
+    return _digits(seed, sizes) if name == "digits" else _drawn(name, dim, seed, sizes)
+
+
+def _images(
+    name: str, seed: int, sizes: dict[str, int | None], *, pixels: str | None, labels: bool, size: Size, data_dir: Any, download: bool
+) -> Dataset:
+    """Images by name, or of a folder or an array file."""
+    if name in IMAGES:
+        _refuse(f"only folders of images are resized, not {name!r}", size=size)
+        found, title = NAMED[name](data_dir, download, seed, labels), name
+    else:
+        _refuse(f"only named image sets are looked for, not {name!r}", data_dir=data_dir, download=download)
+        found, title = load_pictures(name, size, seed, labels), Path(name).resolve().stem
+    return as_dataset(title, found, pixels or "continuous", labels, seed, sizes)
+
+
+def _drawn(name: str, dim: int, seed: int, sizes: dict[str, int | None]) -> Dataset:
+    """A named density with fresh draws for each split."""
     source = _source(name, dim)
     defaults = {"train": 50_000, "valid": 5_000, "test": 10_000}
     train, valid, test = (_draw(source.sample, split, seed, sizes[split] or default) for split, default in defaults.items())
     return Dataset(name, train, valid, test, source.log_prob, source.score, source.entropy, source.mode, source.mode_weights)
+
+
+def _refuse(why: str, **options: Any) -> None:
+    """DataError that names the options where any of them was given."""
+    if any(value is not None and value is not False for value in options.values()):
+        raise DataError(f"{', '.join(f'{name}={value!r}' for name, value in options.items())}: {why}")
 
 
 def is_images(name_or_path: str | os.PathLike[str]) -> bool:

@@ -59,7 +59,10 @@ def reference(
 
 
 def evaluate_samples(samples: np.ndarray, real: Reference, seed: int = 0) -> dict[str, Any]:
-    """Distances of `samples` `(n, *event)` to the real events with their floors, and the modes they cover (None where modes are unknown)."""
+    """Distances of `samples` `(n, *event)` to the real events with their floors, and the modes they cover (None where modes are unknown).
+
+    Raises FloatingPointError for samples that are not finite.
+    """
     if not np.isfinite(samples).all():
         bad = int((~np.isfinite(_flat(samples)).all(1)).sum())
         raise FloatingPointError(f"{bad} of {len(samples)} samples are not finite")
@@ -86,7 +89,7 @@ def summarise_nll(lp: LogProb, real: Reference, note: str = "") -> dict[str, Any
     """Mean negative log-likelihood of the first `len(lp.value)` test events in nats, its standard error over events, its kind, and its gap.
 
     nll_gap: mean of `log p_true(x) - log p(x)` over the same events where the truth is known, which estimates KL(truth || model) with far
-    less variance than `nll - entropy`; nll_gap_stderr its standard error.
+    less variance than `nll - entropy`; nll_gap_stderr its standard error. Raises FloatingPointError for values that are not finite.
     """
     value = np.asarray(lp.value, np.float64)
     n = len(value)

@@ -73,7 +73,10 @@ def importance(
 
 
 def weigh(x: Any, log_weight: np.ndarray) -> Importance:
-    """The `Importance` of draws `x` `(n, ...)` with log weights `(n,)`, n >= 2, whatever drew them."""
+    """The `Importance` of draws `x` `(n, ...)` with log weights `(n,)`, n >= 2, whatever drew them.
+
+    Raises ValueError for log weights of another shape, FloatingPointError for ones that are not numbers.
+    """
     log_weight = np.asarray(log_weight, np.float64)
     if log_weight.ndim != 1 or len(log_weight) < 2:
         raise ValueError(f"log_weight has shape {log_weight.shape}; expected (n,) with n >= 2.")

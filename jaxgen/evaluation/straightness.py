@@ -38,4 +38,4 @@ def _deviations(model: Model, num_samples: int, num_times: int, params: Any, key
 
     states = solve(field, start, 0.0, 1.0, fixed(2 * num_times), save_at=times)[0]
     rates = jax.lax.map(lambda tx: field(*tx), (middles, states[:-1]))
-    return jnp.mean(jnp.sum((states[-1] - start - rates) ** 2, -1), 0)
+    return jnp.mean(jnp.sum((states[-1] - start - rates) ** 2, tuple(range(2, rates.ndim))), 0)

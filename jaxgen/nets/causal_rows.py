@@ -27,6 +27,7 @@ def causal_rows(
     Attention among the rows so far (arXiv 2412.06329, section 3.1), in `depth` pre-norm blocks of equal shape that run in one `lax.scan`; a
     row's place is learned and turns queries and keys. `substitute` keeps keys and values, so that it computes each row once. `dtype`
     "bfloat16" computes in it with float32 params; `remat` computes the blocks again in the backward pass.
+    Raises ValueError for sizes below 1, another `dtype`, or events of other than two axes.
     """
     checks.count("outputs", outputs)
     for name, size in (("width", width), ("depth", depth), ("num_heads", num_heads)):
@@ -55,23 +56,24 @@ def causal_rows(
         h = jax.lax.scan(jax.checkpoint(layer) if remat else layer, h, params["blocks"])[0]
         return call(ends, params["ends"], h, method="thetas").astype(x.dtype)
 
-    def substitute(params: Any, f: Any, z: jax.Array, cond: Any = None) -> tuple[jax.Array, jax.Array]:
-        ends, of_ends = ends_of(z), params["ends"]
-        places = call(ends, of_ends, z.dtype, cond, method="places")
-        blocks, caches = block.start(params["blocks"], len(z), places.dtype)
+    return Net(init, apply, lambda params, f, z, cond=None: _substitute(ends_of(z), block, params, f, z, cond))
 
-        def step(carry: Any, xs: Any) -> Any:
-            previous, caches = carry
-            i, z_i, place, angles = xs
-            h = call(ends, of_ends, previous, method=lambda m, p: m.embedded(p)) + place
-            h, caches = block.through(blocks, h, caches, i, angles)
-            x_i, aux = f(call(ends, of_ends, h[None], method="thetas")[0].astype(z.dtype), z_i)
-            return (x_i, caches), (x_i, aux)
 
-        xs = (jnp.arange(len(z), dtype=jnp.int32), z, places, jnp.asarray(_angles(len(z), block.head_width)))
-        return jax.lax.scan(step, (jnp.zeros_like(z[0]), caches), xs)[1]
+def _substitute(ends: "_Ends", block: CausalBlock, params: Any, f: Any, z: jax.Array, cond: Any) -> tuple[jax.Array, jax.Array]:
+    of_ends = params["ends"]
+    places = call(ends, of_ends, z.dtype, cond, method="places")
+    blocks, caches = block.start(params["blocks"], len(z), places.dtype)
 
-    return Net(init, apply, substitute)
+    def step(carry: Any, xs: Any) -> Any:
+        previous, caches = carry
+        i, z_i, place, angles = xs
+        h = call(ends, of_ends, previous, method=lambda m, p: m.embedded(p)) + place
+        h, caches = block.through(blocks, h, caches, i, angles)
+        x_i, aux = f(call(ends, of_ends, h[None], method="thetas")[0].astype(z.dtype), z_i)
+        return (x_i, caches), (x_i, aux)
+
+    xs = (jnp.arange(len(z), dtype=jnp.int32), z, places, jnp.asarray(_angles(len(z), block.head_width)))
+    return jax.lax.scan(step, (jnp.zeros_like(z[0]), caches), xs)[1]
 
 
 class _Ends(nn.Module):

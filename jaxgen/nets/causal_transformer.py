@@ -34,6 +34,7 @@ def causal_transformer(
     With a `key`, a share `dropout` of each block's two outputs is zeroed. Starts at zero, that is at equal probabilities.
 
     `substitute` computes each token once: a scan over pixels, with the keys and values of the tokens before as its carry.
+    Raises ValueError for sizes it cannot use, a `dropout` outside [0, 1), another `dtype` or `attention`, or an event that is no image.
     """
     check_sizes(levels, width=width, depth=depth, num_heads=num_heads, reach=reach)
     checks.number("dropout", dropout, least=0, below=1)

@@ -30,6 +30,7 @@ def classifier(num_classes: int, *, num_features: int = 64, width: int = 16, act
     """`apply(params, x (height, width, channels)) -> (logits (num_classes,), features (num_features,))`, images of any size.
 
     Three convolutions, of which the first two halve the sides, and one hidden layer, the features.
+    Raises ValueError for fewer than two classes, sizes below 1, or an unknown activation.
     """
     checks.count("num_classes", num_classes, 2)
     checks.count("num_features", num_features)

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen import checks
+from jaxgen.nets.conditioned import up_to
 from jaxgen.nets.conv import Conv
 from jaxgen.nets.mlp import ACTIVATIONS
 from jaxgen.nets.net import Net, from_linen
@@ -81,7 +82,7 @@ class _Decoder(nn.Module):
         h = nn.Dense(math.prod(resolutions[-1]) * channels)(z).reshape(*resolutions[-1], channels)
         for level in reversed(range(len(resolutions))):
             if level < len(resolutions) - 1:
-                h = Conv(_channels(self.width, level), (3, 3))(_enlarged(h, resolutions[level]))
+                h = Conv(_channels(self.width, level), (3, 3))(up_to(h, *resolutions[level]))
             for _ in range(self.depth):
                 h = _Block(self.activation)(h)
         return Conv(self.shape[2], (3, 3))(act(norm(h)))
@@ -91,15 +92,11 @@ def _channels(width: int, level: int) -> int:
     return width * min(2**level, 4)
 
 
-def _enlarged(h: jax.Array, size: tuple[int, int]) -> jax.Array:
-    """Every pixel four times, cut to `size`, which is odd where a halving was rounded up."""
-    return jnp.repeat(jnp.repeat(h, 2, 0), 2, 1)[: size[0], : size[1]]
-
-
 def conv_encoder(out: int, *, width: int = 32, depth: int = 1, activation: str = "silu") -> Net:
     """`apply(params, x (height, width, channels), cond (c,) or None) -> (out,)`, sides from 4 to 64: residual blocks, `depth` at each size.
 
     `width` channels at the image's own size, twice and then four times as many at the coarser ones (`sizes`).
+    Raises ValueError for sizes it cannot use, an unknown activation, or an image beyond those sides.
     """
     _check(width, depth, activation)
     checks.count("out", out)

@@ -82,16 +82,13 @@ def image_generator(shape: tuple[int, int, int], *, width: int = 32, depth: int 
     if not isinstance(shape, (tuple, list)) or len(shape) != 3:
         raise ValueError(f"image_generator: shape={shape!r}; accepted: (height, width, channels).")
     height, across, channels = shape
-    _check("image_generator", height=height, width_of_image=across, channels=channels, width=width, depth=depth, num_levels=num_levels)
+    checks.counts(
+        "image_generator", height=height, width_of_image=across, channels=channels, width=width, depth=depth, num_levels=num_levels
+    )
     return from_linen(_Generator((height, across, channels), width, depth, num_levels, dtype_of(dtype)))
 
 
 def image_critic(*, width: int = 32, depth: int = 1, num_levels: int = 3, dtype: str | None = None) -> Net:
     """`apply(params, x (H, W, C), cond (c,) or None) -> (1,)`, the generator's blocks the other way; options as there."""
-    _check("image_critic", width=width, depth=depth, num_levels=num_levels)
+    checks.counts("image_critic", width=width, depth=depth, num_levels=num_levels)
     return from_linen(_Critic(width, depth, num_levels, dtype_of(dtype)))
-
-
-def _check(where: str, **sizes: Any) -> None:
-    for name, size in sizes.items():
-        checks.count(f"{where}: {name}", size)

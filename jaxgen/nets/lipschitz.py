@@ -19,6 +19,7 @@ def lipschitz_mlp(out: int, *, width: int = 64, depth: int = 2, lipschitz: float
     Each of the `depth + 1` kernels is divided by an upper bound of its spectral norm where that exceeds `lipschitz^(1 / (depth + 1))`, and
     the activations, LipSwish (arXiv 1906.02735, sec. 3.3), have slopes of at most one. The condition enters the first layer unconstrained.
     A pure function of params: no power iteration whose vectors would be a state, and none that has not converged.
+    Raises ValueError for sizes it cannot use, or a `lipschitz` outside (0, 1).
     """
     if not 0 < lipschitz < 1:
         raise ValueError(f"lipschitz_mlp: lipschitz={lipschitz!r}; accepted: 0 < lipschitz < 1.")

@@ -85,7 +85,10 @@ def mlp(out: int, *, width: int = 64, depth: int = 2, activation: str = "silu", 
 
 
 def time_mlp(out: int, *, width: int = 64, depth: int = 3, activation: str = "silu", num_frequencies: int = 2) -> Net:
-    """`apply(params, x (d,), t scalar, cond (c,) or None) -> (out,)`; t in [0, 1] enters with `num_frequencies` Fourier pairs."""
+    """`apply(params, x (d,), t scalar, cond (c,) or None) -> (out,)`; t in [0, 1] enters with `num_frequencies` Fourier pairs.
+
+    Raises ValueError for sizes it cannot use, or an unknown activation.
+    """
     check(out, width, depth, activation)
     checks.count("num_frequencies", num_frequencies, 0)
     return from_linen(_TimeMLP(out, width, depth, activation, num_frequencies))

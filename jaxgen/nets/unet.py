@@ -95,7 +95,7 @@ def unet(
     dtype: "bfloat16" computes in it, with float32 params, moments and softmax; None in the events' own. remat: blocks are computed again
     in the backward pass instead of kept. Raises ValueError for sizes below 1, another dtype, or an event that is no image.
     """
-    _check(out=out, width=width, depth=depth, num_levels=num_levels)
+    checks.counts("unet", out=out, width=width, depth=depth, num_levels=num_levels)
     return conditioned(_UNet(out, width, depth, num_levels, dtype_of(dtype), remat), 4 * width, num_times, num_frequencies)
 
 
@@ -107,8 +107,3 @@ def time_unet(out: int, **options: Any) -> Net:
 def times_unet(out: int, **options: Any) -> Net:
     """`unet` in `(x, t, s, cond)`, for images what `times_mlp` is for vectors."""
     return unet(out, num_times=2, **options)
-
-
-def _check(**sizes: Any) -> None:
-    for name, size in sizes.items():
-        checks.count(f"unet: {name}", size)

@@ -2,7 +2,7 @@
 
 from jaxgen.numerics.assignment import assignment
 from jaxgen.numerics.divergence import divergence, hutch_plus_plus, hutchinson
-from jaxgen.numerics.elementary import safe_norm
+from jaxgen.numerics.elementary import distances, safe_norm
 from jaxgen.numerics.fixed_point import contraction_root, contraction_steps
 from jaxgen.numerics.log_det_series import roulette_log_det
 from jaxgen.numerics.ode import solve
@@ -17,6 +17,7 @@ __all__ = [
     "assignment",
     "contraction_root",
     "contraction_steps",
+    "distances",
     "divergence",
     "fixed",
     "hutch_plus_plus",

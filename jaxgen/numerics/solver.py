@@ -49,7 +49,10 @@ ADJOINTS: dict[str, Callable[[], diffrax.AbstractAdjoint]] = {
 
 
 def fixed(num_steps: int, method: str = "rk4") -> Solver:
-    """`num_steps` equal steps of "euler", "midpoint", "heun" or "rk4": known work, for training."""
+    """`num_steps` equal steps of "euler", "midpoint", "heun" or "rk4": known work, for training.
+
+    Raises ValueError for fewer than one step, or an unknown method.
+    """
     _check_method(method, FIXED)
     checks.count("num_steps", num_steps)
     return Solver(method, num_steps)
@@ -78,6 +81,7 @@ def adaptive(
     - "worst_event": every event's, so that each is as accurate as if it were solved alone, whatever the others are.
     - "rms": the batch's, as diffrax and torchdiffeq measure a batch that is one state: fewer steps, but single events may be tens of
       times less accurate, and what an event is given depends on its neighbours (a batch that is split over devices is one batch on each).
+    Raises ValueError for tolerances that are not positive, or an unknown method, adjoint or norm.
     """
     _check_method(method, ADAPTIVE)
     if adjoint not in ADJOINTS:

@@ -41,14 +41,6 @@ def adversarial(
     def slope(phi: Any, x: jax.Array, cond: Any) -> jax.Array:
         return jax.vmap(jax.grad(lambda x, c: critic.apply(phi, x, c)[0]))(x, cond).reshape(x.shape[0], -1)
 
-    def players(real: jax.Array, fake: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Losses of generator and critic given the critic's scores."""
-        if game == "non_saturating":
-            return jnp.mean(jax.nn.softplus(-fake)), jnp.mean(jax.nn.softplus(fake) + jax.nn.softplus(-real))
-        if game == "wasserstein":
-            return -jnp.mean(fake), jnp.mean(fake) - jnp.mean(real)
-        return jnp.mean(jax.nn.softplus(real - fake)), jnp.mean(jax.nn.softplus(fake - real))
-
     def penalty(phi: Any, key: jax.Array, real: jax.Array, fake: jax.Array, cond: Any) -> jax.Array:
         total = jnp.zeros((), real.dtype)
         if gradient_penalty:
@@ -63,10 +55,19 @@ def adversarial(
         key_noise, key_penalty = jax.random.split(key)
         z = model.base.sample(seed=key_noise, sample_shape=(batch.x.shape[0],))
         fake = over_batch(model.transform).forward(params, z, batch.cond)
-        generator, _ = players(score(stop(aux), batch.x, batch.cond), score(stop(aux), fake, batch.cond))
+        generator, _ = _players(game, score(stop(aux), batch.x, batch.cond), score(stop(aux), fake, batch.cond))
         fake = stop(fake)
-        _, discriminator = players(score(aux, batch.x, batch.cond), score(aux, fake, batch.cond))
+        _, discriminator = _players(game, score(aux, batch.x, batch.cond), score(aux, fake, batch.cond))
         smooth = penalty(aux, key_penalty, batch.x, fake, batch.cond)
         return generator + discriminator + smooth, {"generator": generator, "critic": discriminator, "penalty": smooth}
 
     return Objective(init, loss, parts={"critic": lambda aux, x, cond=None: critic.apply(aux, x, cond)[0]})
+
+
+def _players(game: str, real: jax.Array, fake: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Losses of generator and critic given the critic's scores `(n,)` of real and of fake events."""
+    if game == "non_saturating":
+        return jnp.mean(jax.nn.softplus(-fake)), jnp.mean(jax.nn.softplus(fake) + jax.nn.softplus(-real))
+    if game == "wasserstein":
+        return -jnp.mean(fake), jnp.mean(fake) - jnp.mean(real)
+    return jnp.mean(jax.nn.softplus(real - fake)), jnp.mean(jax.nn.softplus(fake - real))

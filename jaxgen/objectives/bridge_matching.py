@@ -1,6 +1,7 @@
 """Bridge matching: learn both drifts of a mixture of Brownian bridges, in rounds of which each has the pairs of the one before (DSBM)."""
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -13,8 +14,8 @@ from jaxgen.objectives.couplings import Coupling, Pair, resolve
 from jaxgen.objectives.denoising import Times, stratified_times
 from jaxgen.objectives.flow_matching import antithetic_error
 from jaxgen.objectives.pairing import pairing
-from jaxgen.objectives.reflow import average_at_the_end_of, round_at
-from jaxgen.transform import over_batch
+from jaxgen.objectives.rounds import average_at_the_end_of, pairs_of_round
+from jaxgen.transform import Batched, over_batch
 from jaxgen.transforms import bridge_sde
 
 NEEDS: tuple[str, ...] = ("drift", "backward_drift")
@@ -51,52 +52,49 @@ def bridge_matching(
     checks.count("bridge_matching: rounds", rounds)
     checks.count("bridge_matching: times_per_pair", times_per_pair)
     require("bridge_matching", model, frozenset(NEEDS))
-    fields = tuple(model.transform.parts[part] for part in NEEDS)
+    fields = drift, backward_drift = tuple(model.transform.parts[part] for part in NEEDS)
     paired = pairing(model, resolve(coupling))
-    start, (drift, backward_drift) = model.transform.init, fields
-    forth, back = (
-        over_batch(bridge_sde(start, drift, backward_drift, sigma, num_steps, reverse=way, method="heun")) for way in (False, True)
-    )
+    processes = [
+        over_batch(bridge_sde(model.transform.init, drift, backward_drift, sigma, num_steps, reverse=way, method="heun"))
+        for way in (False, True)
+    ]
 
     def init(key: jax.Array, params: Any, batch: Batch) -> tuple[Any, Any]:
         return params, {"teacher": jax.tree.map(jnp.copy, params)} if rounds > 1 else ()
 
-    def made(teacher: Any, key: jax.Array, x: jax.Array, cond: Any) -> tuple[Ends, Ends]:
-        """The pairs `(x_0, x_1)` for the forward and for the backward drift."""
-        key_z, key_forth, key_back = jax.random.split(key, 3)
-        z = model.base.sample(seed=key_z, sample_shape=(x.shape[0],)).astype(x.dtype)
-
-        def ending(process: Any, key: jax.Array, start: jax.Array) -> jax.Array:
-            increments = jax.random.normal(key, (start.shape[0], num_steps, *start.shape[1:]), start.dtype)
-            return process.forward(teacher, {"x0": start, "increments": increments}, cond)
-
-        return (ending(back, key_back, x), x), (z, ending(forth, key_forth, z))
-
     def loss(params: Any, aux: Any, key: jax.Array, batch: Batch, clock: Clock) -> tuple[jax.Array, dict[str, jax.Array]]:
         key_z, key_pair, key_t, key_eps = jax.random.split(key, 4)
-        num = batch.x.shape[0]
-        num_pairs = -(-num // times_per_pair)
-
-        def repeated(a: Any) -> Any:
-            return jnp.tile(a[:num_pairs], (times_per_pair, *(1,) * (a.ndim - 1)))[:num]
 
         def from_data() -> tuple[Ends, Ends]:
             ends = (paired.source(key_z, key_pair, batch), batch.x)
             return ends, ends
 
-        def from_teacher() -> tuple[Ends, Ends]:
-            cond = jax.tree.map(lambda c: c[:num_pairs], batch.cond)
-            return jax.tree.map(repeated, made(jax.lax.stop_gradient(aux["teacher"]), key_z, batch.x[:num_pairs], cond))
+        def from_teacher(x: jax.Array, cond: Any) -> tuple[Ends, Ends]:
+            return _made(model, processes, num_steps, jax.lax.stop_gradient(aux["teacher"]), key_z, x, cond)
 
-        pairs, cond = from_data() if rounds == 1 else jax.lax.cond(round_at(clock, rounds) == 0, from_data, from_teacher), batch.cond
-        if rounds > 1:
-            cond = jax.tree.map(lambda c: jnp.where(round_at(clock, rounds) == 0, c, repeated(c)), cond)
-        t, eps = times(key_t, num, batch.x.dtype), jax.random.normal(key_eps, batch.x.shape, batch.x.dtype)
+        pairs, cond = pairs_of_round(clock, rounds, batch, times_per_pair, from_data, from_teacher)
+        t, eps = times(key_t, batch.x.shape[0], batch.x.dtype), jax.random.normal(key_eps, batch.x.shape, batch.x.dtype)
         one = functools.partial(_errors, fields, sigma, params)
         errors = dict(zip(NEEDS, map(jnp.mean, jax.vmap(one)(pairs, cond, t, eps)), strict=True))
         return sum(errors.values(), jnp.zeros((), batch.x.dtype)), errors
 
-    return Objective(init, loss, frozenset(NEEDS), update=average_at_the_end_of(rounds), prepare=paired.prepare)
+    update = average_at_the_end_of(rounds)
+    return Objective(init, loss, frozenset(NEEDS), update=update, prepare=paired.prepare, prepared=1 / rounds)
+
+
+def _made(
+    model: Model, processes: Sequence[Batched], num_steps: int, teacher: Any, key: jax.Array, x: jax.Array, cond: Any
+) -> tuple[Ends, Ends]:
+    """The pairs `(x_0, x_1)` for the forward and for the backward drift, by the processes `(forth, back)` of the params `teacher`."""
+    key_z, *keys = jax.random.split(key, 3)
+    z = model.base.sample(seed=key_z, sample_shape=(x.shape[0],)).astype(x.dtype)
+
+    def ending(process: Batched, key: jax.Array, start: jax.Array) -> jax.Array:
+        increments = jax.random.normal(key, (start.shape[0], num_steps, *start.shape[1:]), start.dtype)
+        return process.forward(teacher, {"x0": start, "increments": increments}, cond)
+
+    (forth, back), (key_forth, key_back) = processes, keys
+    return (ending(back, key_back, x), x), (z, ending(forth, key_forth, z))
 
 
 def _errors(

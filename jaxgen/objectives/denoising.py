@@ -56,6 +56,7 @@ def denoising(
     part: "eps" (target z), "denoiser" (x), "score" (-z / sigma), "velocity" (alpha' x + sigma' z) or "v" (alpha z - sigma x);
     the transform must have it.
     weight: `(path, t) -> scalar`, one by default. times: `(key, num, dtype) -> (num,)` in [0, 1].
+    Raises ValueError for another part, PairingError where the transform has it not.
     """
     if part not in TARGETS:
         raise ValueError(f"part={part!r}; accepted: {', '.join(TARGETS)}.")

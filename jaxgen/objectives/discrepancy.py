@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen.model import Model
-from jaxgen.numerics import safe_norm
+from jaxgen.numerics import distances
 from jaxgen.objective import Batch, Clock, Objective, no_aux
 from jaxgen.transform import over_batch
 
@@ -18,10 +18,6 @@ def energy(model: Model) -> Objective:
     that the conditional distributions have to agree. Any transform that samples will do.
     """
 
-    def within(x: jax.Array) -> jax.Array:
-        n = x.shape[0]
-        return jnp.sum(safe_norm(x[:, None] - x[None])) / (n * (n - 1))
-
     def joint(x: jax.Array, cond: Any) -> jax.Array:
         x = x.reshape(x.shape[0], -1)
         return x if cond is None else jnp.concatenate([x, cond.reshape(x.shape[0], -1).astype(x.dtype)], 1)
@@ -30,8 +26,14 @@ def energy(model: Model) -> Objective:
         z = model.base.sample(seed=key, sample_shape=(batch.x.shape[0],))
         x = joint(over_batch(model.transform).forward(params, z, batch.cond), batch.cond)
         y = joint(batch.x, batch.cond)
-        between = jnp.mean(safe_norm(x[:, None] - y[None]))
-        distance = 2 * between - within(x) - within(y)
+        between = jnp.mean(distances(x, y))
+        distance = 2 * between - _within(x) - _within(y)
         return distance, {"energy_distance": distance}
 
     return Objective(no_aux, loss)
+
+
+def _within(x: jax.Array) -> jax.Array:
+    """The mean distance of two different rows of `(n, d)`."""
+    n = x.shape[0]
+    return jnp.sum(jnp.where(jnp.eye(n, dtype=bool), 0, distances(x, x))) / (n * (n - 1))

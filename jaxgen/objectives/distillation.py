@@ -29,9 +29,7 @@ def distillation(
         raise ValueError("distillation: give the objective that trains the teacher, taught=, or the params it has, params=; one of them.")
     checks.number("distillation: share", share, above=0, below=1)
     checks.number("distillation: pairs", pairs, above=0, most=1)
-    shapes = [jax.tree.map(jnp.shape, jax.eval_shape(lambda m=m: m.base.sample(seed=jax.random.key(0)))) for m in (model, teacher)]
-    if shapes[0] != shapes[1]:
-        raise PairingError(f"distillation: the model's noise is {shapes[0]} and the teacher's {shapes[1]}; both have to take the same.")
+    _check_noise(model, teacher)
 
     def start(key: jax.Array, own: Any, batch: Batch) -> tuple[Any, Any]:
         if taught is None:
@@ -44,7 +42,7 @@ def distillation(
     def of_teacher(clock: Clock, aux: Any) -> Clock:
         return Clock(clock.step, jnp.round(share * clock.num_steps).astype(clock.num_steps.dtype), aux["teacher"])
 
-    def update(own: Any, aux: Any, key: jax.Array, batch: Batch, clock: Clock) -> Any:
+    def update_teacher(own: Any, aux: Any, key: jax.Array, batch: Batch, clock: Clock) -> Any:
         assert taught is not None and taught.update is not None
         return {**aux, "aux": taught.update(aux["teacher"], aux["aux"], key, batch, of_teacher(clock, aux))}
 
@@ -69,4 +67,12 @@ def distillation(
 
     if taught is None:
         return Objective(start, loss)
-    return Objective(start, loss, update=None if taught.update is None else update, prepare=taught.prepare)
+    update = None if taught.update is None else update_teacher
+    return Objective(start, loss, update=update, prepare=taught.prepare, prepared=share * taught.prepared)
+
+
+def _check_noise(model: Model, teacher: Model) -> None:
+    """PairingError unless both take noise of one shape."""
+    shapes = [jax.tree.map(jnp.shape, jax.eval_shape(lambda m=m: m.base.sample(seed=jax.random.key(0)))) for m in (model, teacher)]
+    if shapes[0] != shapes[1]:
+        raise PairingError(f"distillation: the model's noise is {shapes[0]} and the teacher's {shapes[1]}; both have to take the same.")

@@ -7,12 +7,9 @@ import jax.numpy as jnp
 
 from jaxgen import checks
 from jaxgen.model import Model
-from jaxgen.numerics import safe_norm
+from jaxgen.numerics import distances
 from jaxgen.objective import Batch, Clock, Objective, no_aux
-from jaxgen.objectives.couplings import squared_distances
 from jaxgen.transform import over_batch
-
-MANY = 64
 
 
 def drifting(model: Model, temperatures: tuple[float, ...] = (0.02, 0.05, 0.2), *, normalise: bool = True) -> Objective:
@@ -38,7 +35,7 @@ def drifting(model: Model, temperatures: tuple[float, ...] = (0.02, 0.05, 0.2), 
         z = model.base.sample(seed=key, sample_shape=(num,))
         x = over_batch(model.transform).forward(params, z, batch.cond).reshape(num, -1)
         y, fixed = batch.x.reshape(num, -1), jax.lax.stop_gradient(x)
-        unit = jnp.mean(_distances(fixed, y)) / jnp.sqrt(jnp.asarray(y.shape[1], y.dtype))
+        unit = jnp.mean(distances(fixed, y)) / jnp.sqrt(jnp.asarray(y.shape[1], y.dtype))
         c = jnp.zeros((num, 0), y.dtype) if batch.cond is None else batch.cond.reshape(num, -1).astype(y.dtype)
         total = jnp.zeros_like(y)
         for temperature in temperatures:
@@ -62,18 +59,9 @@ def drift(x: jax.Array, y: jax.Array, cond: jax.Array, temperature: float) -> ja
         return jnp.concatenate([a, cond], 1)
 
     itself = jnp.eye(x.shape[0], dtype=bool)
-    to_itself = jnp.where(itself, jnp.inf, _distances(joint(x), joint(x)))
-    logits = -jnp.concatenate([_distances(joint(x), joint(y)), to_itself], 1) / temperature
+    to_itself = jnp.where(itself, jnp.inf, distances(joint(x), joint(x)))
+    logits = -jnp.concatenate([distances(joint(x), joint(y)), to_itself], 1) / temperature
     affinity = jnp.exp(0.5 * (jax.nn.log_softmax(logits, 1) + jax.nn.log_softmax(logits, 0)))
     to_data, to_samples = jnp.split(affinity, 2, 1)
     mass, repelled = jnp.sum(to_data, 1, keepdims=True), jnp.sum(to_samples, 1, keepdims=True)
     return repelled * (to_data @ y) - mass * (to_samples @ x)
-
-
-def _distances(a: jax.Array, b: jax.Array) -> jax.Array:
-    """`|a_i - b_j|` for rows `(n, d)` and `(m, d)`; of many coordinates by inner products, where all differences would be `n m d` numbers."""
-    if a.shape[1] <= MANY:
-        return safe_norm(a[:, None] - b[None])
-    # Around the middle of b less is cancelled; what is left of it is far below the distance of two images.
-    middle = jnp.mean(b, 0)
-    return jnp.sqrt(jnp.maximum(squared_distances(a - middle, b - middle), 0))

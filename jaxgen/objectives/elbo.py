@@ -17,6 +17,7 @@ def elbo(model: Model, beta: float = 1.0, warmup: float = 0.0) -> Objective:
 
     Needs the part `distortion_and_rate (params, x, cond, key)`, one draw of the two terms for one event: what they are in closed form is
     the transform's to know. beta grows from 0 over the first `warmup` share of the steps.
+    Raises ValueError for a negative `beta` or a `warmup` outside [0, 1], PairingError without the part.
     """
     require("elbo", model, NEEDS)
     if not (0 <= beta < math.inf and 0 <= warmup <= 1):

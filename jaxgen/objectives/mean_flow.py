@@ -1,6 +1,7 @@
 """MeanFlow: a flow map learnt from data by an identity between average and instantaneous velocity (arXiv 2505.13447)."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -48,21 +49,7 @@ def mean_flow(
     require("mean_flow", model, frozenset({"mean_velocity"}))
     u, path, paired = model.transform.parts["mean_velocity"], linear() if path is None else path, pairing(model, resolve(coupling))
 
-    def steered(params: Any, x: jax.Array, t: jax.Array, cond: Any, v: jax.Array, dropped: jax.Array) -> jax.Array:
-        if guidance == 1 and mix == 0:
-            return v
-        known, none = u(params, x, t, t, cond), u(params, x, t, t, _null(cond, null_cond))
-        return jnp.where(dropped, v, guidance * v + mix * known + (1 - guidance - mix) * none)
-
-    def error(params: Any, x: jax.Array, cond: Any, z: jax.Array, t: jax.Array, s: jax.Array | None, dropped: jax.Array) -> jax.Array:
-        d_alpha, d_sigma = path.rates(t)
-        at, v = path.at(t, x, z), d_alpha * x + d_sigma * z
-        cond = None if cond is None else jnp.where(dropped, _null(cond, null_cond), cond)
-        v = jax.lax.stop_gradient(steered(params, at, t, cond, v, dropped))
-        if s is None:
-            return u(params, at, t, t, cond) - v
-        value, rate = jax.jvp(lambda x, t: u(params, x, t, s, cond), (at, t), (v, jnp.ones_like(t)))
-        return value - jax.lax.stop_gradient(v + (s - t) * rate)
+    target = _Target(u, path, guidance, mix, null_cond)
 
     def loss(params: Any, aux: Any, key: jax.Array, batch: Batch, clock: Clock) -> tuple[jax.Array, dict[str, jax.Array]]:
         if (guidance != 1 or mix != 0) and batch.cond is None:
@@ -76,7 +63,7 @@ def mean_flow(
 
         def over(rows: slice, *times: Any) -> jax.Array:
             x, cond, z_, d = jax.tree.map(lambda a: a[rows], (batch.x, batch.cond, z, dropped))
-            return jax.vmap(lambda x, c, z, d, t, s: error(params, x, c, z, t, s, d))(x, cond, z_, d, *times)
+            return jax.vmap(lambda x, c, z, d, t, s: _error(target, params, x, c, z, t, s, d))(x, cond, z_, d, *times)
 
         parts = [over(slice(now), t, None)] * bool(now) + [over(slice(now, None), *ahead)] * (now < num)
         squares = jnp.concatenate([jnp.mean(p**2, tuple(range(1, p.ndim))) for p in parts])
@@ -84,6 +71,40 @@ def mean_flow(
         return jnp.mean(weights * squares), {"error": jnp.mean(squares)}
 
     return Objective(no_aux, loss, frozenset({"mean_velocity"}), prepare=paired.prepare)
+
+
+class _Target(NamedTuple):
+    """What the mean velocity `u` is held to: see `mean_flow`."""
+
+    u: Callable[..., jax.Array]
+    path: Path
+    guidance: float
+    mix: float
+    null_cond: Any
+
+
+def _error(
+    target: _Target, params: Any, x: jax.Array, cond: Any, z: jax.Array, t: jax.Array, s: jax.Array | None, dropped: jax.Array
+) -> jax.Array:
+    """u less its target at one pair of times, shaped as the event; without s at s = t, where it is flow matching."""
+    u = target.u
+    d_alpha, d_sigma = target.path.rates(t)
+    at, v = target.path.at(t, x, z), d_alpha * x + d_sigma * z
+    cond = None if cond is None else jnp.where(dropped, _null(cond, target.null_cond), cond)
+    v = jax.lax.stop_gradient(_steered(target, params, at, t, cond, v, dropped))
+    if s is None:
+        return u(params, at, t, t, cond) - v
+    value, rate = jax.jvp(lambda x, t: u(params, x, t, s, cond), (at, t), (v, jnp.ones_like(t)))
+    return value - jax.lax.stop_gradient(v + (s - t) * rate)
+
+
+def _steered(target: _Target, params: Any, x: jax.Array, t: jax.Array, cond: Any, v: jax.Array, dropped: jax.Array) -> jax.Array:
+    """The velocity with guidance in it; the path's where there is none, and on rows whose condition is dropped."""
+    guidance, mix = target.guidance, target.mix
+    if guidance == 1 and mix == 0:
+        return v
+    known, none = target.u(params, x, t, t, cond), target.u(params, x, t, t, _null(cond, target.null_cond))
+    return jnp.where(dropped, v, guidance * v + mix * known + (1 - guidance - mix) * none)
 
 
 def _null(cond: jax.Array, null_cond: Any) -> jax.Array:

@@ -19,6 +19,7 @@ def quantisation(model: Model, commitment: float = 0.25) -> Objective:
 
     The codes are whole numbers, through which no gradient passes: the prior learns to predict them, and neither encoder nor book learns to
     be predicted. Needs the part `quantisation_error`; the book starts from the first batch.
+    Raises ValueError for a negative `commitment`, PairingError without the part.
     """
     require("quantisation", model, NEEDS)
     checks.number("quantisation: commitment", commitment, least=0)

@@ -13,13 +13,16 @@ NEEDS = frozenset({"encode", "decode"})
 
 
 def reconstruction(model: Model, finish: Callable[..., Any] | None = None) -> Objective:
-    """Minimise the mean squared error of `decode(encode(x))`, per event. Needs the parts `encode` and `decode`."""
+    """Minimise the mean squared error of `decode(encode(x))`, per event. Needs the parts `encode` and `decode`.
+
+    Raises PairingError without them.
+    """
     require("reconstruction", model, NEEDS)
     encode, decode = model.transform.parts["encode"], model.transform.parts["decode"]
 
     def loss(params: Any, aux: Any, key: jax.Array, batch: Batch, clock: Clock) -> tuple[jax.Array, dict[str, jax.Array]]:
         again = jax.vmap(lambda x, c: decode(params, encode(params, x, c), c))(batch.x, batch.cond)
-        error = jnp.mean(jnp.sum((batch.x - again) ** 2, -1))
+        error = jnp.mean(jnp.sum((batch.x - again) ** 2, tuple(range(1, batch.x.ndim))))
         return error, {"squared_error": error}
 
     return Objective(no_aux, loss, NEEDS, finish=finish)

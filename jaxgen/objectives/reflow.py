@@ -1,5 +1,6 @@
 """Rectified flow: flow matching in rounds, each on the pairs (noise, data) that the flow of the round before made (arXiv 2209.03003)."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from jaxgen.objective import Batch, Clock, Objective, require
 from jaxgen.objectives.couplings import Coupling, Pair, resolve
 from jaxgen.objectives.denoising import Times, stratified_times
 from jaxgen.objectives.pairing import pairing
+from jaxgen.objectives.rounds import average_at_the_end_of, pairs_of_round
 
 
 def reflow(
@@ -35,6 +37,7 @@ def reflow(
     solver: of the frozen flow, `fixed(8, "midpoint")` by default. An optimiser with `cycles=rounds` lets every round settle.
 
     Needs the part `velocity`, and a base whose noise has the shape of an event. The loss on held-out events is that of the last round.
+    Raises ValueError for counts below 1, PairingError without the part.
     """
     checks.count("reflow: rounds", rounds)
     checks.count("reflow: times_per_pair", times_per_pair)
@@ -45,56 +48,29 @@ def reflow(
     def init(key: jax.Array, params: Any, batch: Batch) -> tuple[Any, Any]:
         return params, {"teacher": jax.tree.map(jnp.copy, params)}
 
-    def made(teacher: Any, z: jax.Array, cond: Any) -> jax.Array:
-        def field(t: jax.Array, x: jax.Array) -> jax.Array:
-            return jax.vmap(lambda x, c: velocity(teacher, x, t, c))(x, cond)
-
-        return solve(field, z, 0.0, 1.0, solver)[0]
+    def error(params: Any, x: jax.Array, z: jax.Array, t: jax.Array, cond: Any) -> jax.Array:
+        return jnp.mean((velocity(params, t * x + (1 - t) * z, t, cond) - (x - z)) ** 2)
 
     def loss(params: Any, aux: Any, key: jax.Array, batch: Batch, clock: Clock) -> tuple[jax.Array, dict[str, jax.Array]]:
         key_z, key_pair, key_t = jax.random.split(key, 3)
-        num = batch.x.shape[0]
-        t = times(key_t, num, batch.x.dtype)
-        num_pairs = -(-num // times_per_pair)
+        t = times(key_t, batch.x.shape[0], batch.x.dtype)
 
-        def repeated(a: jax.Array) -> jax.Array:
-            return jnp.tile(a, (times_per_pair, *(1,) * (a.ndim - 1)))[:num]
+        def from_teacher(x: jax.Array, cond: Any) -> tuple[jax.Array, jax.Array]:
+            z = model.base.sample(seed=key_z, sample_shape=(x.shape[0],)).astype(x.dtype)
+            return _flowed(velocity, solver, jax.lax.stop_gradient(aux["teacher"]), z, cond), z
 
-        def from_data() -> Any:
-            return batch.x, paired.source(key_z, key_pair, batch)
+        from_data = lambda: (batch.x, paired.source(key_z, key_pair, batch))
+        (x, z), cond = pairs_of_round(clock, rounds, batch, times_per_pair, from_data, from_teacher)
+        value = jnp.mean(jax.vmap(functools.partial(error, params))(x, z, t, cond))
+        return value, {"error": value}
 
-        def from_teacher() -> Any:
-            z = model.base.sample(seed=key_z, sample_shape=(num_pairs,)).astype(batch.x.dtype)
-            cond = None if batch.cond is None else batch.cond[:num_pairs]
-            x = made(jax.lax.stop_gradient(aux["teacher"]), z, cond)
-            return repeated(x), repeated(z)
-
-        first = round_at(clock, rounds) == 0
-        x, z = from_data() if rounds == 1 else jax.lax.cond(first, from_data, from_teacher)
-        cond = batch.cond
-        if cond is not None and rounds > 1:
-            cond = jnp.where(first, cond, repeated(cond[:num_pairs]))
-
-        def one(x: jax.Array, z: jax.Array, t: jax.Array, cond: Any) -> jax.Array:
-            return jnp.mean((velocity(params, t * x + (1 - t) * z, t, cond) - (x - z)) ** 2)
-
-        error = jnp.mean(jax.vmap(one)(x, z, t, cond))
-        return error, {"error": error}
-
-    return Objective(init, loss, frozenset({"velocity"}), update=average_at_the_end_of(rounds), prepare=paired.prepare)
+    return Objective(init, loss, frozenset({"velocity"}), update=average_at_the_end_of(rounds), prepare=paired.prepare, prepared=1 / rounds)
 
 
-def round_at(clock: Clock, rounds: int) -> jax.Array:
-    """Which of `rounds` equal shares of the fit the clock is in, from 0; the last where the fit has ended."""
-    length = -(-clock.num_steps // rounds)
-    return jnp.minimum(clock.step // length, rounds - 1)
+def _flowed(velocity: Callable[..., jax.Array], solver: Solver, params: Any, z: jax.Array, cond: Any) -> jax.Array:
+    """The data end of the flow from each row of the noise `z` `(n, *event)`."""
 
+    def field(t: jax.Array, x: jax.Array) -> jax.Array:
+        return jax.vmap(lambda x, c: velocity(params, x, t, c))(x, cond)
 
-def average_at_the_end_of(rounds: int) -> Callable[..., Any] | None:
-    """The `Objective.update` that sets aux["teacher"] to the moving average of the params at the end of each round; None for one round."""
-
-    def update(params: Any, aux: Any, key: jax.Array, batch: Batch, clock: Clock) -> Any:
-        ends = round_at(clock._replace(step=clock.step + 1), rounds) > round_at(clock, rounds)
-        return {"teacher": jax.tree.map(lambda new, old: jnp.where(ends, new, old), clock.ema, aux["teacher"])}
-
-    return update if rounds > 1 else None
+    return solve(field, z, 0.0, 1.0, solver)[0]

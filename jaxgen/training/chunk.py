@@ -99,6 +99,8 @@ class _Prepared:
     def __init__(self, entry: Entry, data: Batch, key: jax.Array, num_steps: int, batch_size: int, length: int, first: int):
         assert entry.objective.prepare is not None
         self.prepare, self.length, self.num_steps, self.first = entry.objective.prepare, length, num_steps, first
+        self.until = math.ceil(entry.objective.prepared * num_steps)
+        self.unread: list[Any] = []
         one = jax.devices()[0]
         data, key = jax.device_put((data, key), one)
         steps = jax.jit(jax.vmap(lambda i: batch_at(key, i, data, batch_size)))
@@ -111,9 +113,18 @@ class _Prepared:
         batches, keys = self.draw(start)
         host = jax.tree.map(np.asarray, batches)
         split = [jax.tree.map(lambda a, i=i: a[i], host) for i in range(self.length)]
-        # Not 0 or 1: those are the keys into which the loss splits its own, and the plan would share its draws.
-        self.ahead[start] = [self.pool.submit(self.prepare, jax.random.fold_in(k, 2), b) for k, b in zip(keys, split, strict=True)]
+        self.ahead[start] = [self.pool.submit(self.one, start + i, k, b) for i, (k, b) in enumerate(zip(keys, split, strict=True))]
         self.keys[start] = keys
+
+    def one(self, step: int, key: jax.Array, batch: Batch) -> Batch:
+        """The batch of a step, prepared; with any `z` of the right shape where the objective no longer reads it."""
+        if step >= self.until and self.unread:
+            return batch._replace(z=self.unread[0])
+        # Not 0 or 1: those are the keys into which the loss splits its own, and the plan would share its draws.
+        made = self.prepare(jax.random.fold_in(key, 2), batch)
+        if step >= self.until:
+            self.unread.append(made.z)
+        return made
 
     def take(self, start: int) -> tuple[Batch, Any]:
         if start not in self.ahead:

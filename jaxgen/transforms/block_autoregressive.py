@@ -1,6 +1,7 @@
 """Block neural autoregressive flow: one masked network, monotone in each coordinate, is the whole map (arXiv 1904.04676)."""
 
 import functools
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -33,72 +34,78 @@ def block_autoregressive(width: int = 8, depth: int = 2) -> Transform:
     logarithms (eqs. 10 to 12), is exact. To it is added `exp(skip_i) x_i`, as in the paper's residual form: tanh alone has a bounded
     image, and the density would integrate to less than one. `inverse` is one evaluation; `forward` finds one root a coordinate, in order,
     and evaluates every unit once. params: `skip` `(d,)` and `layers`, each `{"free", "diagonal", "bias"}`, the first with `"cond"` too
-    where there is a condition.
+    where there is a condition. Raises ValueError for a width or depth below 1.
     """
     checks.count("block_autoregressive: width", width)
     checks.count("block_autoregressive: depth", depth)
-    sizes = [1, *[width] * depth, 1]
-
-    def init(key: jax.Array, z: jax.Array, cond: Any = None) -> Any:
-        d, layers = z.shape[0], []
-        for layer_key, n_in, n_out in zip(jax.random.split(key, depth + 1), sizes[:-1], sizes[1:], strict=True):
-            keys = jax.random.split(layer_key, 4)
-            spread = 1 / np.sqrt(d * n_in)
-            layer = {
-                "free": spread * jax.random.normal(keys[0], (d, n_out, d, n_in), z.dtype),
-                "diagonal": jax.random.normal(keys[1], (d, n_out, n_in), z.dtype),
-                "bias": jax.random.normal(keys[2], (d, n_out), z.dtype),
-            }
-            if cond is not None and not layers:
-                layer["cond"] = jax.random.normal(keys[3], (d, n_out, cond.size), z.dtype) / np.sqrt(cond.size)
-            layers.append(layer)
-        return {"layers": layers, "skip": jnp.zeros_like(z)}
-
-    def shifts(params: Any, cond: Any) -> list[jax.Array]:
-        found = [layer["bias"] for layer in params["layers"]]
-        if cond is not None:
-            found[0] = found[0] + params["layers"][0]["cond"] @ cond.astype(found[0].dtype).ravel()
-        return found
-
-    def inverse(params: Any, x: jax.Array, cond: Any = None, key: Any = None) -> Preimage:
-        before = np.tri(x.shape[0], k=-1, dtype=bool)[:, None, :, None]
-        h, log_slope = x[:, None], jnp.zeros((x.shape[0], 1), x.dtype)
-        for i, (layer, shift) in enumerate(zip(params["layers"], shifts(params, cond), strict=True)):
-            shift = shift + jnp.einsum("ikjm,jm->ik", jnp.where(before, layer["free"], 0), h)
-            step = functools.partial(_layer, hidden=i < depth)
-            h, log_slope = jax.vmap(step)(_log_positive(layer["diagonal"]), shift, h, log_slope)
-        skip = params["skip"]
-        return Preimage(h[:, 0] + jnp.exp(skip) * x, jnp.sum(jnp.logaddexp(log_slope[:, 0], skip)))
-
-    def forward_steps(params: Any, z: jax.Array, cond: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
-        z = jnp.asarray(z)
-        d, constant = z.shape[0], shifts(params, cond)
-        log_diagonal = [_log_positive(layer["diagonal"]) for layer in params["layers"]]
-
-        def step(carry: Any, i: jax.Array) -> Any:
-            x, log_det, hidden = carry
-            # Activations of later coordinates are still zero, so that the sum over all is the sum over those before.
-            free = [layer["free"][i] for layer in params["layers"]]
-            shift = [c[i] + jnp.einsum("kjm,jm->k", w, h) for c, w, h in zip(constant, free, hidden, strict=True)]
-            unit = _Unit([log[i] for log in log_diagonal], shift, params["skip"][i])
-            x_i = monotone_root(lambda u, t: _evaluate(u, t)[0], unit, z[i], *_bracket(unit, z[i]))
-            _, log_slope, states = _evaluate(unit, x_i)
-            hidden = [jax.lax.dynamic_update_index_in_dim(h, s, i, 0) for h, s in zip(hidden, states, strict=True)]
-            x = jax.lax.dynamic_update_index_in_dim(x, x_i, i, 0)
-            return (x, log_det - log_slope, hidden), x
-
-        hidden = [jnp.zeros((d, n), z.dtype) for n in sizes[:-1]]
-        (x, log_det, _), seen = jax.lax.scan(step, (z, jnp.zeros((), z.dtype), hidden), jnp.arange(d))
-        return x, log_det, seen
-
+    forward_steps = functools.partial(_forward_steps, (1, *[width] * depth))
     return Transform(
-        init,
+        functools.partial(_init, (1, *[width] * depth, 1)),
         lambda params, z, cond=None: forward_steps(params, z, cond)[0],
-        inverse,
+        _inverse,
         lambda params, z, cond=None: forward_steps(params, z, cond)[:2],
         Density.EXACT,
         {"stages": lambda params, z, cond=None: forward_steps(params, z, cond)[2], "nfe": lambda params, z, cond=None: 1},
     )
+
+
+def _init(sizes: Sequence[int], key: jax.Array, z: jax.Array, cond: Any = None) -> Any:
+    d, layers = z.shape[0], []
+    for layer_key, n_in, n_out in zip(jax.random.split(key, len(sizes) - 1), sizes[:-1], sizes[1:], strict=True):
+        keys = jax.random.split(layer_key, 4)
+        spread = 1 / np.sqrt(d * n_in)
+        layer = {
+            "free": spread * jax.random.normal(keys[0], (d, n_out, d, n_in), z.dtype),
+            "diagonal": jax.random.normal(keys[1], (d, n_out, n_in), z.dtype),
+            "bias": jax.random.normal(keys[2], (d, n_out), z.dtype),
+        }
+        if cond is not None and not layers:
+            layer["cond"] = jax.random.normal(keys[3], (d, n_out, cond.size), z.dtype) / np.sqrt(cond.size)
+        layers.append(layer)
+    return {"layers": layers, "skip": jnp.zeros_like(z)}
+
+
+def _shifts(params: Any, cond: Any) -> list[jax.Array]:
+    """What each layer adds before its activation, `(d, out)` a layer; the condition enters the first."""
+    found = [layer["bias"] for layer in params["layers"]]
+    if cond is not None:
+        found[0] = found[0] + params["layers"][0]["cond"] @ cond.astype(found[0].dtype).ravel()
+    return found
+
+
+def _inverse(params: Any, x: jax.Array, cond: Any = None, key: Any = None) -> Preimage:
+    before = np.tri(x.shape[0], k=-1, dtype=bool)[:, None, :, None]
+    h, log_slope = x[:, None], jnp.zeros((x.shape[0], 1), x.dtype)
+    depth = len(params["layers"]) - 1
+    for i, (layer, shift) in enumerate(zip(params["layers"], _shifts(params, cond), strict=True)):
+        shift = shift + jnp.einsum("ikjm,jm->ik", jnp.where(before, layer["free"], 0), h)
+        step = functools.partial(_layer, hidden=i < depth)
+        h, log_slope = jax.vmap(step)(_log_positive(layer["diagonal"]), shift, h, log_slope)
+    skip = params["skip"]
+    return Preimage(h[:, 0] + jnp.exp(skip) * x, jnp.sum(jnp.logaddexp(log_slope[:, 0], skip)))
+
+
+def _forward_steps(sizes: Sequence[int], params: Any, z: jax.Array, cond: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Data, log-determinant, and the event after each coordinate `(d, d)`; `sizes` are what enters each layer, a coordinate."""
+    z = jnp.asarray(z)
+    d, constant = z.shape[0], _shifts(params, cond)
+    log_diagonal = [_log_positive(layer["diagonal"]) for layer in params["layers"]]
+
+    def step(carry: Any, i: jax.Array) -> Any:
+        x, log_det, hidden = carry
+        # Activations of later coordinates are still zero, so that the sum over all is the sum over those before.
+        free = [layer["free"][i] for layer in params["layers"]]
+        shift = [c[i] + jnp.einsum("kjm,jm->k", w, h) for c, w, h in zip(constant, free, hidden, strict=True)]
+        unit = _Unit([log[i] for log in log_diagonal], shift, params["skip"][i])
+        x_i = monotone_root(lambda u, t: _evaluate(u, t)[0], unit, z[i], *_bracket(unit, z[i]))
+        _, log_slope, states = _evaluate(unit, x_i)
+        hidden = [jax.lax.dynamic_update_index_in_dim(h, s, i, 0) for h, s in zip(hidden, states, strict=True)]
+        x = jax.lax.dynamic_update_index_in_dim(x, x_i, i, 0)
+        return (x, log_det - log_slope, hidden), x
+
+    hidden = [jnp.zeros((d, n), z.dtype) for n in sizes]
+    (x, log_det, _), seen = jax.lax.scan(step, (z, jnp.zeros((), z.dtype), hidden), jnp.arange(d))
+    return x, log_det, seen
 
 
 def _log_positive(raw: jax.Array) -> jax.Array:

@@ -1,5 +1,6 @@
 """A hierarchy of latents, drawn from the top down, in front of a decoder of discrete events: the ladder variational autoencoder."""
 
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -37,63 +38,83 @@ def ladder_decoder(rung: Rung, decoder: Net, encoder: Net, width: int, levels: i
     "encoder"}`, those of the rungs stacked. parts: `decode (params, z, cond) -> (levels, *event)` for latents `(S, L)`, `distortion_and_rate`.
     """
     check_levels("ladder_decoder", levels)
-
-    def init(key: jax.Array, z: Any, cond: Any = None) -> Any:
-        key_decoder, key_encoder, key_rungs = jax.random.split(key, 3)
-        latent, start = z["latent"], jnp.zeros((width,), z["latent"].dtype)
-        encoded = encoder.init(key_encoder, z["noise"], cond)
-        features = encoder.apply(encoded, z["noise"], cond)
-
-        def one(key: jax.Array) -> Any:
-            k = jax.random.split(key, 3)
-            return {
-                "prior": rung.prior.init(k[0], start, cond),
-                "posterior": rung.posterior.init(k[1], jnp.concatenate([start, features]), cond),
-                "merge": rung.merge.init(k[2], jnp.concatenate([start, latent[0]]), cond),
-            }
-
-        rungs = jax.vmap(one)(jax.random.split(key_rungs, latent.shape[0]))
-        return {"start": start, "rungs": rungs, "decoder": decoder.init(key_decoder, start, cond), "encoder": encoded}
-
-    def step(p: Any, h: jax.Array, noise: jax.Array, cond: Any) -> jax.Array:
-        mean, log_scale = halves(rung.prior.apply(p["prior"], h, cond))
-        return h + rung.merge.apply(p["merge"], jnp.concatenate([h, mean + jnp.exp(log_scale) * noise]), cond)
-
-    def decode(params: Any, latent: jax.Array, cond: Any = None) -> jax.Array:
-        down = lambda h, at: (step(at[0], h, at[1], cond), None)
-        return cells(decoder.apply(params["decoder"], jax.lax.scan(down, params["start"], (params["rungs"], latent))[0], cond), levels)
-
-    def descend(params: Any, x: jax.Array, cond: Any, key: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
-        """Latents `(S, L)`, their log density, the divergence from the prior, and the probabilities of the pixels."""
-        features = encoder.apply(params["encoder"], centred(x, levels), cond)
-
-        def down(h: jax.Array, at: Any) -> Any:
-            p, k = at
-            posterior = halves(rung.posterior.apply(p["posterior"], jnp.concatenate([h, features]), cond))
-            noise, log_q = draw(k, *posterior)
-            return step(p, h, noise, cond), (noise, log_q, divergence(*posterior))
-
-        keys = jax.random.split(key, _count(params["rungs"]))
-        h, (latent, log_q, rate) = jax.lax.scan(down, params["start"], (params["rungs"], keys))
-        return latent, jnp.sum(log_q), jnp.sum(rate), cells(decoder.apply(params["decoder"], h, cond), levels)
+    ladder = _Ladder(rung, decoder, encoder, width, levels)
+    decode = functools.partial(_decode, ladder)
 
     def forward(params: Any, z: Any, cond: Any = None) -> jax.Array:
         return value_in(decode(params, z["latent"], cond), z["noise"])
 
     def inverse(params: Any, x: jax.Array, cond: Any = None, key: Any = None) -> Preimage:
-        latent, log_q, _, p = descend(params, x, cond, require_key("ladder_decoder", key))
+        latent, log_q, _, p = _descend(ladder, params, x, cond, require_key("ladder_decoder", key))
         noise, log_likelihood = middle(p, x)
         return Preimage({"latent": latent, "noise": noise}, log_likelihood, log_q)
 
     def distortion_and_rate(params: Any, x: jax.Array, cond: Any, key: jax.Array) -> tuple[jax.Array, jax.Array]:
-        _, _, rate, p = descend(params, x, cond, key)
+        _, _, rate, p = _descend(ladder, params, x, cond, key)
         return -middle(p, x)[1], rate
 
     def stages(params: Any, z: Any, cond: Any = None) -> jax.Array:
         return jnp.stack([mean_of(decode(params, z["latent"], cond)), forward(params, z, cond)])
 
     parts = {"decode": decode, "distortion_and_rate": distortion_and_rate, "stages": stages, "nfe": lambda params, z, cond=None: 1}
-    return Transform(init, forward, inverse, None, Density.LOWER_BOUND, parts)
+    return Transform(functools.partial(_init, ladder), forward, inverse, None, Density.LOWER_BOUND, parts)
+
+
+class _Ladder(NamedTuple):
+    """The networks and sizes of a hierarchy; the functions below that take it first are the transform's."""
+
+    rung: Rung
+    decoder: Net
+    encoder: Net
+    width: int
+    levels: int
+
+
+def _init(ladder: _Ladder, key: jax.Array, z: Any, cond: Any = None) -> Any:
+    key_decoder, key_encoder, key_rungs = jax.random.split(key, 3)
+    latent, start = z["latent"], jnp.zeros((ladder.width,), z["latent"].dtype)
+    encoded = ladder.encoder.init(key_encoder, z["noise"], cond)
+    features = ladder.encoder.apply(encoded, z["noise"], cond)
+    rung = ladder.rung
+
+    def one(key: jax.Array) -> Any:
+        k = jax.random.split(key, 3)
+        return {
+            "prior": rung.prior.init(k[0], start, cond),
+            "posterior": rung.posterior.init(k[1], jnp.concatenate([start, features]), cond),
+            "merge": rung.merge.init(k[2], jnp.concatenate([start, latent[0]]), cond),
+        }
+
+    rungs = jax.vmap(one)(jax.random.split(key_rungs, latent.shape[0]))
+    return {"start": start, "rungs": rungs, "decoder": ladder.decoder.init(key_decoder, start, cond), "encoder": encoded}
+
+
+def _step(rung: Rung, p: Any, h: jax.Array, noise: jax.Array, cond: Any) -> jax.Array:
+    """The state after one level, whose latent is `noise` in the units of the prior."""
+    mean, log_scale = halves(rung.prior.apply(p["prior"], h, cond))
+    return h + rung.merge.apply(p["merge"], jnp.concatenate([h, mean + jnp.exp(log_scale) * noise]), cond)
+
+
+def _decode(ladder: _Ladder, params: Any, latent: jax.Array, cond: Any = None) -> jax.Array:
+    """The probabilities of the pixels given all latents `(S, L)`."""
+    down = lambda h, at: (_step(ladder.rung, at[0], h, at[1], cond), None)
+    h = jax.lax.scan(down, params["start"], (params["rungs"], latent))[0]
+    return cells(ladder.decoder.apply(params["decoder"], h, cond), ladder.levels)
+
+
+def _descend(ladder: _Ladder, params: Any, x: jax.Array, cond: Any, key: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+    """Latents `(S, L)`, their log density, the divergence from the prior, and the probabilities of the pixels."""
+    features = ladder.encoder.apply(params["encoder"], centred(x, ladder.levels), cond)
+
+    def down(h: jax.Array, at: Any) -> Any:
+        p, k = at
+        posterior = halves(ladder.rung.posterior.apply(p["posterior"], jnp.concatenate([h, features]), cond))
+        noise, log_q = draw(k, *posterior)
+        return _step(ladder.rung, p, h, noise, cond), (noise, log_q, divergence(*posterior))
+
+    keys = jax.random.split(key, _count(params["rungs"]))
+    h, (latent, log_q, rate) = jax.lax.scan(down, params["start"], (params["rungs"], keys))
+    return latent, jnp.sum(log_q), jnp.sum(rate), cells(ladder.decoder.apply(params["decoder"], h, cond), ladder.levels)
 
 
 def _count(stacked: Any) -> int:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,43 +22,60 @@ def repeat(f: Transform, num: int, *, remat: bool = False, unroll: int = 1) -> T
     checks.count("repeat: num", num)
     checks.count("repeat: unroll", unroll)
 
-    def through(step: Callable[..., Any], carry: Any, layers: Any, reverse: bool = False) -> Any:
-        return _in_groups(step, carry, layers, num, reverse, unroll) if remat else _scan(step, carry, layers, reverse, unroll)
+    loop = _Loop(num, remat, unroll)
+    return Transform(
+        lambda key, z, cond=None: jax.vmap(lambda k: f.init(k, z, cond))(jax.random.split(key, num)),
+        *_repeated(loop, f, False),
+        f.density,
+        _parts(f, num),
+        None if f.batched is None else _repeated(loop, f.batched, True),
+        note=f.note,
+        refine=refined_through(lambda g: repeat(g, num, remat=remat, unroll=unroll), f),
+    )
 
-    def init(key: jax.Array, z: Any, cond: Any = None) -> Any:
-        return jax.vmap(lambda k: f.init(k, z, cond))(jax.random.split(key, num))
 
-    def all_forward(forward: Any) -> Any:
-        return lambda params, z, cond=None: through(lambda z, p: forward(p, z, cond), z, params)
+class _Loop(NamedTuple):
+    """How the layers are run through: see `repeat`."""
 
-    def all_inverse(inverse: Any, batched: bool) -> Any:
-        def through_inverse(params: Any, x: Any, cond: Any = None, key: Any = None) -> Preimage:
-            def step(carry: Any, layer: Any) -> Any:
-                p, k = layer
-                pre = inverse(p, carry.z, cond, k)
-                return Preimage(pre.z, carry.log_det + pre.log_det, carry.log_q + pre.log_q)
+    num: int
+    remat: bool
+    unroll: int
 
-            zero = _zero(x, batched)
-            return through(step, Preimage(x, zero, zero), (params, _split(key, num)), reverse=True)
+    def through(self, step: Callable[..., Any], carry: Any, layers: Any, reverse: bool = False) -> Any:
+        if self.remat:
+            return _in_groups(step, carry, layers, self.num, reverse, self.unroll)
+        return _scan(step, carry, layers, reverse, self.unroll)
 
-        return through_inverse
 
-    def all_log_det(forward_and_log_det: Any, batched: bool) -> Any:
-        def through_log_det(params: Any, z: Any, cond: Any = None) -> tuple[Any, jax.Array]:
-            def step(carry: Any, p: Any) -> Any:
-                x, log_det = forward_and_log_det(p, carry[0], cond)
-                return x, carry[1] + log_det
+def _repeated(loop: _Loop, f: Transform | Batched, batched: bool) -> Batched:
+    """The forms of all layers from those of one, over one event or, `batched`, many."""
+    layer_inverse: Any = f.inverse
+    layer_log_det: Any = f.forward_and_log_det
 
-            return through(step, (z, _zero(z, batched)), params)
+    def forward(params: Any, z: Any, cond: Any = None) -> Any:
+        return loop.through(lambda z, p: f.forward(p, z, cond), z, params)
 
-        return through_log_det
+    def inverse(params: Any, x: Any, cond: Any = None, key: Any = None) -> Preimage:
+        def step(carry: Any, layer: Any) -> Any:
+            p, k = layer
+            pre = layer_inverse(p, carry.z, cond, k)
+            return Preimage(pre.z, carry.log_det + pre.log_det, carry.log_q + pre.log_q)
 
-    def compose(f: Transform | Batched, batched: bool) -> Batched:
-        return Batched(
-            all_forward(f.forward),
-            None if f.inverse is None else all_inverse(f.inverse, batched),
-            None if f.forward_and_log_det is None else all_log_det(f.forward_and_log_det, batched),
-        )
+        zero = _zero(x, batched)
+        return loop.through(step, Preimage(x, zero, zero), (params, _split(key, loop.num)), reverse=True)
+
+    def forward_and_log_det(params: Any, z: Any, cond: Any = None) -> tuple[Any, jax.Array]:
+        def step(carry: Any, p: Any) -> Any:
+            x, log_det = layer_log_det(p, carry[0], cond)
+            return x, carry[1] + log_det
+
+        return loop.through(step, (z, _zero(z, batched)), params)
+
+    return Batched(forward, inverse if layer_inverse else None, forward_and_log_det if layer_log_det else None)
+
+
+def _parts(f: Transform, num: int) -> dict[str, Callable[..., Any]]:
+    """What the library reads of a transform, over all layers; a plain scan, as none of it is trained."""
 
     def stages(params: Any, z: Any, cond: Any = None) -> Any:
         def step(z: Any, p: Any) -> Any:
@@ -82,15 +99,7 @@ def repeat(f: Transform, num: int, *, remat: bool = False, unroll: int = 1) -> T
         z, params = jax.lax.scan(step, x, (params, _split(keys, num)), reverse=True)
         return params, z
 
-    return Transform(
-        init,
-        *compose(f, False),
-        f.density,
-        {"stages": stages, "nfe": count} | ({"data_init": layers_data_init} if "data_init" in f.parts else {}),
-        None if f.batched is None else compose(f.batched, True),
-        note=f.note,
-        refine=refined_through(lambda g: repeat(g, num, remat=remat, unroll=unroll), f),
-    )
+    return {"stages": stages, "nfe": count} | ({"data_init": layers_data_init} if "data_init" in f.parts else {})
 
 
 def _zero(x: Any, batched: bool) -> jax.Array:

@@ -48,7 +48,7 @@ def load(path: str | Path) -> tuple[Entry, Fitted]:
         raise ValueError(f"{path / 'config.json'}: not a config that jaxgen wrote ({error!r}).") from None
     like = jax.eval_shape(lambda key: _initial(key, entry, config["event_shape"], cond_shape), jax.random.key(0))
     units = config.get("units")
-    entry = entry._replace(config={**entry.config, **{k: config[k] for k in ("source",) if k in config}})
+    entry = entry._replace(config={**entry.config, **{k: config[k] for k in ("source", "training") if k in config}})
     if units is not None:
         like = {**like, "params": (like["params"], ())}
     if not config.get("resumable"):

@@ -1,8 +1,11 @@
 """train, sample, log-prob and evaluate on a user's own file: its units, its columns, its condition; and what a mistake is answered with."""
 
+import contextlib
 import json
 import re
 import shutil
+import signal
+import sys
 
 import numpy as np
 import pytest
@@ -77,6 +80,22 @@ def test_going_on_takes_the_steps_that_are_missing(command, tmp_path):
     assert jaxgen.load(tmp_path / "run")[1].history["num_steps"] == 30
     fresh = command(*arguments, "--steps", 5, "--overwrite")
     assert fresh.status == 0 and "finished after 5 steps" in fresh.out
+
+
+def test_an_interrupted_run_goes_on_with_its_own_batches_only(command, tmp_path):
+    arguments = ("train", "--model", "maf", "--data", "rings", "--width", 8, "--steps", 120, "--out", tmp_path / "run")
+
+    class Interrupting:
+        def update(self, done, metrics):
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys.modules["jaxgen.training.fit"], "progress_bar", lambda *a: contextlib.nullcontext(Interrupting()))
+        assert command(*arguments, "--batch-size", 32).status == 130
+    other = command(*arguments, "--batch-size", 16, "--resume")
+    assert other.status == 2 and '"batch_size": 32, "ema": 0.999' in other.err
+    ended = command(*arguments, "--batch-size", 32, "--resume")
+    assert ended.status == 0 and "finished after 120 steps" in ended.out
 
 
 def test_the_zoo_is_listed_with_its_kinds(command):

@@ -9,10 +9,10 @@ import pytest
 
 from jaxgen import bases, nets, numerics, objectives, paths
 from jaxgen import transforms as T
+from jaxgen.evaluation import straightness
 from jaxgen.model import Model
 from jaxgen.objective import Batch, Clock
 from jaxgen.objectives import couplings
-from jaxgen.objectives.drifting import _distances
 
 SHAPES = ((4,), (2, 2, 1))
 MIX = np.random.default_rng(0).standard_normal((4, 4)).astype(np.float32)
@@ -53,6 +53,11 @@ def game(shape, game, **weights):
     return objectives.adversarial(steps(shape), critic, game, **weights)
 
 
+def autoencoder(shape):
+    parts = {"encode": lambda params, x, cond: field(params, x, 0.2, cond), "decode": lambda params, z, cond: field(params, z, 0.9, cond)}
+    return Model(bases.normal(shape), steps(shape).transform._replace(parts=parts))
+
+
 OBJECTIVES = {
     "entropic": lambda shape: objectives.flow_matching(ode(shape), coupling=couplings.entropic(0.5)),
     "transport": lambda shape: objectives.flow_matching(ode(shape), coupling="optimal_transport"),
@@ -61,6 +66,8 @@ OBJECTIVES = {
     "mean_flow": lambda shape: objectives.mean_flow(steps(shape), power=1.0, guidance=2.0, drop=0.3),
     "moment_matching": lambda shape: objectives.inductive_moment_matching(steps(shape), group=4),
     "drifting": lambda shape: objectives.drifting(steps(shape)),
+    "energy": lambda shape: objectives.energy(steps(shape)),
+    "reconstruction": lambda shape: objectives.reconstruction(autoencoder(shape)),
     "reflow": lambda shape: objectives.reflow(ode(shape), 2),
     "wasserstein": lambda shape: game(shape, "wasserstein", gradient_penalty=1.0),
     "relativistic": lambda shape: game(shape, "relativistic", r1=1.0, r2=0.5),
@@ -133,8 +140,21 @@ def test_a_known_part_of_an_image_is_known_numbers(covariance):
 
 @pytest.mark.parametrize("d", [5, 784])
 def test_distances_of_few_and_of_many_coordinates_are_distances(d):
+    """And so are their slopes, unit vectors; two rows are the same, which are at distance zero with slope zero."""
     x, y = (np.random.default_rng(i).standard_normal((n, d)).astype(np.float32) + 3 for i, n in ((0, 5), (1, 7)))
-    np.testing.assert_allclose(_distances(jnp.asarray(x), jnp.asarray(y)), np.linalg.norm(x[:, None] - y[None], axis=-1), rtol=1e-5)
+    y[2] = x[1]
+    away, truth = x[:, None] - y[None], np.linalg.norm(x[:, None] - y[None], axis=-1)
+    found, back = jax.vjp(numerics.distances, jnp.asarray(x), jnp.asarray(y))
+    np.testing.assert_allclose(found, truth, rtol=1e-5)
+    slopes = away / np.where(truth == 0, 1, truth)[..., None]
+    for slope, axis, sign in zip(back(jnp.ones_like(found)), (1, 0), (1, -1), strict=True):
+        np.testing.assert_allclose(slope, sign * slopes.sum(axis), atol=2e-5)
+
+
+def test_the_paths_of_images_are_as_straight_as_those_of_their_numbers():
+    flat, image = (straightness(jax.random.key(0), ode(shape), jnp.asarray(0.7), 12, COND, num_times=2) for shape in SHAPES)
+    assert flat[0] > 0.1
+    np.testing.assert_allclose(image, flat, rtol=1e-5)
 
 
 def test_a_dropped_condition_is_the_null_one_in_its_share_of_rows():

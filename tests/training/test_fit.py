@@ -168,6 +168,28 @@ def test_prepared_batches_equal_a_loop_by_hand(data, key):
     equal(fitted.params, state.ema, rtol=1e-4, atol=1e-6)
 
 
+def test_batches_are_prepared_only_where_they_are_read(gaussian_entry, data, key):
+    """The loss reads `z` in the first 5 of 9 steps; later ones get the `z` of one more batch, or of two where both threads begin at once."""
+    calls = []
+
+    def prepare(key, batch):
+        calls.append(1)
+        return batch._replace(z=2 * batch.x)
+
+    def wrap(loss):
+        def reads(params, aux, key, batch, clock):
+            x = batch.x if batch.z is None else jnp.where(clock.step < 5, batch.z, batch.x)
+            return loss(params, aux, key, Batch(x), clock)
+
+        return reads
+
+    entry = gaussian_entry(wrap, prepare=prepare, prepared=0.5)
+    fitted = fit(key, entry, data, 9, steps_per_chunk=4, devices=jax.devices()[:1], **ONE)
+    assert 6 <= len(calls) <= 7
+    _, losses = by_hand(key, entry, data, 9)
+    np.testing.assert_allclose(fitted.history["loss"], losses, rtol=1e-5)
+
+
 def test_early_stopping_returns_the_best(gaussian_entry, data, key):
     """Held-out data on the other side: the longer the training, the worse."""
     fitted = fit(key, gaussian_entry(), data, 200, valid=-4 * data, eval_every=4, patience=3, steps_per_chunk=2, ema=0.0, **ONE)

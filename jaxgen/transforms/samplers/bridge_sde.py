@@ -1,8 +1,9 @@
 """A diffusion between two data sets as a sampler, forward or backward: each direction's chain is the other's inverse."""
 
+import functools
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +14,24 @@ from jaxgen.transform import Density, Preimage, Transform
 
 METHODS = {"euler_maruyama": 1, "heun": 2}
 Field = Callable[..., jax.Array]
+
+
+class _Bridge(NamedTuple):
+    """What is simulated and how; the functions below that take it first are the transform's. `back` drives the chain that undoes `ahead`'s."""
+
+    ahead: Field
+    back: Field
+    sigma: float
+    num_steps: int
+    method: str
+
+    def grid(self, dtype: Any) -> tuple[jax.Array, jax.Array]:
+        """Where each step starts and where it ends."""
+        ts = _times(self.num_steps, dtype)
+        return ts[:-1], ts[1:]
+
+    def spread(self, t: jax.Array, s: jax.Array) -> jax.Array:
+        return jnp.asarray(self.sigma, t.dtype) * jnp.sqrt(s - t)
 
 
 def bridge_sde(
@@ -44,50 +63,12 @@ def bridge_sde(
     velocity, score = velocity_and_score(drift, backward_drift, sigma)
     ahead, back = (mirrored(backward_drift), mirrored(drift)) if reverse else (drift, backward_drift)
 
-    def times(dtype: Any = None) -> jax.Array:
-        return jnp.sin(0.5 * jnp.pi * jnp.linspace(0.0, 1.0, num_steps + 1, dtype=dtype)) ** 2
-
-    def grid(dtype: Any) -> tuple[jax.Array, jax.Array]:
-        ts = times(dtype)
-        return ts[:-1], ts[1:]
-
-    def spread(t: jax.Array, s: jax.Array) -> jax.Array:
-        return jnp.asarray(sigma, t.dtype) * jnp.sqrt(s - t)
-
-    def run(params: Any, z: Any, cond: Any) -> tuple[jax.Array, jax.Array]:
-        def step(x: jax.Array, inputs: Any) -> Any:
-            t, s, increment = inputs
-            rate, noise = ahead(params, x, t, cond), spread(t, s) * increment
-            if method == "heun":
-                rate = 0.5 * (rate + ahead(params, x + (s - t) * rate + noise, s, cond))
-            x = x + (s - t) * rate + noise
-            return x, x
-
-        return jax.lax.scan(step, z["x0"], (*grid(z["x0"].dtype), z["increments"]))
-
-    def inverse(params: Any, x: jax.Array, cond: Any = None, key: Any = None) -> Preimage:
-        if key is None:
-            raise ValueError("bridge_sde.inverse: key=None; the way back is drawn, give a key such as jax.random.key(0).")
-
-        def step(carry: Any, inputs: Any) -> Any:
-            x_s, log_q, log_det = carry
-            t, s, noise = inputs
-            sd = spread(t, s)
-            x_t = x_s + (s - t) * back(params, x_s, s, cond) + sd * noise
-            log_q = log_q - 0.5 * jnp.sum(noise**2) - x.size * (0.5 * math.log(2 * math.pi) + jnp.log(sd))
-            increment = (x_s - x_t - (s - t) * ahead(params, x_t, t, cond)) / sd
-            return (x_t, log_q, log_det - x.size * jnp.log(sd)), increment
-
-        zero = jnp.zeros((), x.dtype)
-        noises = jax.random.normal(key, (num_steps, *x.shape), x.dtype)
-        (x0, log_q, log_det), increments = jax.lax.scan(step, (x, zero, zero), (*grid(x.dtype), noises), reverse=True)
-        return Preimage({"x0": x0, "increments": increments}, log_det, log_q)
-
+    bridge = _Bridge(ahead, back, sigma, num_steps, method)
     gaussian = method == "euler_maruyama"
     return Transform(
         lambda key, z, cond=None: init(key, z["x0"], cond),
-        lambda params, z, cond=None: run(params, z, cond)[0],
-        inverse if gaussian else None,
+        lambda params, z, cond=None: _run(bridge, params, z, cond)[0],
+        functools.partial(_inverse, bridge) if gaussian else None,
         None,
         Density.LOWER_BOUND if gaussian else Density.IMPLICIT,
         {
@@ -95,8 +76,8 @@ def bridge_sde(
             "backward_drift": backward_drift,
             "velocity": velocity,
             "score": score,
-            "stages": lambda params, z, cond=None: run(params, z, cond)[1],
-            "times": lambda params: times(),
+            "stages": lambda params, z, cond=None: _run(bridge, params, z, cond)[1],
+            "times": lambda params: _times(num_steps),
             "nfe": lambda params, z, cond=None: METHODS[method] * num_steps,
         },
         note="" if gaussian else "no density: the noise within a step passes through the network.",
@@ -106,3 +87,40 @@ def bridge_sde(
 def mirrored(field: Field) -> Field:
     """The field in the time 1 - t."""
     return lambda params, x, t, cond=None: field(params, x, 1 - t, cond)
+
+
+def _times(num_steps: int, dtype: Any = None) -> jax.Array:
+    return jnp.sin(0.5 * jnp.pi * jnp.linspace(0.0, 1.0, num_steps + 1, dtype=dtype)) ** 2
+
+
+def _run(bridge: _Bridge, params: Any, z: Any, cond: Any) -> tuple[jax.Array, jax.Array]:
+    """The last state, and all of them `(num_steps, *event)`."""
+
+    def step(x: jax.Array, inputs: Any) -> Any:
+        t, s, increment = inputs
+        rate, noise = bridge.ahead(params, x, t, cond), bridge.spread(t, s) * increment
+        if bridge.method == "heun":
+            rate = 0.5 * (rate + bridge.ahead(params, x + (s - t) * rate + noise, s, cond))
+        x = x + (s - t) * rate + noise
+        return x, x
+
+    return jax.lax.scan(step, z["x0"], (*bridge.grid(z["x0"].dtype), z["increments"]))
+
+
+def _inverse(bridge: _Bridge, params: Any, x: jax.Array, cond: Any = None, key: Any = None) -> Preimage:
+    if key is None:
+        raise ValueError("bridge_sde.inverse: key=None; the way back is drawn, give a key such as jax.random.key(0).")
+
+    def step(carry: Any, inputs: Any) -> Any:
+        x_s, log_q, log_det = carry
+        t, s, noise = inputs
+        sd = bridge.spread(t, s)
+        x_t = x_s + (s - t) * bridge.back(params, x_s, s, cond) + sd * noise
+        log_q = log_q - 0.5 * jnp.sum(noise**2) - x.size * (0.5 * math.log(2 * math.pi) + jnp.log(sd))
+        increment = (x_s - x_t - (s - t) * bridge.ahead(params, x_t, t, cond)) / sd
+        return (x_t, log_q, log_det - x.size * jnp.log(sd)), increment
+
+    zero = jnp.zeros((), x.dtype)
+    noises = jax.random.normal(key, (bridge.num_steps, *x.shape), x.dtype)
+    (x0, log_q, log_det), increments = jax.lax.scan(step, (x, zero, zero), (*bridge.grid(x.dtype), noises), reverse=True)
+    return Preimage({"x0": x0, "increments": increments}, log_det, log_q)

@@ -1,7 +1,8 @@
 """Stochastic samplers whose steps are Gaussian: their noise is in the base, their inverse draws the noising chain, their density is its bound."""
 
+import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -41,53 +42,66 @@ def gaussian_chain(
     bound (arXiv 2006.11239, eq. 5), with one draw of the chain.
     """
     checks.count("num_steps", num_steps)
-    path = prediction.path
-
-    def grid(dtype: Any) -> tuple[jax.Array, jax.Array]:
-        ts = jnp.linspace(0.0, 1.0, num_steps + 1, dtype=dtype)
-        return ts[:-1], ts[1:]
-
-    def run(params: Any, z: Any, cond: Any) -> tuple[jax.Array, jax.Array]:
-        def step(carry: Any, inputs: Any) -> Any:
-            t, s, increment = inputs
-            mean, sd, kept = kernel(params, carry[0], t, s, cond, carry[1])
-            x = mean + sd * increment
-            return (x, kept), x
-
-        ts, ss = grid(z["x0"].dtype)
-        start = path.sigma(ts[0]) * z["x0"]
-        (x, _), seen = jax.lax.scan(step, (start, memory(start)), (ts, ss, z["increments"]))
-        return x, seen
-
-    def inverse(params: Any, x: jax.Array, cond: Any = None, key: Any = None) -> Preimage:
-        if key is None:
-            raise ValueError("sampler.inverse: key=None; the noising chain is drawn, give a key such as jax.random.key(0).")
-        ts, ss = grid(x.dtype)
-        noises = jax.random.normal(key, (num_steps, *x.shape), x.dtype)
-        states, log_q = _noised(path, x, ts, ss, noises)
-
-        def step(carry: Any, inputs: Any) -> Any:
-            t, s, x_t, x_s = inputs
-            mean, sd, kept = kernel(params, x_t, t, s, cond, carry[1])
-            return (carry[0] - x.size * jnp.log(sd), kept), (x_s - mean) / sd
-
-        carry = (jnp.zeros((), x.dtype), memory(states[0]))
-        (log_det, _), increments = jax.lax.scan(step, carry, (ts, ss, states, jnp.concatenate([states[1:], x[None]])))
-        scale = path.sigma(ts[0])
-        return Preimage({"x0": states[0] / scale, "increments": increments}, log_det - x.size * jnp.log(scale), log_q)
-
+    chain = _Chain(prediction.path, kernel, num_steps, memory)
     return Transform(
         lambda key, z, cond=None: init(key, z["x0"], cond),
-        lambda params, z, cond=None: run(params, z, cond)[0],
-        inverse,
+        lambda params, z, cond=None: _run(chain, params, z, cond)[0],
+        functools.partial(_inverse, chain),
         None,
         Density.LOWER_BOUND,
         {
             **prediction.parts(),
-            "stages": lambda params, z, cond=None: run(params, z, cond)[1],
+            "stages": lambda params, z, cond=None: _run(chain, params, z, cond)[1],
             "nfe": lambda params, z, cond=None: num_steps,
         },
     )
+
+
+class _Chain(NamedTuple):
+    """What is drawn and how; the functions below that take it first are the transform's."""
+
+    path: Path
+    kernel: Kernel
+    num_steps: int
+    memory: Callable[[jax.Array], Any]
+
+    def grid(self, dtype: Any) -> tuple[jax.Array, jax.Array]:
+        """Where each step starts and where it ends."""
+        ts = jnp.linspace(0.0, 1.0, self.num_steps + 1, dtype=dtype)
+        return ts[:-1], ts[1:]
+
+
+def _run(chain: _Chain, params: Any, z: Any, cond: Any) -> tuple[jax.Array, jax.Array]:
+    """The last state, and all of them `(num_steps, *event)`."""
+
+    def step(carry: Any, inputs: Any) -> Any:
+        t, s, increment = inputs
+        mean, sd, kept = chain.kernel(params, carry[0], t, s, cond, carry[1])
+        x = mean + sd * increment
+        return (x, kept), x
+
+    ts, ss = chain.grid(z["x0"].dtype)
+    start = chain.path.sigma(ts[0]) * z["x0"]
+    (x, _), seen = jax.lax.scan(step, (start, chain.memory(start)), (ts, ss, z["increments"]))
+    return x, seen
+
+
+def _inverse(chain: _Chain, params: Any, x: jax.Array, cond: Any = None, key: Any = None) -> Preimage:
+    if key is None:
+        raise ValueError("sampler.inverse: key=None; the noising chain is drawn, give a key such as jax.random.key(0).")
+    ts, ss = chain.grid(x.dtype)
+    noises = jax.random.normal(key, (chain.num_steps, *x.shape), x.dtype)
+    states, log_q = _noised(chain.path, x, ts, ss, noises)
+
+    def step(carry: Any, inputs: Any) -> Any:
+        t, s, x_t, x_s = inputs
+        mean, sd, kept = chain.kernel(params, x_t, t, s, cond, carry[1])
+        return (carry[0] - x.size * jnp.log(sd), kept), (x_s - mean) / sd
+
+    carry = (jnp.zeros((), x.dtype), chain.memory(states[0]))
+    (log_det, _), increments = jax.lax.scan(step, carry, (ts, ss, states, jnp.concatenate([states[1:], x[None]])))
+    scale = chain.path.sigma(ts[0])
+    return Preimage({"x0": states[0] / scale, "increments": increments}, log_det - x.size * jnp.log(scale), log_q)
 
 
 def _noised(path: Path, x: jax.Array, ts: jax.Array, ss: jax.Array, noises: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -1,7 +1,8 @@
 """The SDE of a stochastic interpolant on a fixed grid, from one data set to another (arXiv 2303.08797, section 2.3)."""
 
+import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -48,27 +49,7 @@ def interpolant_sde(
     # In the time 1 - t the velocity has the other sign and the score has not.
     spread = (lambda t: forth(1 - t)) if reverse else forth
     ahead = mirrored(lambda params, x, t, cond: -velocity(params, x, t, cond)) if reverse else velocity
-    slope = mirrored(score) if reverse else score
-
-    def g2(t: jax.Array) -> jax.Array:
-        # The last step's end may round to beyond 1, where gamma^2 is negative.
-        return 2 * jnp.maximum(spread(t), 0)
-
-    def run(params: Any, z: Any, cond: Any) -> tuple[jax.Array, jax.Array]:
-        ts = jnp.linspace(0.0, 1.0, num_steps + 1, dtype=z["x0"].dtype)
-        h = jnp.asarray(1 / num_steps, ts.dtype)
-
-        def drift(x: jax.Array, t: jax.Array) -> jax.Array:
-            return ahead(params, x, t, cond) + spread(t) * slope(params, x, t, cond)
-
-        def step(x: jax.Array, inputs: Any) -> Any:
-            t, u = inputs[:2]
-            x = x + h * drift(x, t) + jnp.sqrt(h * g2(t)) * u if method == "euler_maruyama" else sra1_step(drift, g2, x, t, h, u, inputs[2])
-            return x, x
-
-        noises = (z["increments"],) if method == "euler_maruyama" else (z["increments"], z["areas"])
-        return jax.lax.scan(step, z["x0"], (ts[:-1], *noises))
-
+    run = functools.partial(_run, _Sde(ahead, mirrored(score) if reverse else score, spread, num_steps, method))
     nfe = METHODS[method] * num_steps
     return Transform(
         lambda key, z, cond=None: init(key, z["x0"], cond),
@@ -81,3 +62,35 @@ def interpolant_sde(
         },
         note="no density: the interpolant's noise passes through the network.",
     )
+
+
+class _Sde(NamedTuple):
+    """`dX = (velocity + spread score) dt + sqrt(2 spread) dW`, and how it is solved."""
+
+    velocity: Callable[..., jax.Array]
+    score: Callable[..., jax.Array]
+    spread: Schedule
+    num_steps: int
+    method: str
+
+
+def _run(sde: _Sde, params: Any, z: Any, cond: Any) -> tuple[jax.Array, jax.Array]:
+    """The last state, and all of them `(num_steps, *event)`."""
+    ts = jnp.linspace(0.0, 1.0, sde.num_steps + 1, dtype=z["x0"].dtype)
+    h = jnp.asarray(1 / sde.num_steps, ts.dtype)
+    plain = sde.method == "euler_maruyama"
+
+    def drift(x: jax.Array, t: jax.Array) -> jax.Array:
+        return sde.velocity(params, x, t, cond) + sde.spread(t) * sde.score(params, x, t, cond)
+
+    def g2(t: jax.Array) -> jax.Array:
+        # The last step's end may round to beyond 1, where gamma^2 is negative.
+        return 2 * jnp.maximum(sde.spread(t), 0)
+
+    def step(x: jax.Array, inputs: Any) -> Any:
+        t, u = inputs[:2]
+        x = x + h * drift(x, t) + jnp.sqrt(h * g2(t)) * u if plain else sra1_step(drift, g2, x, t, h, u, inputs[2])
+        return x, x
+
+    noises = (z["increments"],) if plain else (z["increments"], z["areas"])
+    return jax.lax.scan(step, z["x0"], (ts[:-1], *noises))

@@ -19,7 +19,7 @@ def ancestral(init: Callable[..., Any], prediction: Prediction, num_steps: int, 
 
     Each step is the noising chain's posterior `q(x_s | x_t, x_hat)` (eq. 6); with 0 < eta < 1 its deviation is eta times as large, as in
     DDIM (arXiv 2010.02502, eq. 16). The last keeps the noising step's own deviation: there the posterior's is almost zero and would make
-    the bound infinite.
+    the bound infinite. Raises ValueError for fewer than one step, or an `eta` outside (0, 1].
     """
     if not 0 < eta <= 1:
         raise ValueError(f"eta={eta!r}; accepted: above 0 and at most 1.")

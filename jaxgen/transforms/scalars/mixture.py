@@ -14,6 +14,7 @@ def mixture_logit(num_components: int = 8, spread: float = 2.0, min_scale: float
 
     For logistic noise `z` this is sampling by inverse CDF; `logit F = log F - log (1 - F)` with both logs kept keeps the tails exact where
     F itself rounds to 0 or 1. At `theta = 0` the means are spread over [-spread, spread].
+    Raises ValueError for fewer than one component, or a spread or least scale that is not positive.
     """
     checks.count("num_components", num_components)
     checks.number("mixture_logit: spread", spread, above=0)

@@ -37,7 +37,10 @@ class Scalar(NamedTuple):
 
 
 def scale_and_shift(max_log_scale: float = 3.0) -> Scalar:
-    """`x = shift + exp(s) z` with `|s| < max_log_scale` by a tanh, so that no layer alone can overflow (arXiv 1605.08803, eq. 4)."""
+    """`x = shift + exp(s) z` with `|s| < max_log_scale` by a tanh, so that no layer alone can overflow (arXiv 1605.08803, eq. 4).
+
+    Raises ValueError for a `max_log_scale` that is not positive.
+    """
     checks.number("scale_and_shift: max_log_scale", max_log_scale, above=0)
 
     def log_scale(theta: jax.Array) -> jax.Array:
