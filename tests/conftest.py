@@ -1,9 +1,11 @@
 """What every test shares: a CPU with two devices, a key of its own, a fixed Hypothesis profile, strict and float64 contexts."""
 
 import contextlib
+import gc
 import os
 import zlib
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 # Before JAX is imported, and through the environment, so that commands and notebooks started by a test inherit it.
@@ -11,6 +13,10 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "Agg")
 # The suite's budget is compile time, not run time.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "true")
+if version("jaxlib").startswith("0.10."):
+    # Fusions by the older emitter, and one LLVM module a program, compile in half the time. XLA ends a process over a flag it does not know,
+    # so they are set under the version that was measured only.
+    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1")
 # A cache filled by an earlier run would hide what compiling costs, and on a fresh machine writing one costs more than it returns.
 _CACHE = os.environ.get("JAXGEN_TEST_CACHE")
 os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "true" if _CACHE else "false"
@@ -34,24 +40,40 @@ settings.register_profile(
 )
 settings.load_profile("jaxgen")
 
+FIRST = ("basedpyright", "README.md", "tests/cli/test_study.py", "tests/cli/test_compare.py")
+"""Groups of a quarter of a minute and more that few tests make up."""
+
 Context = Callable[[], contextlib.AbstractContextManager[None]]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Under xdist, distribute by group: tests that share compiled functions go to one worker."""
+    """Under xdist, distribute by group, in the order of collection: tests that share compiled functions go to one worker."""
     if hasattr(config, "workerinput"):
         # A worker parses the command line again, in which the choice of the line below does not stand; without it no group is named.
         config.option.loadgroup = True
     if getattr(config.option, "dist", "no") == "load":
         config.option.dist = "loadgroup"
+        # xdist would put groups of one test last, however long.
+        config.option.loadscopereorder = False
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test without an `xdist_group` of its own joins its file's, so that module fixtures and jitted functions are compiled once."""
+    """A test without an `xdist_group` of its own joins its file's, so that module fixtures and jitted functions are compiled once.
+
+    Long groups of few tests come first: as the last one, each would leave the other workers idle.
+    """
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(item.location[0]))
+    items.sort(key=lambda item: next(item.iter_markers("xdist_group")).args[0] not in FIRST)
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: the garbage collector, which tracing keeps busy, looks at it no more, and comes less often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 10, 10)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 
 import jaxgen
 from jaxgen import zoo
+from jaxgen.objective import Batch, Clock
 from jaxgen.transform import Density
 
 SHAPE = (4, 4, 1)
@@ -22,14 +23,14 @@ OWN: dict[str, dict[str, int]] = {}
 SHARED = {"wgan_gp": "gan", "r3gan": "gan"}
 """Entries of one base and transform, which differ in the objective: laws over the model that hold for one hold for all."""
 
-RECIPES = ("ddpm", "edm", "vdm", "meanflow")
-"""Entries whose recipe is that of the vector form, under whose laws conditions are, with the network of `cfm` here."""
+RECIPES = ("ddpm", "edm", "vdm", "meanflow", "wgan_gp")
+"""Entries whose recipe is that of the vector form, under whose laws conditions are, with the networks of `cfm` and `gan` here."""
 
-COND = jnp.asarray([0.0, 1.0, 0.0])
+NUM_CLASSES = 3
 
 
 def over(names):
-    """A parameter a name; those of `RECIPES` take a quarter of a minute each, so `-m slow` runs them."""
+    """A parameter a name; those of `RECIPES` take several seconds each, so `-m slow` runs them."""
     slow = lambda name: [pytest.mark.slow] if name in RECIPES else []
     return pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.xdist_group(f"image-{n}"), *slow(n)]) for n in names])
 
@@ -45,10 +46,20 @@ def pictures(name, n=32):
     return codes if zoo.pixels(name) == "discrete" else (codes + rng.random(codes.shape).astype(np.float32) - 1).astype(np.float32)
 
 
+def conditions(n, which=None):
+    """`n` one-hot rows: of classes in turn, or all of class `which`."""
+    return jnp.asarray(np.eye(NUM_CLASSES, dtype=np.float32)[np.arange(n) % NUM_CLASSES if which is None else np.full(n, which)])
+
+
 @functools.cache
 def fitted(name):
-    entry = small(name)
-    return entry, jaxgen.fit(jax.random.key(0), entry, pictures(name), 3, batch_size=8, progress=False)
+    """The entry given a condition, and three steps of its fit: one compiled fit, sampler and density an entry serve every law."""
+    entry, x = small(name, (NUM_CLASSES,)), pictures(name)
+    return entry, jaxgen.fit(jax.random.key(0), entry, x, 3, cond=conditions(len(x)), batch_size=8, progress=False)
+
+
+def drawn(model, params, which=None):
+    return np.asarray(jaxgen.sample(jax.random.key(1), model, params, 12, conditions(12, which)))
 
 
 @over(zoo.IMAGES)
@@ -70,8 +81,8 @@ def test_entries_that_share_a_model_have_the_same_programs():
 def test_samples_are_images_and_discrete_ones_whole_numbers(name):
     entry, fit = fitted(name)
     for model in entry.readings.values():
-        x = np.asarray(jaxgen.sample(jax.random.key(1), model, fit.params, 6))
-        assert x.shape == (6, *SHAPE) and x.dtype == np.float32 and np.isfinite(x).all()
+        x = drawn(model, fit.params)
+        assert x.shape == (12, *SHAPE) and x.dtype == np.float32 and np.isfinite(x).all()
         if zoo.pixels(name) == "discrete":
             assert set(np.unique(x)) <= {0.0, 1.0}
 
@@ -82,22 +93,37 @@ def test_a_density_is_of_its_kind_and_finite_and_gates_the_implicit(name):
     for model in entry.readings.values():
         if model.transform.density is Density.IMPLICIT:
             with pytest.raises(jaxgen.ImplicitDensityError):
-                jaxgen.log_prob(model, fit.params, pictures(name, 2))
+                jaxgen.log_prob(model, fit.params, pictures(name, 2), conditions(2))
             continue
-        value = jaxgen.log_prob(model, fit.params, pictures(name, 4), key=jax.random.key(2), num_draws=2)
+        value = jaxgen.log_prob(model, fit.params, pictures(name, 4), conditions(4), key=jax.random.key(2), num_draws=2)
         assert value.density is model.transform.density and np.isfinite(value.value).all()
 
 
 @over(n for n in zoo.IMAGES if n not in (*SHARED, *RECIPES))
 def test_a_condition_reaches_the_samples(name):
-    entry = small(name, COND.shape)
-    x, cond = pictures(name, 8), jnp.tile(COND, (8, 1))
-    fit = jaxgen.fit(jax.random.key(0), entry, x, 3, cond=cond, batch_size=8, progress=False)
+    entry, fit = fitted(name)
     rng = np.random.default_rng(1)
     # Last layers often start at zero: only away from the start does a condition show.
     params = jax.tree.map(lambda a: a + jnp.asarray(0.3 * rng.standard_normal(a.shape), a.dtype), fit.params)
-    draw = lambda c: np.asarray(jaxgen.sample(jax.random.key(1), entry.model, params, 16, jnp.tile(c, (16, 1))))
-    assert not np.array_equal(draw(COND), draw(jnp.asarray([1.0, 0.0, 0.0])))
+    assert not np.array_equal(drawn(entry.model, params, 0), drawn(entry.model, params, 1))
+
+
+@over(n for n in zoo.IMAGES if n not in (*SHARED, *RECIPES))
+def test_without_a_condition_loss_samples_and_density_have_their_shapes(name):
+    entry, x = small(name), jax.ShapeDtypeStruct((4, *SHAPE), jnp.float32)
+
+    def loss(key, x):
+        batch, one = Batch(x), jnp.asarray(1, jnp.int32)
+        params, aux = entry.objective.init(key, jaxgen.init(key, entry.model), batch)
+        return params, entry.objective.loss(params, aux, key, batch, Clock(one, one, params))[0]
+
+    params, value = jax.eval_shape(loss, jax.random.key(0), x)
+    assert value.shape == ()
+    for model in entry.readings.values():
+        assert jax.eval_shape(lambda p, model=model: jaxgen.sample(jax.random.key(0), model, p, 4), params).shape == x.shape
+        if model.transform.density is not Density.IMPLICIT:
+            density = jax.eval_shape(lambda p, x, model=model: jaxgen.log_prob(model, p, x, key=jax.random.key(0)).value, params, x)
+            assert density.shape == (4,)
 
 
 @over(zoo.IMAGES)

@@ -106,12 +106,15 @@ def test_every_entry_takes_a_step_given_a_condition(name):
     rng = np.random.default_rng(0)
     batch = Batch(*(jnp.asarray(rng.standard_normal((N, k)), jnp.float32) for k in (2, 3)))
     prepared = batch if entry.objective.prepare is None else entry.objective.prepare(jax.random.key(0), batch)
-    start = jax.jit(lambda key, batch: init_state(key, entry, batch, 10))
-    state = start.lower(jax.random.key(0), batch).compile(compiler_options=FAST_COMPILE)(jax.random.key(0), batch)
-    step = jax.jit(make_step(entry, 10)).lower(state, prepared, jax.random.key(1)).compile(compiler_options=FAST_COMPILE)
-    second, metrics = step(state, prepared, jax.random.key(1))
-    third, metrics = step(second, prepared, jax.random.key(2))
-    assert bool(metrics["ok"]) and int(third.step) == 2 and np.isfinite(metrics["loss"])
+
+    def started(keys, batch, prepared):
+        state = init_state(keys[0], entry, batch, 10)
+        third, metrics = jax.lax.scan(lambda state, key: make_step(entry, 10)(state, prepared, key), state, keys[1:])
+        return state, third, metrics
+
+    arguments = jax.random.split(jax.random.key(0), 3), batch, prepared
+    state, third, metrics = jax.jit(started).lower(*arguments).compile(compiler_options=FAST_COMPILE)(*arguments)
+    assert np.all(metrics["ok"]) and int(third.step) == 2 and np.isfinite(metrics["loss"]).all()
     for before, after, stands in ((state.params, third.params, "distilled"), (state.aux, third.aux, "rectified_flow")):
         moved = [bool(np.any(a != b)) for a, b in zip(jax.tree.leaves(before), jax.tree.leaves(after), strict=True)]
         assert any(moved) == (bool(moved) and name != stands)
