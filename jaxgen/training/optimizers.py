@@ -1,7 +1,7 @@
 """Optimisers as functions of the number of steps, from optax."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from numbers import Real
 from typing import Any
 
@@ -63,9 +63,16 @@ def in_turn(first: Optimizer, second: Optimizer, labels: Callable[[tuple[Any, An
 
     def build(num_steps: int) -> optax.GradientTransformation:
         half = -(-num_steps // 2)
-        turns = {
-            "first": optax.conditionally_mask(first(half), lambda step: step < half),
-            "second": optax.conditionally_mask(second(max(1, num_steps - half)), lambda step: step >= half),
+
+        def is_first(step: Any, **extra: Any) -> Any:
+            return step < half
+
+        def is_second(step: Any, **extra: Any) -> Any:
+            return step >= half
+
+        turns: dict[Hashable, optax.GradientTransformation] = {
+            "first": optax.conditionally_mask(first(half), is_first),
+            "second": optax.conditionally_mask(second(max(1, num_steps - half)), is_second),
         }
         return optax.partition(turns, labels)
 
