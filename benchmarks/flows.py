@@ -15,7 +15,7 @@ import statistics
 import tempfile
 from typing import Any
 
-from common import Worker, alone, installed, options, report, row
+from common import Worker, alone, installed, matmul_peak, options, report, row
 from peers.contender import Case, figure
 
 CASES = {
@@ -125,29 +125,12 @@ def measure(case: str, side: str, steps: int | None = None, layers: int | None =
         print(json.dumps(of_layers(CASES[case]._replace(num_layers=layers))))
     else:
         contender = importlib.import_module(f"peers.{side}").make(CASES[case])
-        Worker.answer(lambda question: peak(question["seconds"]) if question["metric"] == PEAK else ask(contender, **question))
+        Worker.answer(lambda question: matmul_peak(question["seconds"]) if question["metric"] == PEAK else ask(contender, **question))
 
 
 def ask(contender: Any, metric: str, seconds: float) -> float:
     """The figure, or 0 where the library has no such flow."""
     return 0.0 if contender is None else figure(contender, metric, seconds)
-
-
-def peak(seconds: float) -> float:
-    """Matmul FLOPs per second."""
-    import time
-
-    import jax
-    import jax.numpy as jnp
-
-    a = jnp.ones((2048, 2048))
-    product = jax.jit(lambda a: a @ a)
-    product(a).block_until_ready()
-    calls, start = 0, time.perf_counter()
-    while time.perf_counter() - start < seconds:
-        product(a).block_until_ready()
-        calls += 1
-    return 2 * 2048**3 * calls / (time.perf_counter() - start)
 
 
 if __name__ == "__main__":

@@ -22,10 +22,10 @@ Distance = Callable[[np.ndarray], float]
 class Settings(NamedTuple):
     """num_params: of each generator. steps, batch_size: of each training. num_samples: that a quality is measured on. block: drawn at once."""
 
-    num_params: int = 300_000
-    steps: int = 3_000
+    num_params: int = 100_000
+    steps: int = 5_000
     batch_size: int = 64
-    num_samples: int = 2_000
+    num_samples: int = 500
     block: int = 250
     seed: int = 0
 

@@ -12,6 +12,7 @@ from jaxgen.objectives.drifting import drifting
 from jaxgen.objectives.elbo import elbo
 from jaxgen.objectives.flow_matching import flow_matching, interpolant_matching
 from jaxgen.objectives.importance_weighted import importance_weighted
+from jaxgen.objectives.latent_prior import latent_prior
 from jaxgen.objectives.maximum_likelihood import maximum_likelihood
 from jaxgen.objectives.mean_flow import mean_flow
 from jaxgen.objectives.moment_matching import inductive_moment_matching
@@ -41,6 +42,7 @@ __all__ = [
     "importance_weighted",
     "inductive_moment_matching",
     "interpolant_matching",
+    "latent_prior",
     "lognormal_times",
     "maximum_likelihood",
     "mean_flow",

@@ -3,7 +3,7 @@
 from jaxgen.training.checkpoint import load_arrays, save_arrays
 from jaxgen.training.entry import Entry
 from jaxgen.training.fit import Fitted, TrainingDiverged, fit
-from jaxgen.training.optimizers import adam, players
+from jaxgen.training.optimizers import adam, in_turn, players
 from jaxgen.training.step import State, batch_at, init_state, make_step
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "adam",
     "batch_at",
     "fit",
+    "in_turn",
     "init_state",
     "load_arrays",
     "make_step",

@@ -1,7 +1,7 @@
 """Optimisers as functions of the number of steps, from optax."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from numbers import Real
 from typing import Any
 
@@ -53,3 +53,27 @@ def players(generator: Optimizer, critic: Optimizer) -> Optimizer:
         return jax.tree.map(lambda _: "generator", params), jax.tree.map(lambda _: "critic", aux)
 
     return lambda num_steps: optax.partition({"generator": generator(num_steps), "critic": critic(num_steps)}, labels)
+
+
+def in_turn(first: Optimizer, second: Optimizer, labels: Callable[[tuple[Any, Any]], Any]) -> Optimizer:
+    """`first` over the first half of the steps and `second` over the rest, each on what `labels` of `(params, aux)` marks "first" or "second".
+
+    Whose turn it is not stands still to the last bit: no momentum moves it and no moment fades. For objectives of two stages.
+    """
+
+    def build(num_steps: int) -> optax.GradientTransformation:
+        half = -(-num_steps // 2)
+
+        def is_first(step: Any, **extra: Any) -> Any:
+            return step < half
+
+        def is_second(step: Any, **extra: Any) -> Any:
+            return step >= half
+
+        turns: dict[Hashable, optax.GradientTransformation] = {
+            "first": optax.conditionally_mask(first(half), is_first),
+            "second": optax.conditionally_mask(second(max(1, num_steps - half)), is_second),
+        }
+        return optax.partition(turns, labels)
+
+    return build

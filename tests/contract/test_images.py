@@ -17,7 +17,7 @@ SMALL = {
     "width": 8, "depth": 1, "num_layers": 2, "num_steps": 4, "latent_dim": 3, "levels": 2, "num_heads": 2, "num_blocks": 1, "num_codes": 4,
     "patch": 2, "code_dim": 2, "prior_width": 8, "state_dim": 6, "num_ddim_steps": 4, "num_ode_steps": 4, "num_scales": 2,
 }  # fmt: skip
-OWN: dict[str, dict[str, int]] = {}
+OWN = {"latent_cfm": {"network": "mlp"}}
 """Sizes of single entries where the shared ones do not serve."""
 
 SHARED = {"wgan_gp": "gan", "r3gan": "gan"}

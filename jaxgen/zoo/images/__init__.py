@@ -1,6 +1,6 @@
 """The zoo's forms for images, (height, width, channels): the same families with networks that know neighbours."""
 
-from jaxgen.zoo.images import adversarial, autoencoder, autoregressive, diffusion, few_steps, flow, flow_matching
+from jaxgen.zoo.images import adversarial, autoencoder, autoregressive, diffusion, few_steps, flow, flow_matching, latent_flow
 
 __all__ = [
     "adversarial",
@@ -10,4 +10,5 @@ __all__ = [
     "few_steps",
     "flow",
     "flow_matching",
+    "latent_flow",
 ]

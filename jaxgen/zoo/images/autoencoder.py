@@ -84,7 +84,7 @@ def vq_vae(
     learning_rate: float = 1e-3,
 ) -> Recipe:
     """Vector-quantised autoencoder of `latent_dim` codes with a masked autoregressive prior, both in one fit (arXiv 1711.00937)."""
-    decoder, encoder = _networks(shape, levels, network, width, depth, latent_dim * code_dim)
+    decoder, encoder = networks(shape, levels, network, width, depth, latent_dim * code_dim)
     # All columns are categories, so the scalar for numbers is never asked.
     prior = autoregressive_columns(
         (num_codes,) * latent_dim, scale_and_shift(), lambda out, seen: column_made(out, seen, width=prior_width), "uniform"
@@ -109,7 +109,7 @@ def ladder_vae(
     learning_rate: float = 1e-3,
 ) -> Recipe:
     """A hierarchy of `num_layers` latents drawn from the top down (arXiv 1602.02282; 2011.10650)."""
-    decoder, encoder = _networks(shape, levels, network, width, depth, state_dim)
+    decoder, encoder = networks(shape, levels, network, width, depth, state_dim)
     rung = Rung(*(mlp(out, width=state_dim, depth=1) for out in (2 * latent_dim, 2 * latent_dim, state_dim)))
     base = joint({"latent": normal((num_layers, latent_dim)), "noise": uniform(shape)})
     model = Model(base, ladder_decoder(rung, decoder, encoder, state_dim, levels))
@@ -117,11 +117,11 @@ def ladder_vae(
 
 
 def _model(shape: Shape, levels: int, network: str, width: int | None, depth: int, latent_dim: int) -> Model:
-    nets = _networks(shape, levels, network, width, depth, 2 * latent_dim)
+    nets = networks(shape, levels, network, width, depth, 2 * latent_dim)
     return Model(joint({"latent": normal((latent_dim,)), "noise": uniform(shape)}), discrete_decoder(*nets, levels=levels))
 
 
-def _networks(shape: Shape, levels: int, network: str, width: int | None, depth: int, encoded: int) -> tuple[Net, Net]:
+def networks(shape: Shape, levels: int, network: str, width: int | None, depth: int, encoded: int) -> tuple[Net, Net]:
     """Decoder, and encoder to `encoded` numbers: "mlp" sees pixels in a row and is what a CPU affords, "convolution" sees neighbours."""
     if network not in WIDTHS:
         raise ValueError(f"network={network!r}; accepted: {', '.join(WIDTHS)}.")
