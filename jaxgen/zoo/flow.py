@@ -21,8 +21,12 @@ def _couplings(scalar: Scalar, dim: int, width: int, depth: int, num_layers: int
     if dim == 1:
         # One coordinate has no other to take turns with.
         return repeat(coupling(scalar, net), num_layers)
-    # Up to eight layers run faster written out, and compile as fast; of more, a loop keeps the program small.
-    return alternating(scalar, net, num_layers, unroll=max(1, num_layers // 2) if num_layers <= 8 else 1)
+    return alternating(scalar, net, num_layers, unroll=_unroll(num_layers // 2, 4))
+
+
+def _unroll(num: int, most: int) -> int:
+    # Up to eight layers train faster written out, and compile as fast; of more, a loop keeps the program small.
+    return max(1, num) if num <= most else 1
 
 
 @register(FAMILY)
@@ -55,7 +59,7 @@ def nsf(
 def maf(dim: int, cond_dim: int | None, *, width: int = 64, depth: int = 2, num_layers: int = 12, learning_rate: float = 3e-3) -> Recipe:
     """Masked autoregressive flow: affine, each coordinate given those before it (arXiv 1705.07057)."""
     layer = autoregressive(scale_and_shift(), made(2, width=width, depth=depth))
-    model = Model(normal((dim,)), repeat(chain(layer, flip()), num_layers))
+    model = Model(normal((dim,)), repeat(chain(layer, flip()), num_layers, unroll=_unroll(num_layers, 8)))
     return Recipe({"default": model}, maximum_likelihood(model), "maximum likelihood", adam(learning_rate))
 
 
