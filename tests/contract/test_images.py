@@ -104,7 +104,7 @@ def test_a_condition_reaches_the_samples(name):
     entry, fit = fitted(name)
     rng = np.random.default_rng(1)
     # Last layers often start at zero: only away from the start does a condition show.
-    params = jax.tree.map(lambda a: a + jnp.asarray(0.3 * rng.standard_normal(a.shape), a.dtype), fit.params)
+    params = jax.tree.map(lambda a: a + jnp.asarray(0.6 * rng.standard_normal(a.shape), a.dtype), fit.params)
     assert not np.array_equal(drawn(entry.model, params, 0), drawn(entry.model, params, 1))
 
 
