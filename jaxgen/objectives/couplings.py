@@ -118,7 +118,7 @@ def optimal_pairing(x: np.ndarray, z: np.ndarray) -> np.ndarray:
 
 
 def _inner(x: np.ndarray, z: np.ndarray) -> np.ndarray:
-    # BLAS's threads wait for those of the train step on the same cores: with plans over 512 points of the plane, 71 steps/s instead of 126.
+    # BLAS's threads wait for those of the train step on the same cores: with plans over 512 points of the plane, 71 steps/s instead of 124.
     return x @ z.T if x.shape[1] > 8 else sum((np.multiply.outer(a, b) for a, b in zip(x.T, z.T, strict=True)), np.zeros((), x.dtype))
 
 

@@ -60,6 +60,10 @@ def test_coverage_counts_the_truths_within():
     share, limit, passed = laws.coverage(found, found.value + found.certificate.bound * np.tile([0.5, -0.5, 2.0, 0.0], 100))
     assert share == 0.75 and not passed and abs(limit - (0.95 - 3 * 0.0109)) < 1e-4
     assert laws.coverage(found, found.value + found.certificate.bound * 0.9).passed
+    # Two independent errors: the half widths of 1 and 0.75 make 1.25.
+    for factor, share in ((1.2, 1.0), (1.3, 0.0)):
+        truth, bound = found.value + found.certificate.bound * factor, 0.75 * found.certificate.bound
+        assert laws.coverage(found, truth, truth_bound=bound).value == share
 
 
 def test_the_order_of_a_fixed_grid_is_measured(key):

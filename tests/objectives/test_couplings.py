@@ -23,8 +23,9 @@ def pair(coupling, x, z, cond=None):
     return np.asarray(coupling.pair(jax.random.key(0), x, z, cond))
 
 
-def test_the_exact_coupling_costs_what_pots_plan_does():
-    x, z = draws(64)
+@pytest.mark.parametrize("d", [2, 12], ids=["without BLAS", "with it"])
+def test_the_exact_coupling_costs_what_pots_plan_does(d):
+    x, z = draws(64, d)
     paired = pair(couplings.optimal_transport(), x, z)
     expected = ot.emd2(uniform(64), uniform(64), ot.dist(x, z))
     np.testing.assert_allclose(np.mean(np.sum((x - paired) ** 2, 1)), expected, rtol=1e-10)
