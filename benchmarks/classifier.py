@@ -1,7 +1,7 @@
 """The classifier in whose features images are compared: trained on the data itself, its accuracy, and the floors of the figures.
 
 Trained by `jaxgen.evaluation.train_classifier` on the training images of each set, with its accuracy on the test images, which it never
-saw. The floors are the figures between two halves of the test images. With --out FILE.json each classifier is kept in FILE-NAME/, for
+saw. The floors are the figures between two random halves of the test images. With --out FILE.json each classifier is kept in FILE-NAME/, for
 `jaxgen.evaluation.load_classifier`. Sets that are not found are left out, with the reason.
 """
 
@@ -34,6 +34,7 @@ def main() -> None:
 def measure(name: str, quick: bool, folder: Path | None) -> dict[str, Any] | None:
     """Accuracy, its standard error, seconds of training with compilation, and the floors; None where the set is not found."""
     import jax
+    import numpy as np
 
     from jaxgen import data, evaluation
 
@@ -47,7 +48,8 @@ def measure(name: str, quick: bool, folder: Path | None) -> dict[str, Any] | Non
     seconds = time.perf_counter() - start
     if folder is not None:
         evaluation.save_classifier(folder, trained)
-    features = trained.features(evaluation.own_pixels(dataset, "test"))
+    # Test images may be sorted, by class or by who wrote them: halves are drawn.
+    features = np.random.default_rng(0).permutation(trained.features(evaluation.own_pixels(dataset, "test")))
     half = len(features) // 2
     figures = evaluation.image_figures(features[half:], features[:half], features[half:])
     p, n = trained.accuracy, trained.num_test

@@ -10,8 +10,6 @@ from jax.extend.core import get_opaque_trace_state
 # XLA's own 256 bits leave half of an AVX-512 register empty: 8 % of a flow's density (`benchmarks/flows.py`). Where registers are
 # narrower the compiler takes what there is.
 CPU_OPTIONS: dict[str, Any] = {"xla_cpu_prefer_vector_width": 512}
-# A chunk of training compiles a fifth to a third faster without what changed no step's time (couplings, splines, a VAE, flow matching).
-CPU_TRAINING_OPTIONS: dict[str, Any] = {**CPU_OPTIONS, "xla_backend_optimization_level": 1, "xla_llvm_disable_expensive_passes": True}
 # For what runs once: compiling it well takes longer than running it.
 _LIGHT: dict[str, Any] = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 _OUTERMOST = get_opaque_trace_state()
@@ -34,6 +32,14 @@ def compiled(*static: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]
         return call
 
     return decorate
+
+
+def training_options() -> dict[str, Any]:
+    """For a chunk of training on the CPU, as the configuration of JAX stands; JAX_DISABLE_MOST_OPTIMIZATIONS asks for less than they do."""
+    if jax.config.read("jax_disable_most_optimizations"):
+        return CPU_OPTIONS
+    # It compiles a fifth to a third faster without what changed no step's time (couplings, splines, a VAE, flow matching).
+    return {**CPU_OPTIONS, "xla_backend_optimization_level": 1, "xla_llvm_disable_expensive_passes": True}
 
 
 def once(function: Callable[..., Any], *args: Any) -> Any:

@@ -44,6 +44,7 @@ class Objective(NamedTuple):
     finish:  `(params, aux, data) -> params`, after the fit, such as the Gaussian of an autoencoder's codes; optional.
     parts:   pure functions of aux for pictures and diagnostics, such as `critic (aux, x, cond) -> scalar`.
     prepared: the share of the fit, from its beginning, whose batches are prepared; `loss` does not read their `z` after it.
+    unjudged: the share of the fit, from its beginning, whose held-out losses say nothing, as what they measure is yet to be trained or changes.
     data_free: whether it learns from something else than events, such as an unnormalised density; then `fit` is given None for data.
     """
 
@@ -56,6 +57,7 @@ class Objective(NamedTuple):
     parts: Mapping[str, Callable[..., Any]] = MappingProxyType({})
     data_free: bool = False
     prepared: float = 1.0
+    unjudged: float = 0.0
 
 
 class PairingError(TypeError):

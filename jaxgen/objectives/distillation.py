@@ -68,7 +68,7 @@ def distillation(
     if taught is None:
         return Objective(start, loss)
     update = None if taught.update is None else update_teacher
-    return Objective(start, loss, update=update, prepare=taught.prepare, prepared=share * taught.prepared)
+    return Objective(start, loss, update=update, prepare=taught.prepare, prepared=share * taught.prepared, unjudged=share)
 
 
 def _check_noise(model: Model, teacher: Model) -> None:

@@ -63,4 +63,4 @@ def latent_prior(model: Model, autoencoder: Objective, prior: Objective) -> Obje
 
         return jax.lax.cond(clock.step < half, beside(of_autoencoder), beside(of_prior))
 
-    return Objective(no_aux, loss, NEEDS)
+    return Objective(no_aux, loss, NEEDS, unjudged=0.5)

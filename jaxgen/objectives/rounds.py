@@ -11,8 +11,7 @@ from jaxgen.objective import Batch, Clock
 
 def round_at(clock: Clock, rounds: int) -> jax.Array:
     """Which of `rounds` equal shares of the fit the clock is in, from 0; the last where the fit has ended."""
-    length = -(-clock.num_steps // rounds)
-    return jnp.minimum(clock.step // length, rounds - 1)
+    return jnp.minimum(clock.step * rounds // clock.num_steps, rounds - 1)
 
 
 def average_at_the_end_of(rounds: int) -> Callable[..., Any] | None:

@@ -12,7 +12,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from jaxgen.compiled import CPU_TRAINING_OPTIONS
+from jaxgen.compiled import training_options
 from jaxgen.objective import Batch
 from jaxgen.training.entry import Entry
 from jaxgen.training.step import State, batch_at, make_step, rows_at
@@ -46,7 +46,7 @@ def make_chunk(
     length = math.ceil(num_steps / num_chunks)
     everywhere = NamedSharding(mesh, P())
     state, data, key = jax.device_put((state, data, key), everywhere)
-    options = CPU_TRAINING_OPTIONS if mesh.devices.flat[0].platform == "cpu" else None
+    options = training_options() if mesh.devices.flat[0].platform == "cpu" else None
     start, first = time.perf_counter(), int(state.step)
     if entry.objective.prepare is None:
         program = _program(entry, mesh, num_steps, batch_size, ema, length)

@@ -70,7 +70,8 @@ def fit(
 
     data: None for an objective that is `data_free`, such as `reverse_kl`; `batch_size` is then the number of draws a step.
     cond: conditions `(n, *cond)`.  valid, valid_cond: held-out events; their loss is taken every `eval_every` steps (a tenth of the run).
-    patience: stop after that many evaluations without a better validation loss, and return the best params.
+    patience: stop after that many evaluations without a better validation loss, and return the best params. Those that an objective of
+        several stages takes before its last one do not count.
     ema: decay of the moving average that is returned.  devices: over which each batch is split (all present by default).
     start: `(params, aux)` to begin from instead of a fresh initialisation; or an interrupted `Fitted`, which is gone on with: given the
         same key, data and arguments, the result is that of a fit without the interruption.
@@ -100,7 +101,8 @@ def fit(
     chunk = make_chunk(entry, state, batch, key_run, num_steps, batch_size, ema, steps_per_chunk, devices)
     valid_loss = None if held_out is None else _validation(entry, held_out, num_steps)
     with progress_bar(entry.name, num_steps, progress) as bar:
-        fitted = _loop(chunk, valid_loss, num_steps, eval_every or max(1, num_steps // 10), patience, bar, earlier)
+        judge = None if patience is None else _Judge(patience, math.ceil(entry.objective.unjudged * num_steps), earlier)
+        fitted = _loop(chunk, valid_loss, num_steps, eval_every or max(1, num_steps // 10), judge, bar, earlier)
     if entry.objective.finish is not None:
         fitted = fitted._replace(params=entry.objective.finish(fitted.params, fitted.aux, batch))
     return fitted
@@ -111,15 +113,12 @@ def _loop(
     valid_loss: Callable[..., Any] | None,
     num_steps: int,
     eval_every: int,
-    patience: int | None,
+    judge: "_Judge | None",
     bar: Progress,
     earlier: Fitted | None,
 ) -> Fitted:
     seen, valids = ([], []) if earlier is None else _remembered(earlier)
-    best, best_loss, status = None, math.inf, "finished"
-    if earlier is not None and patience is not None and valids:
-        best, best_loss = earlier.params, min(loss if math.isfinite(loss) else math.inf for _, loss in valids)
-    state, done = chunk.state, int(chunk.state.step)
+    state, done, status = chunk.state, int(chunk.state.step), "finished"
     next_eval = eval_every * (done // eval_every + 1)
     start = time.perf_counter() - (0.0 if earlier is None else earlier.history.get("train_seconds", 0.0))
     with deferred_interrupt() as interrupt:
@@ -136,11 +135,7 @@ def _loop(
             if valid_loss is not None and (done >= next_eval or done == num_steps):
                 next_eval += eval_every
                 valids.append((done, float(valid_loss(state.ema, state.aux))))
-                if valids[-1][1] < best_loss and patience is not None:
-                    best, best_loss = jax.device_get(state.ema), valids[-1][1]
-                # A loss that is not a number is no better than any other.
-                losses = [v if math.isfinite(v) else math.inf for _, v in valids]
-                if patience is not None and len(valids) - 1 - int(np.argmin(losses)) >= patience:
+                if judge is not None and judge.gives_up(valids, state.ema):
                     status = "early stop"
             if interrupt.requested and done < num_steps:
                 status = "interrupted"
@@ -148,7 +143,27 @@ def _loop(
     if status == "interrupted":
         # A copy: these buffers are spread over the mesh.
         fitted = fitted._replace(state=jax.tree.map(jnp.asarray, jax.device_get(state)))
+    best = None if judge is None else judge.best
     return fitted if best is None else fitted._replace(params=jax.tree.map(jnp.asarray, best))
+
+
+class _Judge:
+    """The best params by held-out loss from step `first` on, and when to give up."""
+
+    def __init__(self, patience: int, first: int, earlier: Fitted | None) -> None:
+        self.patience, self.first = patience, first
+        self.best = earlier.params if earlier is not None and self._losses(_remembered(earlier)[1]) else None
+
+    def _losses(self, valids: list[tuple[int, float]]) -> list[float]:
+        # A loss that is not a number is no better than any other.
+        return [loss if math.isfinite(loss) else math.inf for step, loss in valids if step >= self.first]
+
+    def gives_up(self, valids: list[tuple[int, float]], params: Any) -> bool:
+        """After an evaluation, the last of `valids`, of these params."""
+        losses = self._losses(valids)
+        if losses and losses[-1] < min(losses[:-1], default=math.inf):
+            self.best = jax.device_get(params)
+        return len(losses) - 1 - int(np.argmin(losses or [0.0])) >= self.patience
 
 
 def _fitted(

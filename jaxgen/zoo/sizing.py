@@ -1,5 +1,6 @@
 """Counting the parameters that sampling uses, and choosing a width that gives a wanted number of them."""
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -30,16 +31,19 @@ def num_sampling_params(model: Model, cond_dim: int | None = None) -> int:
 
 def width_for(model: Callable[[int], Model], target: int, cond_dim: int | None) -> int:
     """The width whose model samples with the number of parameters nearest to `target`. ValueError where none comes within half of it."""
-
     params, cond = abstract_params(model(8), cond_dim)
     kept = sampling_params(model(8), params, cond)
 
+    @functools.cache
     def count(width: int) -> int:
         return count_params(abstract_params(model(width), cond_dim)[0], kept)
 
     low, high = 2, 4096
     while high - low > 1:
-        middle = (low + high) // 2
+        # A layer between hidden ones has the square of the width: the root of the number is nearly linear in it.
+        least, goal, most = (math.sqrt(n) for n in (count(low), target, count(high)))
+        middle = round(low + (high - low) * (goal - least) / max(most - least, 1e-9))
+        middle = min(max(middle, low + 1), high - 1)
         low, high = (middle, high) if count(middle) <= target else (low, middle)
     best = min((low, high), key=lambda width: abs(count(width) - target))
     if not 0.5 * target <= count(best) <= 1.5 * target:

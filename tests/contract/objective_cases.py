@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from case import MILD, WIDTH, D, coupled, gaussian_decoder, latent_model, mlp, noisy, ode, on_normal, predicted, time_net
-from transform_outputs import FAST_COMPILE, filled
+from transform_outputs import filled
 
 from jaxgen import bases, nets, numerics, objectives, paths
 from jaxgen import transforms as T
@@ -222,8 +222,7 @@ def losses(name) -> dict[str, Any]:
     def value(trained, key, batch):
         return objective.loss(*trained, key, batch, CLOCK)
 
-    run = jax.jit(jax.value_and_grad(value, has_aux=True)).lower(trained, key, batch).compile(compiler_options=FAST_COMPILE)
-    (loss, metrics), gradient = run(trained, key, batch)
+    (loss, metrics), gradient = jax.jit(jax.value_and_grad(value, has_aux=True))(trained, key, batch)
     return {
         "model": model,
         "objective": objective,

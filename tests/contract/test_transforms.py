@@ -70,7 +70,7 @@ def test_the_last_stage_is_the_output_and_evaluations_are_counted(name):
     close(flat_rows(result.at["last_stage"]), flat_rows(result.at["x"]), CASES[name].tol)
     with jax.enable_x64(True):
         first = jax.tree.map(lambda a: a[0], (result.z, result.cond))
-        assert int(nfe(result.model.transform)(result.params, *first)) >= 0
+        assert int(jax.jit(nfe(result.model.transform))(result.params, *first)) >= 0
 
 
 @over([name for name, case in CASES.items() if not case.adaptive])

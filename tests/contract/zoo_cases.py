@@ -14,7 +14,6 @@ from jaxgen.model import Model, init, log_prob, sample, sample_and_log_prob, sam
 from jaxgen.training import fit
 from jaxgen.transform import Density
 
-FAST_COMPILE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 SMALL = {
     "width": 16, "depth": 2, "num_layers": 2, "num_bins": 8, "num_components": 3, "num_steps": 4, "num_ddim_steps": 4, "num_train_steps": 2,
     "num_units": 3,
@@ -54,7 +53,7 @@ def filled(name, model, cond=None, scale=0.3):
     """Params away from their initial values, by numpy, which compiles nothing."""
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     shapes = jax.eval_shape(lambda: init(jax.random.key(0), model, cond))
-    return jax.tree.map(lambda s: jnp.asarray(scale * rng.standard_normal(s.shape), s.dtype), shapes)
+    return jax.tree.map(lambda s: jnp.asarray((scale * rng.standard_normal(s.shape)).astype(s.dtype)), shapes)
 
 
 @functools.cache

@@ -15,6 +15,11 @@ CLOCK = Clock(jnp.asarray(0), jnp.asarray(10), None)
 X = np.random.default_rng(0).standard_normal((64, 3)).astype(np.float32)
 
 
+def value(objective, params, key, x):
+    """Loss and metrics as one compiled program."""
+    return jax.jit(objective.loss)(params, (), key, Batch(x), CLOCK)
+
+
 def test_maximum_likelihood_is_the_mean_negative_log_density():
     model = Model(bases.normal((3,)), T.triangular_affine())
     params = {"loc": jnp.asarray([0.5, 0.0, -1.0]), "tril": jnp.asarray([[2.0, 0, 0], [0.3, 0.7, 0], [-0.5, 0.2, 1.1]])}
@@ -54,10 +59,10 @@ def test_the_elbo_at_beta_one_is_maximum_likelihood_in_expectation():
 
 def test_the_elbos_terms_are_weighed_apart():
     model, params = random_vae()
-    found = {beta: objectives.elbo(model, beta).loss(params, (), jax.random.key(0), Batch(X), CLOCK) for beta in (0.0, 1.0, 4.0)}
+    found = {beta: value(objectives.elbo(model, beta), params, jax.random.key(0), X) for beta in (0.0, 1.0, 4.0)}
     rate = found[1.0][1]["rate"]
     np.testing.assert_allclose(found[4.0][0] - found[0.0][0], 4 * rate, rtol=1e-4)
-    mean, log_scale = jax.vmap(lambda x: model.transform.parts["encode"](params, x))(X)
+    mean, log_scale = jax.jit(jax.vmap(lambda x: model.transform.parts["encode"](params, x)))(X)
     per_event = [0.5 * (s**2 + m**2 - 1) - np.log(s) for m, s in zip(np.asarray(mean), np.exp(np.asarray(log_scale)), strict=True)]
     np.testing.assert_allclose(rate, np.mean(np.sum(per_event, 1)), rtol=1e-4)
 
@@ -71,20 +76,20 @@ def test_the_bound_of_several_draws_weighs_them():
         pre = model.transform.inverse(params, x, None, k)
         return model.base.log_prob(pre.z) + pre.log_det - pre.log_q
 
-    found, metrics = objectives.importance_weighted(model, 4).loss(params, (), key, Batch(x), CLOCK)
-    logs = np.asarray(jax.vmap(jax.vmap(log_weight), (None, 0))(x, jax.random.split(key, (4, 5))), np.float64)
+    found, metrics = value(objectives.importance_weighted(model, 4), params, key, x)
+    logs = np.asarray(jax.jit(jax.vmap(jax.vmap(log_weight), (None, 0)))(x, jax.random.split(key, (4, 5))), np.float64)
     np.testing.assert_allclose(found, -np.mean(scipy.special.logsumexp(logs, 0) - np.log(4)), rtol=1e-5)
     np.testing.assert_allclose(metrics["nll_one_draw"], -logs.mean(), rtol=1e-5)
     assert found < metrics["nll_one_draw"]
-    one, _ = objectives.importance_weighted(model, 1).loss(params, (), key, Batch(x), CLOCK)
-    np.testing.assert_allclose(one, objectives.maximum_likelihood(model).loss(params, (), key, Batch(x), CLOCK)[0], rtol=1e-5)
+    one, _ = value(objectives.importance_weighted(model, 1), params, key, x)
+    np.testing.assert_allclose(one, value(objectives.maximum_likelihood(model), params, key, x)[0], rtol=1e-5)
 
 
 def test_beta_warms_up_linearly():
     model, params = random_vae()
-    objective = objectives.elbo(model, 2.0, warmup=0.5)
+    loss_at = jax.jit(objectives.elbo(model, 2.0, warmup=0.5).loss)
     for step, weight in ((0, 0.0), (25, 1.0), (50, 2.0), (99, 2.0)):
-        loss, metrics = objective.loss(params, (), jax.random.key(0), Batch(X), Clock(jnp.asarray(step), jnp.asarray(100), None))
+        loss, metrics = loss_at(params, (), jax.random.key(0), Batch(X), Clock(jnp.asarray(step), jnp.asarray(100), None))
         np.testing.assert_allclose(loss, metrics["distortion"] + weight * metrics["rate"], rtol=1e-5)
 
 

@@ -32,7 +32,7 @@ def loss_of(params, **options):
     model = Model(bases.normal((2,)), T.flow_map(lambda *a: (), truth))
     objective = objectives.mean_flow(model, PATH, coupling=lambda key, x, z, cond: (x - MEAN) / SD, **options)
     x = jnp.asarray(MEAN + SD * np.random.default_rng(0).standard_normal((64, 2)))
-    return objective.loss(jnp.asarray(params), (), jax.random.key(0), Batch(x), CLOCK)[0]
+    return jax.jit(objective.loss)(jnp.asarray(params), (), jax.random.key(0), Batch(x), CLOCK)[0]
 
 
 @pytest.mark.parametrize("options", [{"instantaneous": 0.0}, {"to_end": 1.0, "power": 0.5}])
@@ -47,6 +47,7 @@ def test_the_derivative_is_held_fixed(x64):
     """Only u itself has a gradient: that of the loss is 2 E (u - target) du/dparams, by hand where du/dparams = (s - t) x_t."""
     with x64():
 
+        @jax.jit
         def by_hand(params):
             key_ahead = jax.random.split(jax.random.key(0), 5)[3]
             t, s = (a[:, None] for a in ordered_pairs(key_ahead, 64, jnp.float64, 0.5))

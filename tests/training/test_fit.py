@@ -210,6 +210,17 @@ def test_a_validation_loss_that_is_not_a_number_is_never_the_best(gaussian_entry
     equal(fitted.params, best.ema, rtol=1e-4, atol=1e-6)
 
 
+def test_held_out_losses_of_an_early_stage_do_not_count(gaussian_entry, data, key, monkeypatch):
+    """Losses 1, 1.5, 3, 2, 2.5, 2.6, the first two in the quarter that does not count: the best is the fourth, and patience 2 counts from it."""
+    losses = iter([1.0, 1.5, 3.0, 2.0, 2.5, 2.6, 0.5])
+    monkeypatch.setattr(fit_module, "_validation", lambda *a: lambda params, aux: next(losses))
+    entry = gaussian_entry(unjudged=0.25)
+    fitted = fit(key, entry, data, 10, valid=data, eval_every=1, patience=2, steps_per_chunk=1, ema=0.0, **ONE)
+    assert fitted.status == "early stop" and len(fitted.history["valid_loss"]) == 6
+    best, _ = by_hand(key, entry, data, 10, run=4, ema=0.0)
+    equal(fitted.params, best.ema, rtol=1e-4, atol=1e-6)
+
+
 def test_validation_is_taken_without_patience_too(gaussian_entry, data, key):
     fitted = fit(key, gaussian_entry(), data, 10, valid=data, steps_per_chunk=1, **ONE)
     np.testing.assert_array_equal(fitted.history["valid_step"], np.arange(1, 11))

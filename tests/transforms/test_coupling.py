@@ -20,8 +20,8 @@ def mlp(out):
 def test_marked_coordinates_pass_and_the_others_depend_on_them_only(key):
     mask = [False, True, False, True, False]
     f, z = T.coupling(SPLINE, mlp, mask), jnp.asarray([0.3, -1.0, 0.9, 0.2, -0.4])
-    params = f.init(key, z)
-    jacobian = jax.jacfwd(lambda z: f.forward(params, z))(z)
+    params = jax.jit(f.init)(key, z)
+    jacobian = jax.jit(jax.jacfwd(f.forward, argnums=1))(params, z)
     moved = np.flatnonzero(~np.asarray(mask))
     np.testing.assert_array_equal(jacobian[np.asarray(mask)], np.eye(5)[np.asarray(mask)])
     among = np.asarray(jacobian)[np.ix_(moved, moved)]
@@ -32,16 +32,21 @@ def test_marked_coordinates_pass_and_the_others_depend_on_them_only(key):
 def test_the_half_split_is_the_mask_of_the_first_half(key):
     z = jnp.asarray([0.3, -1.0, 0.9, 0.2, -0.4])
     plain, masked = T.coupling(SPLINE, mlp), T.coupling(SPLINE, mlp, [True, True, False, False, False])
-    params = plain.init(key, z)
-    jax.tree.map(np.testing.assert_array_equal, params, masked.init(key, z))
-    np.testing.assert_array_equal(plain.forward(params, z), masked.forward(params, z))
+    params = jax.jit(plain.init)(key, z)
+    jax.tree.map(np.testing.assert_array_equal, params, jax.jit(masked.init)(key, z))
+    np.testing.assert_array_equal(jax.jit(plain.forward)(params, z), jax.jit(masked.forward)(params, z))
 
 
 def test_a_mask_may_leave_nothing_to_see(key):
     f = T.coupling(SPLINE, mlp, [False, False])
-    params = f.init(key, jnp.zeros(2), jnp.ones(3))
-    x, log_det = f.forward_and_log_det(params, jnp.asarray([0.1, 0.5]), jnp.ones(3))
+    params = jax.jit(f.init)(key, jnp.zeros(2), jnp.ones(3))
+    x, log_det = jax.jit(f.forward_and_log_det)(params, jnp.asarray([0.1, 0.5]), jnp.ones(3))
     assert x.shape == (2,) and np.isfinite(log_det)
+
+
+def moved(init, key, *args):
+    """Params away from their start, where couplings are not the identity."""
+    return jax.jit(lambda *args: jax.tree.map(lambda a: a + 0.3 * jax.random.normal(key, a.shape), init(key, *args)))(*args)
 
 
 @pytest.mark.parametrize("wide", [2, 3])
@@ -51,7 +56,7 @@ def test_a_batch_equals_one_event_at_a_time_in_either_layout(wide, key, monkeypa
     # Not by its dotted name, under which the package has the function.
     monkeypatch.setattr(importlib.import_module("jaxgen.transforms.coupling"), "WIDE", wide)
     x, cond = (jnp.asarray(rng.standard_normal((7, n)), jnp.float32) for n in (3, 2))
-    params = jax.tree.map(lambda a: a + 0.3 * jax.random.normal(key, a.shape), f.init(key, x[0], cond[0]))
+    params = moved(f.init, key, x[0], cond[0])
     for batched, one in zip(f.batched, (f.forward, f.inverse, f.forward_and_log_det), strict=True):
         found = jax.jit(batched)(params, x, cond)
         singly = [jax.jit(one)(params, *row) for row in zip(x, cond, strict=True)]
@@ -102,12 +107,12 @@ def test_couplings_that_take_turns_are_layers_with_opposite_masks(key):
     """Five layers on three coordinates: halves of unequal size, and an odd layer left over."""
     f, masks = T.alternating(SPLINE, mlp, 5), ([True, False, False], [False, True, True])
     z = jnp.asarray([[0.3, -1.0, 0.9], [2.0, 0.1, -0.4]])
-    params = jax.tree.map(lambda a: a + 0.3 * jax.random.normal(key, a.shape), f.init(key, z[0]))
+    params = moved(f.init, key, z[0])
     layers = [jax.tree.map(lambda a, i=i: a[i // 2], params[0][i % 2]) for i in range(4)] + [params[1]]
-    x, found = z, f.parts["stages"](params, z[0])
+    x, found = z, jax.jit(f.parts["stages"])(params, z[0])
     for i, layer in enumerate(layers):
-        x = T.coupling(SPLINE, mlp, masks[i % 2]).batched.forward(layer, x)
+        x = jax.jit(T.coupling(SPLINE, mlp, masks[i % 2]).batched.forward)(layer, x)
         np.testing.assert_allclose(found[i], x[0], rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(f.batched.forward(params, z), x, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(jax.jit(f.batched.forward)(params, z), x, rtol=1e-5, atol=1e-6)
     with pytest.raises(ValueError, match=r"event of shape \(1,\)"):
         f.init(key, z[0, :1])

@@ -16,7 +16,6 @@ MAKE = {
     "radial": T.radial,
     "sylvester": lambda: T.sylvester(3),
 }
-FAST_COMPILE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
 
 def filled(transform, d, rng, scale, dtype=jnp.float64):
@@ -43,8 +42,7 @@ def test_determinants_at_parameters_ten_times_the_default(name, d, x64):
         draws = [filled(transform, d, rng, 4.0) for _ in range(8)]
         params = jax.tree.map(lambda *a: jnp.stack(a), *draws)
         z = jnp.asarray(0.3 * rng.standard_normal((8, d)))
-        compiled = jax.jit(jax.vmap(run)).lower(params, z).compile(compiler_options=FAST_COMPILE)
-        x, log_det, jacobian, pre = jax.tree.map(np.asarray, compiled(params, z))
+        x, log_det, jacobian, pre = jax.tree.map(np.asarray, jax.jit(jax.vmap(run))(params, z))
     condition = np.linalg.cond(jacobian)
     assert np.abs(log_det).max() > 0.1 or name == "orthogonal"
     np.testing.assert_allclose(log_det, np.linalg.slogdet(jacobian)[1], rtol=1e-9, atol=1e-15 * condition.max() + 1e-12)

@@ -12,7 +12,7 @@ THETA = np.random.default_rng(3).standard_normal(SCALAR.num_params)
 
 
 def inverse(x, theta=THETA, scalar=SCALAR):
-    return jax.vmap(lambda x: scalar.inverse(jnp.asarray(theta), x))(jnp.asarray(x))
+    return jax.jit(jax.vmap(scalar.inverse, (None, 0)))(jnp.asarray(theta), jnp.asarray(x))
 
 
 def test_the_density_is_continuous_where_the_circle_closes(x64):
@@ -43,7 +43,7 @@ def test_off_the_circle_it_is_the_identity_and_finite():
     np.testing.assert_array_equal(z, x)
     np.testing.assert_array_equal(log_slope, 0)
     for function in (SCALAR.forward, SCALAR.inverse):
-        by_theta = jax.vmap(jax.grad(lambda t, x, f=function: sum(f(t, x))), (None, 0))(jnp.asarray(THETA, jnp.float32), x)
+        by_theta = jax.jit(jax.vmap(jax.grad(lambda t, x, f=function: sum(f(t, x))), (None, 0)))(jnp.asarray(THETA, jnp.float32), x)
         assert np.isfinite(by_theta).all()
 
 
