@@ -8,7 +8,6 @@ import pytest
 from jaxgen.numerics import adaptive, fixed, refined, solve
 
 
-
 def field(t, y):
     return jnp.cos(3 * t) * y - 0.5 * y**2
 
