@@ -147,6 +147,7 @@ def test_an_own_teacher_learns_first_and_then_stands():
     own, taught = slope(0.8, aux, 30)
     np.testing.assert_allclose(own, 2 * (0.8 - 0.5), rtol=1e-5)
     assert float(taught["teacher"]) == 0
+    assert objective.unjudged == 0.3
 
 
 def test_bad_arguments_are_named():

@@ -1,5 +1,7 @@
 """An autoencoder, then a prior of its codes: what each half is given, and what the units learn, with closed forms for both objectives."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -63,6 +65,8 @@ def test_the_second_half_sees_standard_codes_under_their_conditions_and_moves_th
     assert metrics["prior_step"] == 0 and metrics["vae"] == metrics["vae_cond"] == 0
     np.testing.assert_allclose(gradient[0], 1, rtol=1e-3)
     assert not any(np.any(g) for g in jax.tree.leaves(gradient[1:]))
+    # Held-out losses count from this step of seven on.
+    assert math.ceil(OBJECTIVE.unjudged * 7) == 4
 
 
 def test_the_first_half_sees_the_batch_and_moves_the_autoencoder():
