@@ -64,8 +64,8 @@ def reflow(
         value = jnp.mean(jax.vmap(functools.partial(error, params))(x, z, t, cond))
         return value, {"error": value}
 
-    shares = {"prepared": 1 / rounds, "unjudged": 1 - 1 / rounds}
-    return Objective(init, loss, frozenset({"velocity"}), update=average_at_the_end_of(rounds), prepare=paired.prepare, **shares)
+    needs, update = frozenset({"velocity"}), average_at_the_end_of(rounds)
+    return Objective(init, loss, needs, update=update, prepare=paired.prepare, prepared=1 / rounds, unjudged=1 - 1 / rounds)
 
 
 def _flowed(velocity: Callable[..., jax.Array], solver: Solver, params: Any, z: jax.Array, cond: Any) -> jax.Array:
