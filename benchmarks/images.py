@@ -6,7 +6,7 @@ case has. Nats are means over the whole test set: exact, or the bound of 50 draw
 dequantised, beside what PNG and WebP (lossless) make of the same images, each image alone or a hundred to a sheet, whichever is smaller.
 
 `edm` is asked for the classes of the test images, one sample each: the Frechet distance of samples to test images on the features of
-`jaxgen.evaluation.train_classifier`, over that of as many training images, and how often that classifier sees the class that was asked for,
+`jaxgen.evaluation.train_classifier`, over that between halves of the test images, and how often that classifier sees the class that was asked for,
 beside its accuracy on the test images less three points.
 
 Model FLOP utilisation is the matrix products and convolutions of a training step, forward and backward, times steps a second, over what
@@ -172,14 +172,14 @@ def by_class(run: Run) -> list[dict[str, Any]]:
     classifier = evaluation.train_classifier(jax.random.key(2), data, num_steps=60 if run.small else 800)
     entry = run.entry(data.event_shape, data.train_cond.shape[1:])
     fitted, rows = trained(run, entry, data.train, data.train_cond)
-    test, train = evaluation.own_pixels(data, "test"), evaluation.own_pixels(data, "train")
     asked = data.test_cond
     start = time.perf_counter()
     drawn = jaxgen.sample(jax.random.key(1), entry.model, fitted.params, len(asked), asked, batch_size=min(1_000, len(asked)))
     pixels = data.units.restore(np.clip(np.asarray(drawn), -1, 1))
     print(f"{run.name}: {len(asked) / (time.perf_counter() - start):.4g} samples/s, compilation included", flush=True)
-    again = train[np.random.default_rng(0).permutation(len(train))[: len(test)]]
-    figures = evaluation.image_figures(*(classifier.features(a) for a in (pixels, test, again)))
+    # Halves at random, as both may be sorted.
+    rng, real = np.random.default_rng(0), classifier.features(evaluation.own_pixels(data, "test"))
+    figures = evaluation.image_figures(rng.permutation(classifier.features(pixels)), *np.array_split(rng.permutation(real), 2))
     agreement = classifier.agreement(pixels, asked)
     print(f"{run.name}: classifier {classifier.accuracy:.4f}, samples {agreement:.4f}; " + _shown(figures), flush=True)
     least = classifier.accuracy - POINTS
