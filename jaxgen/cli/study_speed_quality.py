@@ -90,8 +90,8 @@ def study_speed_quality(
 def frechet_ratio(dataset: Any, settings: Settings) -> tuple[Distance, float]:
     """The distance of samples in (-1, 1) over that of as many real ones, both to other test images, and the classifier's accuracy.
 
-    Means over `SPLITS` halvings of the test images. Not by training images: the classifier has learnt those by heart, and what it makes of
-    them is further from test images than good samples are.
+    Means over `SPLITS` halvings of the test images. Not by training images: the classifier has learnt those by heart, and in some sets they
+    are of other writers.
     """
     trained = train_classifier(jax.random.key(settings.seed), dataset)
     real, rng = trained.features(own_pixels(dataset, "test")), np.random.default_rng(settings.seed)
