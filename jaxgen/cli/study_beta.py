@@ -80,7 +80,7 @@ def beta(
         batch_size: images of a step.
         out: the run folder; a non-empty one is refused without --resume or --overwrite.
         data_dir: the folder that has the data's files, where they are not found by themselves.
-        quick: shorter runs, evaluated on fewer images: six CPU minutes for all 21. Without, twelve minutes on one core.
+        quick: shorter runs, evaluated on fewer images: three minutes on one core for all 21. Without, twelve.
         resume: keep the runs that are done and do the others.
         overwrite: start again in a folder that holds an earlier study.
     """

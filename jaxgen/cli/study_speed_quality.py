@@ -54,7 +54,7 @@ def study_speed_quality(
         out: the run folder; a non-empty one is refused without --overwrite.
         data_dir: the folder that has the data's files, where they are not found by themselves.
         seed: of training and samples.
-        quick: small generators and short training: six minutes on two cores for digits_8x8. Without, 22 minutes on one. Larger
+        quick: small generators and short training: six minutes on one core for digits_8x8. Without, 22. Larger
             images take as many times longer as they have pixels: with --data mnist it is work for an accelerator.
         overwrite: start again in a folder that holds an earlier study.
     """

@@ -156,7 +156,7 @@ def _step(field: Any, pair: Pair, t: jax.Array, h: jax.Array, y: Any, first: Any
 
 def _factor(r: jax.Array, order: int) -> jax.Array:
     """By how much the next step is longer than one whose error was `r` times what is tolerated."""
-    # Shorter after a step that just passed, too: kept as long, every other of such steps fails.
+    # Shorter after a step that just passed, too: kept as long, the next one often fails.
     return jnp.where(jnp.isfinite(r), jnp.clip(0.9 * jnp.maximum(r, 1e-10) ** (-1 / order), 0.2, 10), 0.2)
 
 

@@ -79,7 +79,9 @@ def bridge_matching(
         return sum(errors.values(), jnp.zeros((), batch.x.dtype)), errors
 
     update = average_at_the_end_of(rounds)
-    return Objective(init, loss, frozenset(NEEDS), update=update, prepare=paired.prepare, prepared=1 / rounds, unjudged=1 - 1 / rounds)
+    return Objective(
+        init, loss, frozenset(NEEDS), update=update, prepare=paired.prepare, prepared=1 / rounds, unjudged=(rounds - 1) / rounds
+    )
 
 
 def _made(

@@ -65,7 +65,7 @@ def reflow(
         return value, {"error": value}
 
     needs, update = frozenset({"velocity"}), average_at_the_end_of(rounds)
-    return Objective(init, loss, needs, update=update, prepare=paired.prepare, prepared=1 / rounds, unjudged=1 - 1 / rounds)
+    return Objective(init, loss, needs, update=update, prepare=paired.prepare, prepared=1 / rounds, unjudged=(rounds - 1) / rounds)
 
 
 def _flowed(velocity: Callable[..., jax.Array], solver: Solver, params: Any, z: jax.Array, cond: Any) -> jax.Array:
