@@ -75,7 +75,7 @@ def in_the_plane(column: Column, seed: int, num_steps: int, points: int) -> dict
     start, real, other = (draw(points, rng) for draw in (source, target, target))
     noise = {"x0": start.astype(np.float32), "increments": rng.standard_normal((points, SDE, 2)).astype(np.float32)}
     end = jax.jit(jax.vmap(lambda z: entry.model.transform.forward(fitted.params, z)))(noise)
-    flowed, _ = euler(entry.readings["ode"].transform.parts["velocity"], fitted.params, noise["x0"])
+    flowed, _ = euler(entry.readings["ode"].transform.parts["velocity"].field(), fitted.params, noise["x0"])
     return {
         "sde": squared_w2(np.asarray(end), real) ** 0.5,
         "ode": squared_w2(flowed, real) ** 0.5,
@@ -105,7 +105,7 @@ def between_gaussians(column: Column, seed: int, num_steps: int, points: int) ->
     }
     found: dict[str, float] = {}
     for name, transform in (("kl", entry.model.transform), ("floor", exact)):
-        states = jax.jit(jax.vmap(lambda z, f=transform: f.parts["stages"](fitted.params, z)))(noise)
+        states = jax.jit(jax.vmap(lambda z, f=transform: f.hooks.stages(fitted.params, z)))(noise)
         found[name], found["cov" if name == "kl" else "exact cov"] = against(truth, noise["x0"], np.asarray(states))
     return {**found, "seconds": fitted.history["compile_seconds"] + fitted.history["train_seconds"]}
 

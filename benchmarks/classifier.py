@@ -34,7 +34,6 @@ def main() -> None:
 def measure(name: str, quick: bool, folder: Path | None) -> dict[str, Any] | None:
     """Accuracy, its standard error, seconds of training with compilation, and the floors; None where the set is not found."""
     import jax
-    import numpy as np
 
     from jaxgen import data, evaluation
 
@@ -48,10 +47,8 @@ def measure(name: str, quick: bool, folder: Path | None) -> dict[str, Any] | Non
     seconds = time.perf_counter() - start
     if folder is not None:
         evaluation.save_classifier(folder, trained)
-    # Test images may be sorted, by class or by who wrote them: halves are drawn.
-    features = np.random.default_rng(0).permutation(trained.features(evaluation.own_pixels(dataset, "test")))
-    half = len(features) // 2
-    figures = evaluation.image_figures(features[half:], features[:half], features[half:])
+    real, again = evaluation.random_halves(trained.features(evaluation.pixels_of(dataset, "test")))
+    figures = evaluation.image_figures(again, real, again)
     p, n = trained.accuracy, trained.num_test
     row = {"data": name, "source": dataset.source, "train": len(dataset.train), "test": n, "seconds": seconds, "accuracy": p}
     return {**row, "accuracy_stderr": (p * (1 - p) / n) ** 0.5, **{k: v for k, v in figures.items() if k.endswith("_floor")}}

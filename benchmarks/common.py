@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+ROOT = Path(__file__).resolve().parents[1]
 FIELDS = ("case", "metric", "unit", "ours", "peer", "theirs", "ratio")
 
 
@@ -79,9 +80,10 @@ class Worker:
 
     MARK = "answer: "
 
-    def __init__(self, script: str, what: Mapping[str, Any], devices: int = 1) -> None:
+    def __init__(self, script: str, what: Mapping[str, Any], devices: int = 1, root: Path = ROOT) -> None:
+        """`root` is the checkout whose `jaxgen` the process imports."""
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        self.process = subprocess.Popen(_command(script, what), env=_environment(devices), **pipes)
+        self.process = subprocess.Popen(_command(script, what), env=_environment(devices, root=root), **pipes)
 
     def ask(self, question: Mapping[str, Any]) -> Any:
         """The answer to one question; RuntimeError where the process ended instead."""
@@ -106,12 +108,12 @@ def _command(script: str, what: Mapping[str, Any]) -> list[str]:
     return [sys.executable, script, "--measure", json.dumps(dict(what))]
 
 
-def _environment(devices: int, cache: str | None = None) -> dict[str, str]:
+def _environment(devices: int, cache: str | None = None, root: Path = ROOT) -> dict[str, str]:
     own = {
         "JAX_PLATFORMS": "cpu",
         "JAX_NUM_CPU_DEVICES": str(devices),
         "JAX_ENABLE_COMPILATION_CACHE": "false" if cache is None else "true",
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH")])),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")])),
     }
     if cache is not None:
         own |= {

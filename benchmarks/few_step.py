@@ -47,7 +47,7 @@ def family(name: str, quick: bool) -> tuple[dict[int, float], dict[int, float]]:
 
     entry = jaxgen.zoo.build(name, (2,))
     data = jaxgen.data.load(DATA)
-    fitted = jaxgen.fit(jax.random.key(0), entry, data.train, 60 if quick else entry.num_steps, progress=False)
+    fitted = jaxgen.fit(jax.random.key(0), entry, data.train, 60 if quick else entry.card.num_steps, progress=False)
     quality: dict[int, float] = {}
     speed: dict[int, float] = {}
     for evaluations in EVALUATIONS:

@@ -92,7 +92,7 @@ def trained(run: Run, entry: Any, x: np.ndarray, cond: np.ndarray | None = None)
     fitted = jaxgen.fit(jax.random.key(0), entry, x, steps, cond=cond, batch_size=size, progress=True)
     wall, cpu = time.perf_counter() - start, time.process_time() - cpu
     rate = steps / fitted.history["train_seconds"]
-    dtype = entry.config["options"].get("dtype") or "float32"
+    dtype = entry.card.config["options"].get("dtype") or "float32"
     peak = matmul_peak(1.0, dtype, 2048 if jax.default_backend() == "cpu" else 8192)
     flops = step_flops(entry, x, cond, size)
     print(
@@ -177,9 +177,9 @@ def by_class(run: Run) -> list[dict[str, Any]]:
     drawn = jaxgen.sample(jax.random.key(1), entry.model, fitted.params, len(asked), asked, batch_size=min(1_000, len(asked)))
     pixels = data.units.restore(np.clip(np.asarray(drawn), -1, 1))
     print(f"{run.name}: {len(asked) / (time.perf_counter() - start):.4g} samples/s, compilation included", flush=True)
-    # Halves at random, as both may be sorted.
-    rng, real = np.random.default_rng(0), classifier.features(evaluation.own_pixels(data, "test"))
-    figures = evaluation.image_figures(rng.permutation(classifier.features(pixels)), *np.array_split(rng.permutation(real), 2))
+    # At random, as the samples may be sorted by class and are cut to the size of a half.
+    shuffled = np.random.default_rng(0).permutation(classifier.features(pixels))
+    figures = evaluation.image_figures(shuffled, *evaluation.random_halves(classifier.features(evaluation.pixels_of(data, "test"))))
     agreement = classifier.agreement(pixels, asked)
     print(f"{run.name}: classifier {classifier.accuracy:.4f}, samples {agreement:.4f}; " + _shown(figures), flush=True)
     least = classifier.accuracy - POINTS

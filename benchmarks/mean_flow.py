@@ -48,7 +48,7 @@ def measure(data: str, seed: int, coupling: str, quick: bool) -> dict[str, np.nd
 
     train, found = jaxgen.data.load(data, seed=seed).train, {}
     for name, (entry, model) in samplers(coupling).items():
-        params = jaxgen.fit(jax.random.key(seed), entry, train, 60 if quick else entry.num_steps, progress=False).params
+        params = jaxgen.fit(jax.random.key(seed), entry, train, 60 if quick else entry.card.num_steps, progress=False).params
         sets = [np.asarray(jaxgen.sample(jax.random.key(PAIRS * seed + i), model, params, POINTS)) for i in range(PAIRS)]
         found[name] = compared(data, seed, sets)
     found[FLOOR] = compared(data, seed, [jaxgen.data.draw(data, fresh_seed(seed, i) + 1, POINTS) for i in range(PAIRS)])

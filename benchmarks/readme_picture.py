@@ -41,15 +41,15 @@ def row_png(name: str, num_steps: int | None) -> bytes:
     from matplotlib.transforms import Bbox
 
     import jaxgen
-    from jaxgen.cli.picture import density_grid, follow, picture
+    from jaxgen.cli.picture import picture
+    from jaxgen.evaluation import density_grid, follow
     from jaxgen.viz import draw_row
-    from jaxgen.viz.palette import family_style
 
     data = jaxgen.data.load("two_moons")
     entry = jaxgen.zoo.build(name, data.event_shape, num_params=NUM_PARAMS)
-    fitted = jaxgen.fit(jax.random.key(0), entry, data.train, num_steps or entry.num_steps)
+    fitted = jaxgen.fit(jax.random.key(0), entry, data.train, num_steps or entry.card.num_steps)
     followed = follow(jax.random.key(1), entry.model, fitted.params, data.test)
-    kind = entry.model.transform.density
+    kind = entry.model.transform.kind
     xs, ys, points = density_grid(data.test, GRID)
     density: Any = None
     if kind is not jaxgen.Density.IMPLICIT:
@@ -57,9 +57,9 @@ def row_png(name: str, num_steps: int | None) -> bytes:
         density = xs, ys, np.asarray(values).reshape(GRID, GRID)
     figure = draw_row(picture(entry, fitted, followed, data.test, density, str(kind)))
     width, height = figure.get_size_inches()
-    style = family_style(entry.family)
+    style = entry.card.style
     figure.text(-MARGIN / width + 0.004, 0.56, name, color=style.accent, fontsize=11, weight="bold")
-    figure.text(-MARGIN / width + 0.004, 0.46, style.title, color=style.accent, fontsize=6.5)
+    figure.text(-MARGIN / width + 0.004, 0.46, entry.card.family, color=style.accent, fontsize=6.5)
     buffer = io.BytesIO()
     figure.savefig(buffer, dpi=DPI, bbox_inches=Bbox.from_extents(-MARGIN, 0, width, height), metadata={"Software": None})
     return buffer.getvalue()

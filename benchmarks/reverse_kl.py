@@ -97,7 +97,7 @@ def contender(name: str, log_density: Any, flow: bool) -> Any:
         layer = T.coupling(T.rational_quadratic(32, 5.0), lambda out: nets.mlp(out, width=128, depth=2, zero_last=True))
         model = jaxgen.Model(bases.normal((2,)), T.chain(T.repeat(T.chain(layer, T.flip()), 6), T.affine(0.0, 10.0)))
     objective = objectives.reverse_kl(model, log_density, path_gradient=False, **annealed)
-    return training.Entry(name, "benchmark", model, {"default": model}, objective, training.adam(3e-3 if name == "funnel" else 1e-3))
+    return training.Entry(model, objective, training.adam(3e-3 if name == "funnel" else 1e-3), card=training.Card(name))
 
 
 def target(name: str) -> tuple[Any, Any, Any]:

@@ -5,18 +5,21 @@ inference: `transform.py`, `model.py` and `objective.py` are the whole idea.
 """
 
 from jaxgen import bases, data, evaluation, nets, numerics, objectives, paths, training, transforms, zoo
-from jaxgen.certificate import Budget, Certificate
-from jaxgen.model import LogProb, Model, encode, init, interpolate, log_prob, sample, sample_and_log_prob, sampling_params
-from jaxgen.objective import Batch, Clock, Objective, PairingError
-from jaxgen.training import Entry, Fitted, TrainingDiverged, fit
-from jaxgen.transform import Density, ImplicitDensityError, Preimage, Transform, chain, invert, on
+from jaxgen.certificate import Budget, Certificate, certify
+from jaxgen.combinators import chain, invert, on
+from jaxgen.interpolation import interpolate
+from jaxgen.model import LogProb, Model, encode, init, log_prob, sample, sample_and_log_prob
+from jaxgen.objective import Batch, Clock, Objective, PairingError, Schedule
+from jaxgen.pruning import sampling_params
+from jaxgen.training import Card, Entry, Fitted, TrainingDiverged, fit
+from jaxgen.transform import Density, Hooks, ImplicitDensityError, Maps, Part, Preimage, Space, Transform, bijection
 from jaxgen.zoo import load, save
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "Batch", "Budget", "Certificate", "Clock", "Density", "Entry", "Fitted", "ImplicitDensityError", "LogProb", "Model", "Objective",
-    "PairingError", "Preimage", "TrainingDiverged", "Transform", "bases", "chain", "data", "encode", "evaluation", "fit", "init",
-    "interpolate", "invert", "load", "log_prob", "nets", "numerics", "objectives", "on", "paths", "sample", "sample_and_log_prob",
-    "sampling_params", "save", "training", "transforms", "zoo",
+    "Batch", "Budget", "Card", "Certificate", "Clock", "Density", "Entry", "Fitted", "Hooks", "ImplicitDensityError", "LogProb", "Maps",
+    "Model", "Objective", "PairingError", "Part", "Preimage", "Schedule", "Space", "TrainingDiverged", "Transform", "bases", "bijection", "certify",
+    "chain", "data", "encode", "evaluation", "fit", "init", "interpolate", "invert", "load", "log_prob", "nets", "numerics",
+    "objectives", "on", "paths", "sample", "sample_and_log_prob", "sampling_params", "save", "training", "transforms", "zoo",
 ]  # fmt: skip

@@ -1,35 +1,91 @@
-"""Checks of the numbers that factories take: a bad one is named where it is given, not found as NaN much later."""
+"""Checks of the numbers that factories take: a bad number is named where it is given, not found as NaN much later."""
 
 import math
-from typing import Any
 
+import jax
 import numpy as np
 from jax.core import Tracer
 
 
-def count(name: str, value: Any, least: int = 1) -> None:
-    """ValueError unless `value` is an integer of at least `least`."""
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
+def count(name: str, value: object, least: int = 1) -> None:
+    """Refuse a value that is no integer of at least `least`; integers of numpy pass, booleans do not.
+
+    Args:
+        name: The function and the argument, as in "fit: num_steps", for the message.
+        value: The value of the argument.
+        least: The smallest integer that is accepted.
+
+    Raises:
+        ValueError: The value is no such integer.
+
+    >>> count("fit: num_steps", 0)
+    Traceback (most recent call last):
+    ValueError: fit: num_steps=0; accepted: an integer of at least 1.
+    """
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
         raise ValueError(f"{name}={value!r}; accepted: an integer of at least {least}.")
 
 
 def number(
-    name: str, value: Any, *, above: float = -math.inf, least: float = -math.inf, below: float = math.inf, most: float = math.inf
+    name: str, value: object, *, above: float = -math.inf, least: float = -math.inf, below: float = math.inf, most: float = math.inf
 ) -> None:
-    """ValueError unless `value` is a finite number with `above < value < below` and `least <= value <= most`. A traced one is taken as it is."""
+    """Refuse a value that is no finite number within the limits; a traced value passes, as its number is not known yet.
+
+    Args:
+        name: The function and the argument, as in "adam: learning_rate", for the message.
+        value: The value of the argument.
+        above: The number that the value has to exceed.
+        least: The smallest number that is accepted.
+        below: The number that has to exceed the value.
+        most: The largest number that is accepted.
+
+    Raises:
+        ValueError: The value is no such number.
+
+    >>> number("make_step: ema", 1.0, least=0, below=1)
+    Traceback (most recent call last):
+    ValueError: make_step: ema=1.0; accepted: a finite number at least 0 and below 1.
+    """
     if isinstance(value, Tracer):
         return
     try:
-        found = math.nan if isinstance(value, str | bool) else float(value)
+        as_float = math.nan if isinstance(value, str | bool) else float(value)  # pyright: ignore[reportArgumentType]
     except (TypeError, ValueError):
-        found = math.nan
-    if not (math.isfinite(found) and above < found < below and least <= found <= most):
+        as_float = math.nan
+    if not (math.isfinite(as_float) and above < as_float < below and least <= as_float <= most):
         named = (("above", above), ("at least", least), ("below", below), ("at most", most))
         limits = [f"{word} {limit:g}" for word, limit in named if math.isfinite(limit)]
         raise ValueError(f"{name}={value!r}; accepted: a finite number{' ' * bool(limits)}{' and '.join(limits)}.")
 
 
-def counts(where: str, **values: Any) -> None:
-    """`count` for each of the values of `where`, by name: ValueError for the first that is no integer of at least 1."""
+def key(name: str, value: object) -> None:
+    """Refuse a value that is no array and therefore no random key, such as a seed.
+
+    Args:
+        name: The function and the argument, as in "sample: key", for the message.
+        value: The value of the argument.
+
+    Raises:
+        ValueError: The value is no array.
+
+    >>> key("sample: key", 0)
+    Traceback (most recent call last):
+    ValueError: sample: key=0; accepted: a key such as jax.random.key(0).
+    """
+    if not isinstance(value, jax.Array | np.ndarray):
+        text = repr(value)
+        raise ValueError(f"{name}={text if len(text) <= 80 else f'<{type(value).__name__}>'}; accepted: a key such as jax.random.key(0).")
+
+
+def counts(function: str, **values: object) -> None:
+    """Refuse the first of the arguments of `function` that is no integer of at least 1.
+
+    Args:
+        function: The name of the function whose arguments these are, for the message.
+        **values: The arguments by name.
+
+    Raises:
+        ValueError: An argument is no integer of at least 1; the message names it.
+    """
     for name, value in values.items():
-        count(f"{where}: {name}", value)
+        count(f"{function}: {name}", value)

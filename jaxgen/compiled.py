@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 from jax.extend.core import get_opaque_trace_state
@@ -14,19 +14,27 @@ CPU_OPTIONS: dict[str, Any] = {"xla_cpu_prefer_vector_width": 512}
 _LIGHT: dict[str, Any] = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 _OUTERMOST = get_opaque_trace_state()
 
+Result = TypeVar("Result")
 
-def compiled(*static: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """A decorator, `jax.jit` with the arguments at the places `static` static, and with this library's options on the CPU.
+
+def compiled(*static: int) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
+    """Build a decorator that compiles a function, on the CPU with this library's options.
 
     JAX takes such options for outermost programs only: within a caller's own transformation the function is a part of the caller's program.
+
+    Args:
+        static: The places of the arguments that are static, as `jax.jit` takes them.
+
+    Returns:
+        The decorator.
     """
 
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+    def decorate(function: Callable[..., Result]) -> Callable[..., Result]:
         inner = jax.jit(function, static_argnums=static)
         outer = jax.jit(function, static_argnums=static, compiler_options=CPU_OPTIONS)
 
         @functools.wraps(function)
-        def call(*args: Any) -> Any:
+        def call(*args: Any) -> Result:
             return (outer if outermost() and jax.default_backend() == "cpu" else inner)(*args)
 
         return call
@@ -35,18 +43,28 @@ def compiled(*static: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 def training_options() -> dict[str, Any]:
-    """For a chunk of training on the CPU, as the configuration of JAX stands; JAX_DISABLE_MOST_OPTIMIZATIONS asks for less than they do."""
+    """Return the compiler's options for a chunk of training on the CPU; JAX_DISABLE_MOST_OPTIMIZATIONS, if set, asks for less and stands."""
     if jax.config.read("jax_disable_most_optimizations"):
         return CPU_OPTIONS
     # It compiles a fifth to a third faster without what changed no step's time (couplings, splines, a VAE, flow matching).
     return {**CPU_OPTIONS, "xla_backend_optimization_level": 1, "xla_llvm_disable_expensive_passes": True}
 
 
-def once(function: Callable[..., Any], *args: Any) -> Any:
-    """`function(*args)` as one compiled program that is made to compile fast; run piece by piece it would compile as many programs."""
+def once(function: Callable[..., Result], *args: Any) -> Result:
+    """Run `function(*args)` as one program that compiles fast.
+
+    Run piece by piece it would compile as many programs as it has operations.
+
+    Args:
+        function: A pure function of arrays.
+        *args: Its arguments.
+
+    Returns:
+        What `function` returns.
+    """
     return jax.jit(function, compiler_options=_LIGHT if jax.default_backend() == "cpu" else None)(*args)
 
 
 def outermost() -> bool:
-    """Whether functions run as they are called, within no transformation of JAX."""
+    """Return whether functions run as they are called, within no transformation of JAX."""
     return get_opaque_trace_state() == _OUTERMOST

@@ -1,44 +1,69 @@
-"""A model is a base and a transform; sampling, densities, encoding and interpolation are jitted free functions of it.
+"""A model is a base and a transform; sampling, densities, encoding and interpolation are pure functions of it.
 
-A base is the first noun, a distribution without parameters: anything that answers `sample(seed=key, sample_shape=())` and `log_prob(z)` as
-distrax does. With `log_weight = log_det - log_q` from `Transform.inverse`, `base.log_prob(z) + log_weight` is log p(x) in the sense that
-`transform.density` states. This is the only file that batches.
+A base is the first noun: a distribution without parameters, which is anything that answers `sample(seed=key, sample_shape=())` and
+`log_prob(z)` as distrax does. The one identity behind every density here is `log p(x) = base.log_prob(z) + log_det - log_q`, in the sense
+that the transform's `kind` states. This is the only file that batches.
 """
 
-# JAX types its functions in part only, and a lambda's arguments not at all; everything else stays strict.
-# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+# JAX types its own functions in part only.
+# pyright: reportUnknownMemberType=false
 
 import functools
 import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgen import spread
+from jaxgen import checks
+from jaxgen.arguments import (
+    as_array,
+    calling,
+    check_counts,
+    check_event,
+    check_rows,
+    checked_preimage,
+    noise_shape,
+    require_density,
+    require_inverse,
+    require_model,
+)
 from jaxgen.compiled import compiled
-from jaxgen.transform import Density, ImplicitDensityError, Transform, over_batch
-
-if TYPE_CHECKING:
-    from jaxgen.certificate import Certificate
+from jaxgen.cores import over_cores
+from jaxgen.lifting import over_batch
+from jaxgen.refusals import require_transform
+from jaxgen.transform import Density, Transform
+from jaxgen.types import Cond, Event, Float, Key, Noise, Params, Shape
 
 
 class Base(Protocol):
-    """What noise is consumed: a distribution without parameters over a pytree of arrays."""
+    """Say which noise a model consumes: a distribution without parameters over a pytree of arrays."""
 
-    def sample(self, *, seed: Any, sample_shape: Any = ()) -> Any:
-        """Noise `(*sample_shape, *event)` per leaf."""
+    def sample(self, *, seed: Key, sample_shape: Shape = ()) -> Noise:
+        """Draw noise.
+
+        Args:
+            seed: A random key.
+            sample_shape: The sizes of leading axes.
+
+        Returns:
+            Noise `(*sample_shape, *event)`, leaf by leaf.
+        """
         ...
 
-    def log_prob(self, value: Any) -> Any:
-        """Log density in nats, event axes summed."""
+    def log_prob(self, value: Noise) -> jax.Array:
+        """Return the log density in nats, event axes summed."""
         ...
 
 
 class Model(NamedTuple):
-    """A base and a transform. Built once; static under `jax.jit` and compared by identity, never a traced pytree."""
+    """A base and a transform. It is built once, static under `jax.jit` and compared by identity, never a traced pytree.
+
+    Attributes:
+        base: Where noise comes from.
+        transform: How noise becomes data.
+    """
 
     base: Base
     transform: Transform
@@ -54,47 +79,90 @@ class Model(NamedTuple):
 
 
 class LogProb(NamedTuple):
-    """`value` `(n,)` in nats, `stderr` `(n,)` over the draws (0 where exact, NaN for a single draw), and which `density` it is.
+    """Hold log densities, their standard errors and their kind.
 
-    certificate: the error bound of each value by source, where one was asked for.
+    Attributes:
+        value: Log densities `(n,)` in nats.
+        stderr: Their standard errors `(n,)` over the draws: 0 for an exact density, NaN for a single draw of another kind.
+        density: The kind of number that `value` is.
     """
 
-    value: jax.Array
-    stderr: jax.Array
+    value: Float[jax.Array, " n"]
+    stderr: Float[jax.Array, " n"]
     density: Density
-    certificate: "Certificate | None" = None
 
 
-def init(key: jax.Array, model: Model, cond: Any = None) -> Any:
-    """Params of `model.transform` for noise shaped as its base's; `cond` is one example condition."""
+def init(key: Key, model: Model, cond: Cond = None) -> Params:
+    """Return fresh params of a model.
+
+    Args:
+        key: A random key.
+        model: The model.
+        cond: One example condition, or None for a model without conditions.
+
+    Returns:
+        The params of `model.transform`.
+
+    Raises:
+        ValueError: `model` is no model, or its transform is built wrongly.
+    """
+    require_model("init", model)
+    require_transform("init: model.transform", model.transform)
     return model.transform.init(key, model.base.sample(seed=key), cond)
 
 
-def sample(key: jax.Array, model: Model, params: Any, num_samples: int, cond: Any = None, *, batch_size: int | None = None) -> Any:
-    """`num_samples` draws `(num_samples, *event)`; `cond` is `(num_samples, *cond)` or None.
+def sample(key: Key, model: Model, params: Params, num_samples: int, cond: Cond = None, *, batch_size: int | None = None) -> Event:
+    """Draw samples: noise from the base, moved by the transform.
 
-    Each sample has its own key, so the draws do not depend on `batch_size`, which bounds how many noises exist at once.
+    Args:
+        key: A random key. Each sample gets a key of its own, so the draws do not depend on `batch_size`.
+        model: The model.
+        params: Its params.
+        num_samples: How many samples to draw.
+        cond: Conditions `(num_samples, *cond)`, one for each sample, or None.
+        batch_size: How many samples are computed at once; None computes all at once.
+
+    Returns:
+        The samples `(num_samples, *event)`.
+
+    Raises:
+        ValueError: A number is below 1, or `cond` has another number of rows.
     """
-    _check_count("num_samples", num_samples)
-    _check_count("batch_size", batch_size, optional=True)
-    _check_rows("cond", cond, num_samples)
-    mesh = spread.mesh_for(num_samples if batch_size is None else min(batch_size, num_samples), params, key, cond)
-    return spread.gathered(mesh, _sample(model, num_samples, batch_size, mesh, spread.everywhere(mesh, params), key, cond))
+    require_model("sample", model)
+    checks.key("sample: key", key)
+    check_counts("sample", batch_size, num_samples=num_samples)
+    check_rows("sample", cond, num_samples)
+    return _sample((model,), num_samples, batch_size, params, key, cond)
 
 
 def sample_and_log_prob(
-    key: jax.Array, model: Model, params: Any, num_samples: int, cond: Any = None, *, num_draws: int = 1, batch_size: int | None = None
-) -> tuple[Any, LogProb]:
-    """Draws `(num_samples, *event)` and their log density; one pass where the transform has `forward_and_log_det`, else `log_prob` of the draws.
+    key: Key, model: Model, params: Params, num_samples: int, cond: Cond = None, *, num_draws: int = 1, batch_size: int | None = None
+) -> tuple[Event, LogProb]:
+    """Draw samples and return their log densities, in one pass if the transform has `forward_and_log_det`.
 
-    Raises ImplicitDensityError for a model without a density.
+    Args:
+        key: A random key; `sample` draws the same samples with the same key.
+        model: The model.
+        params: Its params.
+        num_samples: How many samples to draw.
+        cond: Conditions `(num_samples, *cond)`, or None.
+        num_draws: How many draws estimate a density that is not exact.
+        batch_size: How many samples are computed at once; None computes all at once.
+
+    Returns:
+        The samples `(num_samples, *event)` and their log densities.
+
+    Raises:
+        ImplicitDensityError: The model has no density.
+        ValueError: A number is below 1, or `cond` has another number of rows.
     """
-    _require_density(model)
-    _check_count("num_samples", num_samples)
-    _check_count("batch_size", batch_size, optional=True)
-    _check_rows("cond", cond, num_samples)
-    if model.transform.density is Density.EXACT and over_batch(model.transform).forward_and_log_det is not None:
-        x, value = _sample_and_log_prob(model, num_samples, batch_size, params, key, cond)
+    require_density("sample_and_log_prob", model)
+    checks.key("sample_and_log_prob: key", key)
+    check_counts("sample_and_log_prob", batch_size, num_samples=num_samples, num_draws=num_draws)
+    check_rows("sample_and_log_prob", cond, num_samples)
+    transform = model.transform
+    if transform.kind is Density.EXACT and transform.proxy is None and transform.forward_and_log_det is not None:
+        x, value = _sample_and_log_prob((model,), num_samples, batch_size, params, key, cond)
         return x, LogProb(value, jnp.zeros_like(value), Density.EXACT)
     x = sample(key, model, params, num_samples, cond, batch_size=batch_size)
     return x, log_prob(model, params, x, cond, key=jax.random.fold_in(key, 1), num_draws=num_draws, batch_size=batch_size)
@@ -102,232 +170,145 @@ def sample_and_log_prob(
 
 def log_prob(
     model: Model,
-    params: Any,
-    x: Any,
-    cond: Any = None,
+    params: Params,
+    x: Event,
+    cond: Cond = None,
     *,
-    key: jax.Array | None = None,
+    key: Key | None = None,
     num_draws: int = 1,
     batch_size: int | None = None,
-    certify: float | None = None,
 ) -> LogProb:
-    """Log density of the events `x` `(n, *event)` in nats, its standard error over `num_draws` draws, and its kind.
+    """Return the log density of events in nats, its standard error and its kind.
 
-    UNBIASED averages the draws' logs; LOWER_BOUND takes logmeanexp of them (arXiv 1509.00519, eq. 8), its standard error by the delta method;
-    EXACT ignores `num_draws`. `batch_size` is how many events are held at once (default: at most 65,536 event-draws and 2^25 noises).
+    An UNBIASED density averages the logarithms of its draws. A LOWER_BOUND takes their logmeanexp (arXiv 1509.00519, eq. 8), with a
+    standard error by the delta method. `jaxgen.certify` bounds the numerical error of the same numbers.
 
-    `certify=atol` bounds each value's distance to the model's own log density (`certificate.bound`, in nats, at 95 % confidence where it is
-    estimated), tightens what dominates until the bound is at most `atol`, or says that it cannot (`certificate.holds`). Float32 and the
-    model's own solver where they suffice, then float64, tighter solves, up to 4,096 estimates of `num_draws` draws or the exact trace;
-    the results are float64 arrays of numpy. A Jacobian close to singular on the way to `x` is reported. For a LOWER_BOUND what is
-    certified is the bound of `num_draws` draws, that is the mean over independent estimates of it; log p(x) itself lies above, by a gap
-    that no draw can certify.
+    Args:
+        model: The model.
+        params: Its params.
+        x: Events `(n, *event)`.
+        cond: Conditions `(n, *cond)`, or None.
+        key: A random key, needed if the density is not exact.
+        num_draws: How many draws estimate a density that is not exact.
+        batch_size: How many events are computed at once; by default at most 65,536 event-draws and 2^25 numbers of noise.
 
-    Raises ImplicitDensityError for a model without a density, ValueError where `key` is missing, shapes disagree or `certify` is not positive.
+    Returns:
+        Values and standard errors `(n,)`, and the kind of density.
+
+    Raises:
+        ImplicitDensityError: The model has no density.
+        ValueError: `key` is missing, a number is below 1, or shapes disagree.
+
+    >>> import jaxgen, numpy as np
+    >>> model = jaxgen.Model(jaxgen.bases.normal((1,)), jaxgen.transforms.affine(1.0, 2.0))
+    >>> float(jaxgen.log_prob(model, (), np.ones((1, 1))).value[0])
+    -1.612
     """
-    density = _require_density(model)
-    _check_count("num_draws", num_draws)
-    _check_count("batch_size", batch_size, optional=True)
+    density = require_density("log_prob", model)
+    check_counts("log_prob", batch_size, num_draws=num_draws)
     if density is not Density.EXACT and key is None:
-        raise ValueError(f"log_prob: key=None, but this density is {density!s} and its estimate needs a key such as jax.random.key(0).")
-    if certify is not None:
-        # Before any cast: the density that is certified is the one at the x that was given.
-        from jaxgen.certificate import certify as certified
-
-        return certified(model, params, x, cond, key, num_draws, batch_size, certify)
-    x = x if isinstance(x, jax.Array) else jnp.asarray(x)
-    _check_rows("cond", cond, x.shape[0] if x.ndim else -1)
+        raise ValueError(f"log_prob: key=None; accepted: a key such as jax.random.key(0), because this density is {density!s}.")
+    if key is not None:
+        checks.key("log_prob: key", key)
+    x = x if isinstance(x, jax.Array) else as_array("log_prob", x)
+    num = x.shape[0] if x.ndim else -1
+    check_rows("log_prob", cond, num)
     draws = 1 if density is Density.EXACT else num_draws
-    mesh = spread.mesh_for(x.shape[0] if batch_size is None else min(batch_size, x.shape[0]), params, x, cond, key)
-    value, stderr = spread.gathered(mesh, _log_prob(model, draws, batch_size, mesh, spread.everywhere(mesh, params), x, cond, key))
+    value, stderr = _log_prob((model, draws), num, batch_size or _default_batch(model, num_draws), params, key, x, cond)
     return LogProb(value, jnp.asarray(np.zeros(value.shape, value.dtype)) if stderr is None else stderr, density)
 
 
-def encode(model: Model, params: Any, x: Any, cond: Any = None, *, key: jax.Array | None = None) -> Any:
-    """The noise `(n, *noise)` behind the events `x` `(n, *event)`; `key` where the inverse is stochastic. ValueError without an inverse."""
-    x = jnp.asarray(x)
-    _check_rows("cond", cond, x.shape[0] if x.ndim else -1)
+def encode(model: Model, params: Params, x: Event, cond: Cond = None, *, key: Key | None = None) -> Noise:
+    """Return the noise behind events.
+
+    Args:
+        model: The model.
+        params: Its params.
+        x: Events `(n, *event)`.
+        cond: Conditions `(n, *cond)`, or None.
+        key: A random key, needed if the inverse is stochastic.
+
+    Returns:
+        The noise, `(n, *noise)` leaf by leaf. If the model reports the density of an ODE, it is that ODE's noise.
+
+    Raises:
+        ValueError: The transform has no inverse, or shapes disagree.
+    """
+    require_model("encode", model)
+    if key is not None:
+        checks.key("encode: key", key)
+    x = as_array("encode", x)
+    check_rows("encode", cond, x.shape[0] if x.ndim else -1)
     return _encode(model, params, x, cond, key)
 
 
-def interpolate(
-    model: Model,
-    params: Any,
-    x0: Any,
-    x1: Any,
-    num_points: int = 9,
-    cond: Any = None,
-    *,
-    key: jax.Array | None = None,
-    path: str = "linear",
-) -> Any:
-    """`num_points` events `(num_points, *event)` from `x0` to `x1` (one event each), straight in the noise between their preimages.
-
-    `path="spherical"` follows the great circle instead, which keeps a Gaussian noise's norm typical. Both ends share one `key`.
-    Raises ValueError for another `path`, fewer than one point, or a model without an inverse.
-    """
-    if path not in ("linear", "spherical"):
-        raise ValueError(f'interpolate: path={path!r}; accepted: "linear", "spherical".')
-    _check_count("num_points", num_points)
-    pair = jnp.stack([jnp.asarray(x0), jnp.asarray(x1)])
-    conds = None if cond is None else jnp.broadcast_to(cond, (2, *jnp.shape(cond)))
-    ends = encode(model, params, pair, conds, key=key)
-    t = jnp.linspace(0.0, 1.0, num_points)
-    z = jax.tree.map(lambda e: _between(e, t, path), ends)
-    return _forward(model, params, z, None if cond is None else jnp.broadcast_to(cond, (num_points, *jnp.shape(cond))))
+@over_cores
+def _sample(model: Model, params: Params, keys: Key, cond: Cond) -> Event:
+    forward = over_batch(model.transform).forward
+    with calling("sample", cond):
+        return forward(params, _noise(model, keys), cond)
 
 
-def sampling_params(model: Model, params: Any, cond: Any = None) -> Any:
-    """Which leaves of `params` sampling depends on: a pytree of bools, found by dead-code elimination of the traced `forward`.
-
-    A conservative superset, read off the program and not declared. Shapes suffice: leaves may be `jax.ShapeDtypeStruct`.
-    `cond` is one example condition.
-    """
-    leaves, treedef = jax.tree.flatten(params)
-    z = jax.eval_shape(lambda k: model.base.sample(seed=k), jax.random.key(0))
-
-    def forward(*flat: Any) -> Any:
-        *flat_params, noise, condition = flat
-        return model.transform.forward(jax.tree.unflatten(treedef, flat_params), noise, condition)
-
-    abstract = [jax.ShapeDtypeStruct(jnp.shape(a), a.dtype) for a in leaves]
-    exported = jax.export.export(jax.jit(forward), platforms=("cpu",))(*abstract, z, cond)
-    kept = set(exported.module_kept_var_idx)
-    return jax.tree.unflatten(treedef, [i in kept for i in range(len(leaves))])
+@over_cores
+def _sample_and_log_prob(model: Model, params: Params, keys: Key, cond: Cond) -> tuple[Event, jax.Array]:
+    with_log_det = over_batch(model.transform).forward_and_log_det
+    assert with_log_det is not None
+    z = _noise(model, keys)
+    with calling("sample_and_log_prob", cond):
+        x, log_det = with_log_det(params, z, cond)
+    return x, jax.vmap(model.base.log_prob)(z) - log_det
 
 
-@compiled(0, 1, 2, 3)
-def _sample(model: Model, num: int, batch_size: int | None, mesh: Any, params: Any, key: jax.Array, cond: Any) -> Any:
-    def draw(params: Any, keys: Any, c: Any) -> Any:
-        return over_batch(model.transform).forward(params, _noise(model, keys), c)
+@over_cores
+def _log_prob(model: Model, num_draws: int, params: Params, keys: Key | None, x: Event, cond: Cond) -> tuple[jax.Array, jax.Array | None]:
+    inverse = require_inverse("log_prob", model)
+    check_event("log_prob", model, params, x, cond)
 
-    return _in_batches(functools.partial(spread.split(mesh, draw), params), num, batch_size, jax.random.split(key, num), cond)
-
-
-@compiled(0, 1, 2)
-def _sample_and_log_prob(model: Model, num: int, batch_size: int | None, params: Any, key: jax.Array, cond: Any) -> Any:
-    def draw(keys: Any, c: Any) -> Any:
-        with_log_det = over_batch(model.transform).forward_and_log_det
-        assert with_log_det is not None
-        z = _noise(model, keys)
-        x, log_det = with_log_det(params, z, c)
-        return x, jax.vmap(model.base.log_prob)(z) - log_det
-
-    return _in_batches(draw, num, batch_size, jax.random.split(key, num), cond)
-
-
-@compiled(0, 1, 2, 3)
-def _log_prob(model: Model, num_draws: int, batch_size: int | None, mesh: Any, params: Any, x: Any, cond: Any, key: Any) -> Any:
-    inverse = _require_inverse(model)
-    _check_event(model, params, x, cond)
-
-    def one_draw(params: Any, x: Any, c: Any, keys: Any) -> jax.Array:
-        pre = inverse(params, x, c, keys)
+    def one_draw(keys: Key | None) -> jax.Array:
+        with calling("log_prob", cond):
+            pre = checked_preimage("log_prob", inverse(params, x, cond, keys), len(x))
         return jax.vmap(model.base.log_prob)(pre.z) + pre.log_det - pre.log_q
 
-    def estimate(params: Any, x: Any, c: Any, keys: Any) -> tuple[jax.Array, jax.Array | None]:
-        if model.transform.density is Density.EXACT:
-            return one_draw(params, x, c, keys), None
-        draws = jax.vmap(lambda k: jax.random.split(k, num_draws), out_axes=1)(keys)
-        logs = jax.vmap(lambda k: one_draw(params, x, c, k))(draws)
-        return _combine(logs, model.transform.density)
+    def keys_of_draws(key: Key) -> Key:
+        return jax.random.split(key, num_draws)
 
-    keys = None if key is None else jax.random.split(key, x.shape[0])
-    whole = functools.partial(spread.split(mesh, estimate), params)
-    return _in_batches(whole, x.shape[0], batch_size or _default_batch(model, num_draws), x, cond, keys)
+    if model.transform.kind is Density.EXACT:
+        return one_draw(keys), None
+    assert keys is not None
+    draws = jax.vmap(keys_of_draws, out_axes=1)(keys)
+    return _combine(jax.vmap(one_draw)(draws), model.transform.kind)
 
 
 @compiled(0)
-def _encode(model: Model, params: Any, x: Any, cond: Any, key: Any) -> Any:
-    inverse = _require_inverse(model)
-    _check_event(model, params, x, cond)
-    return inverse(params, x, cond, None if key is None else jax.random.split(key, x.shape[0])).z
+def _encode(model: Model, params: Params, x: Event, cond: Cond, key: Key | None) -> Noise:
+    inverse = require_inverse("encode", model)
+    check_event("encode", model, params, x, cond)
+    with calling("encode", cond):
+        return checked_preimage("encode", inverse(params, x, cond, None if key is None else jax.random.split(key, x.shape[0])), len(x)).z
 
 
-@compiled(0)
-def _forward(model: Model, params: Any, z: Any, cond: Any) -> Any:
-    return over_batch(model.transform).forward(params, z, cond)
-
-
-def _noise(model: Model, keys: jax.Array) -> Any:
-    return jax.vmap(lambda k: model.base.sample(seed=k))(keys)
-
-
-def _default_batch(model: Model, num_draws: int) -> int:
-    """Events at once such that neither network activations nor long noise paths fill the memory."""
-    noise = jax.eval_shape(lambda k: model.base.sample(seed=k), jax.random.key(0))
-    size = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(noise))
-    return max(1, min(65_536, 2**25 // size) // num_draws)
-
-
-def _combine(logs: jax.Array, density: Density) -> tuple[jax.Array, jax.Array]:
-    """Draws `(num_draws, n)` into estimate and standard error, both `(n,)`."""
+def _combine(logs: jax.Array, kind: Density) -> tuple[jax.Array, jax.Array]:
+    """Return the estimate and its standard error, both `(n,)`, from draws `(num_draws, n)`."""
     num = logs.shape[0]
-    if density is Density.UNBIASED:
-        mean, spread = jnp.mean(logs, 0), jnp.sqrt(jnp.sum((logs - jnp.mean(logs, 0, keepdims=True)) ** 2, 0))
+    if kind is Density.UNBIASED:
+        mean, deviation = jnp.mean(logs, 0), jnp.sqrt(jnp.sum((logs - jnp.mean(logs, 0, keepdims=True)) ** 2, 0))
     else:
         mean = jax.nn.logsumexp(logs, 0) - jnp.log(jnp.asarray(num, logs.dtype))
         top = jnp.where(jnp.isfinite(mean), mean, 0)
         weights = jnp.exp(logs - top[None])
-        spread = jnp.sqrt(jnp.sum((weights - jnp.mean(weights, 0, keepdims=True)) ** 2, 0))
-    return mean, spread / jnp.sqrt(jnp.asarray((num - 1) * num, logs.dtype)) if num > 1 else jnp.full_like(mean, jnp.nan)
+        deviation = jnp.sqrt(jnp.sum((weights - jnp.mean(weights, 0, keepdims=True)) ** 2, 0))
+    return mean, deviation / jnp.sqrt(jnp.asarray((num - 1) * num, logs.dtype)) if num > 1 else jnp.full_like(mean, jnp.nan)
 
 
-def _in_batches(fn: Callable[..., Any], num: int, batch_size: int | None, *args: Any) -> Any:
-    if batch_size is None or batch_size >= num:
-        return fn(*args)
-    whole = num - num % batch_size
-    head = jax.tree.map(lambda a: a[:whole].reshape(-1, batch_size, *a.shape[1:]), args)
-    out = jax.tree.map(lambda a: a.reshape(whole, *a.shape[2:]), jax.lax.map(lambda a: fn(*a), head))
-    if whole == num:
-        return out
-    tail = fn(*jax.tree.map(lambda a: a[whole:], args))
-    return jax.tree.map(lambda a, b: jnp.concatenate([a, b]), out, tail)
+def _noise(model: Model, keys: Key) -> Noise:
+    def one_noise(key: Key) -> Noise:
+        return model.base.sample(seed=key)
+
+    return jax.vmap(one_noise)(keys)
 
 
-def _between(ends: jax.Array, t: jax.Array, path: str) -> jax.Array:
-    a, b = ends[0], ends[1]
-    s = t.reshape(-1, *(1,) * a.ndim).astype(a.dtype)
-    if path == "linear":
-        return (1 - s) * a[None] + s * b[None]
-    cosine = jnp.sum(a * b) / jnp.maximum(jnp.linalg.norm(a) * jnp.linalg.norm(b), jnp.finfo(a.dtype).tiny)
-    angle = jnp.arccos(jnp.clip(cosine, -1.0, 1.0))
-    straight = jnp.sin(angle) < 1e-4
-    safe = jnp.where(straight, 1.0, angle)
-    left = jnp.where(straight, 1 - s, jnp.sin((1 - s) * safe) / jnp.sin(safe))
-    right = jnp.where(straight, s, jnp.sin(s * safe) / jnp.sin(safe))
-    return left * a[None] + right * b[None]
-
-
-def _require_density(model: Model) -> Density:
-    if model.transform.density is Density.IMPLICIT:
-        raise ImplicitDensityError(
-            "this model's density is implicit: it can be sampled but not evaluated. Compare samples instead (sliced_w2, mmd in "
-            "jaxgen.evaluation), or train a model whose density is exact or a bound: jaxgen.zoo.build('nsf', ...), 'cfm', 'vae'."
-        )
-    return model.transform.density
-
-
-def _require_inverse(model: Model) -> Callable[..., Any]:
-    inverse = over_batch(model.transform).inverse
-    if inverse is None:
-        raise ValueError("this model's transform has no inverse: it maps noise to data only; keep the noise z of a sample instead.")
-    return inverse
-
-
-def _check_event(model: Model, params: Any, x: Any, cond: Any) -> None:
-    first = None if cond is None else jax.tree.map(lambda c: c[0], cond)
-    z = jax.eval_shape(lambda k: model.base.sample(seed=k), jax.random.key(0))
-    event = jax.eval_shape(model.transform.forward, params, z, first)
-    if hasattr(event, "shape") and x.shape[1:] != event.shape:
-        raise ValueError(f"x has shape {x.shape}; expected (n, {', '.join(map(str, event.shape))}), a batch of this model's events.")
-
-
-def _check_rows(name: str, rows: Any, num: int) -> None:
-    if rows is not None and jnp.shape(rows)[:1] != (num,):
-        raise ValueError(f"{name} has shape {jnp.shape(rows)}; its first axis must be {num}, one condition for each event.")
-
-
-def _check_count(name: str, value: int | None, *, optional: bool = False) -> None:
-    if not (optional and value is None) and (not isinstance(value, int) or value < 1):
-        raise ValueError(f"{name}={value!r}; accepted: an integer of at least 1.")
+@functools.lru_cache(maxsize=256)
+def _default_batch(model: Model, num_draws: int) -> int:
+    """Return how many events are computed at once, so that neither activations nor long noise paths fill the memory."""
+    size = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(noise_shape(model)))
+    return max(1, min(65_536, 2**25 // size) // num_draws)

@@ -1,78 +1,162 @@
-"""The third noun: an objective, how parameters are found; it and its trained auxiliaries are dropped at inference.
+"""The third noun: an objective says how parameters are trained, and sampling drops it together with its auxiliaries.
 
-An objective factory takes a model and checks what it needs of it: `flow_matching(model, path)` wants the part `velocity`, and refuses a
-model without one by `PairingError`. Every valid pairing trains. Objectives see batches.
+An objective factory takes a model and checks what it needs: `flow_matching(model, path)` needs the part `velocity` and raises
+`PairingError` for a model without it. Every valid pairing trains. An objective works on batches, while a transform works on one event.
 """
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple, Protocol
 
 import jax
 
+from jaxgen.arguments import require_model
 from jaxgen.model import Model
+from jaxgen.refusals import require_transform
+from jaxgen.types import Aux, Cond, Key, Noise, Params
 
 
 class Batch(NamedTuple):
-    """Data as an objective sees it: `x` is `(n, *event)`, `cond` is `(n, *cond)` or None, `z` is noise an objective's `prepare` paired with x.
+    """Hold the data that an objective reads.
 
-    For an objective that is `data_free`, `x` is `(n, 0)`: it says how many draws to make, and nothing else.
+    Attributes:
+        x: Events `(n, *event)`. A `data_free` objective gets `(n, 0)`, which only says how many draws to make.
+        cond: Conditions `(n, *cond)`, or None for a model without conditions.
+        z: Noise that an objective's `prepare` paired with `x`, or None.
     """
 
-    x: Any
-    cond: Any = None
-    z: Any = None
+    x: jax.Array
+    cond: Cond = None
+    z: Noise | None = None
 
 
 class Clock(NamedTuple):
-    """Where training stands: `step` of `num_steps` (int32 scalars), `ema` the moving average of the params."""
+    """Say where training stands.
 
-    step: Any
-    num_steps: Any
-    ema: Any
+    Attributes:
+        step: The number of steps done, an int32 scalar.
+        num_steps: The number of steps of the whole training, an int32 scalar.
+        ema: The exponential moving average of the params.
+    """
+
+    step: jax.Array
+    num_steps: jax.Array
+    ema: Params
+
+
+class Init(Protocol):
+    """Set the params up from a first batch, and create the auxiliaries that are trained beside them, such as a critic."""
+
+    def __call__(self, key: Key, params: Params, batch: Batch, /) -> tuple[Params, Aux]: ...
+
+
+class Loss(Protocol):
+    """Return the scalar loss of a batch and its metrics by name.
+
+    The gradient of the loss is taken in params and aux together.
+    """
+
+    def __call__(self, params: Params, aux: Aux, key: Key, batch: Batch, clock: Clock, /) -> tuple[jax.Array, dict[str, jax.Array]]: ...
+
+
+class Update(Protocol):
+    """Return aux after a step whose params are given: this changes auxiliaries without a gradient, such as a frozen teacher."""
+
+    def __call__(self, params: Params, aux: Aux, key: Key, batch: Batch, clock: Clock, /) -> Aux: ...
+
+
+class Prepare(Protocol):
+    """Return a batch of numpy arrays with `z` set, by work on the host such as an optimal-transport plan.
+
+    It leaves `x` and `cond` as they are.
+    """
+
+    def __call__(self, key: Key, batch: Batch, /) -> Batch: ...
+
+
+class Finish(Protocol):
+    """Return the final params, given those that were trained and all the data, such as the Gaussian of an autoencoder's codes."""
+
+    def __call__(self, params: Params, aux: Aux, data: Batch, /) -> Params: ...
+
+
+class Schedule(NamedTuple):
+    """Say in which fractions of training an objective prepares batches and in which its validation losses count.
+
+    Attributes:
+        prepare_until: Prepare batches on the host during this first fraction of training only; the loss does not read their `z` after it.
+        judge_from: Ignore validation losses during this first fraction of training: early stopping must not compare losses of different
+            stages.
+    """
+
+    prepare_until: float = 1.0
+    judge_from: float = 0.0
 
 
 class Objective(NamedTuple):
-    """How params are found, as a tuple of pure functions.
+    """Describe how params are trained, as a tuple of pure functions.
 
-    init:    `(key, params, batch) -> (params, aux)`; data-dependent initialisation lives here; `aux` are trained auxiliaries (a critic).
-    loss:    `(params, aux, key, batch, clock) -> (scalar, metrics)`; the gradient is taken with respect to params and aux together. A game
-             between two players is one scalar `L_G(theta, stop(phi)) + L_D(stop(theta), phi)`, which has both players' gradients.
-    needs:   names of the transform's parts it uses.
-    update:  `(params, aux, key, batch, clock) -> aux`, state that has no gradient, such as a frozen teacher; optional.
-    prepare: `(key, batch) -> batch`, work on the host in numpy, such as an optimal-transport plan; optional. It may set `z` and nothing else.
-    finish:  `(params, aux, data) -> params`, after the fit, such as the Gaussian of an autoencoder's codes; optional.
-    parts:   pure functions of aux for pictures and diagnostics, such as `critic (aux, x, cond) -> scalar`.
-    prepared: the share of the fit, from its beginning, whose batches are prepared; `loss` does not read their `z` after it.
-    unjudged: the share of the fit, from its beginning, whose held-out losses say nothing, as what they measure is yet to be trained or changes.
-    data_free: whether it learns from something else than events, such as an unnormalised density; then `fit` is given None for data.
+    A game between two players is one scalar `L_G(theta, stop(phi)) + L_D(stop(theta), phi)` for the params theta of the model and phi of
+    its critic. `stop` blocks gradients, so the gradient of the sum holds the gradient of each player's own loss.
+
+    Attributes:
+        init: `(key, params, batch) -> (params, aux)`. Data-dependent initialisation happens here; `aux` are the trained auxiliaries.
+        loss: `(params, aux, key, batch, clock) -> (scalar, metrics)`.
+        update: `(params, aux, key, batch, clock) -> aux`, after each step, or None.
+        prepare: `(key, batch) -> batch`, on the host in numpy before each step, or None. It may set `z` and nothing else.
+        finish: `(params, aux, data) -> params`, after training, or None. An interrupted fit is finished too, and again when it is resumed, so
+            finishing twice must give what finishing once does.
+        data_free: True if the objective learns from something else than events, such as an unnormalised density; `fit` then takes no data.
+        schedule: The fractions of training in which batches are prepared and validation losses count.
     """
 
-    init: Callable[..., tuple[Any, Any]]
-    loss: Callable[..., tuple[jax.Array, dict[str, jax.Array]]]
-    needs: frozenset[str] = frozenset()
-    update: Callable[..., Any] | None = None
-    prepare: Callable[..., Batch] | None = None
-    finish: Callable[..., Any] | None = None
-    parts: Mapping[str, Callable[..., Any]] = MappingProxyType({})
+    init: Init
+    loss: Loss
+    update: Update | None = None
+    prepare: Prepare | None = None
+    finish: Finish | None = None
     data_free: bool = False
-    prepared: float = 1.0
-    unjudged: float = 0.0
+    schedule: Schedule = Schedule()
 
 
 class PairingError(TypeError):
-    """Raised when an objective is paired with a model that lacks what it needs."""
+    """Report that an objective is paired with a model that lacks what the objective needs."""
 
 
 def require(objective: str, model: Model, needs: frozenset[str]) -> None:
-    """Refuse a pairing: raises `PairingError` naming the parts of `needs` that `model.transform` lacks and those it has."""
+    """Refuse a model whose transform lacks a part that the objective needs.
+
+    Args:
+        objective: The name of the objective's factory, for the message.
+        model: The model that is paired with it.
+        needs: The names of the parts of `model.transform` that the objective reads.
+
+    Raises:
+        PairingError: A part is missing; the message names it and the parts that the transform has.
+
+    >>> import jaxgen
+    >>> require("flow_matching", jaxgen.Model(jaxgen.bases.normal((2,)), jaxgen.transforms.diagonal_affine()), frozenset({"velocity"}))
+    Traceback (most recent call last):
+    jaxgen.objective.PairingError: flow_matching: model=one without the parts velocity; accepted: a transform with them. This one has: none.
+    """
+    require_model(objective, model)
+    require_transform(f"{objective}: model.transform", model.transform)
     missing = sorted(needs - set(model.transform.parts))
     if missing:
         have = ", ".join(sorted(model.transform.parts)) or "none"
-        raise PairingError(f"objective {objective} needs the parts {', '.join(missing)}; this transform has: {have}.")
+        raise PairingError(
+            f"{objective}: model=one without the parts {', '.join(missing)}; accepted: a transform with them. This one has: {have}."
+        )
 
 
-def no_aux(key: jax.Array, params: Any, batch: Batch) -> tuple[Any, Any]:
-    """The `init` of an objective without auxiliaries: params as they are, and an empty tuple."""
+def no_aux(key: Key, params: Params, batch: Batch) -> tuple[Params, Aux]:
+    """Return the params as they are and an empty tuple: the `init` of an objective without auxiliaries.
+
+    Args:
+        key: A random key, which is not used.
+        params: The model's params.
+        batch: A first batch, which is not used.
+
+    Returns:
+        `(params, ())`.
+    """
     del key, batch
     return params, ()

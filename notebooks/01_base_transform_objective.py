@@ -33,7 +33,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import jaxgen
-from jaxgen import Density, Preimage, Transform, chain, invert, on
+from jaxgen import Preimage, bijection, chain, invert, on
 from jaxgen.objectives import energy, flow_matching, maximum_likelihood
 from jaxgen.training import adam
 
@@ -82,13 +82,12 @@ def bend():
     def lift(params, x):
         return params["curve"] * x[0] ** 2
 
-    return Transform(
+    return bijection(
         init=lambda key, z, cond=None: {"curve": jnp.ones((), z.dtype)},
-        forward=lambda params, z, cond=None: z.at[1].add(lift(params, z)),
-        # The preimage, and the log-determinant of the inverse map: a shear keeps areas, so it is zero.
-        inverse=lambda params, x, cond=None, key=None: Preimage(x.at[1].add(-lift(params, x)), log_det=jnp.zeros((), x.dtype)),
+        # The image, and the log-determinant beside it: a shear keeps areas, so it is zero.
         forward_and_log_det=lambda params, z, cond=None: (z.at[1].add(lift(params, z)), jnp.zeros((), z.dtype)),
-        density=Density.EXACT,
+        # The preimage, and the log-determinant of the inverse map.
+        inverse=lambda params, x, cond=None, key=None: Preimage(x.at[1].add(-lift(params, x)), log_det=jnp.zeros((), x.dtype)),
     )
 
 
@@ -168,7 +167,7 @@ mass, lp.density
 # An objective takes a model and says how its params are found. An `Entry` binds model, objective and optimiser, and `fit` trains it.
 
 # %%
-entry = jaxgen.Entry("banana", "normalizing flow", model, {"default": model}, maximum_likelihood(model), adam(3e-2))
+entry = jaxgen.Entry(model, maximum_likelihood(model), adam(3e-2))
 fitted = jaxgen.fit(jax.random.key(1), entry, x, num_steps=300)
 learned_gaussian, learned_curve = fitted.params
 print("curve", float(learned_curve["curve"]), "of 0.4")
@@ -201,7 +200,7 @@ objectives = {
 }
 ode_params = {}
 for name, (objective, num_steps) in objectives.items():
-    entry = jaxgen.Entry(name, "ODE flow", model, {"default": model}, objective, adam(5e-3))
+    entry = jaxgen.Entry(model, objective, adam(5e-3))
     fitted = jaxgen.fit(key, entry, data.train, num_steps)
     ode_params[name] = fitted.params
     nll = -jaxgen.log_prob(model, fitted.params, data.test).value.mean()
@@ -220,12 +219,12 @@ scatter(data=data.test, **{name: jaxgen.sample(key, model, p, 1_500) for name, p
 
 # %%
 gan = jaxgen.zoo.build("gan", event_shape=(2,), width=64)
-alone = gan._replace(name="energy", objective=energy(gan.model), optimizer=adam(5e-3))
+alone = jaxgen.Entry(gan.model, energy(gan.model), adam(5e-3), card=jaxgen.Card("energy"))
 clouds = {}
 for entry, num_steps in ((gan, 3_000), (alone, 6_000)):
     fitted = jaxgen.fit(key, entry, data.train, num_steps)
-    clouds[entry.name] = jaxgen.sample(key, entry.model, fitted.params, 1_500)
-    print(f"{entry.name}: trained parts besides the generator: {jaxgen.zoo.count_params(fitted.aux)} parameters")
+    clouds[entry.card.name] = jaxgen.sample(key, entry.model, fitted.params, 1_500)
+    print(f"{entry.card.name}: trained parts besides the generator: {jaxgen.zoo.count_params(fitted.aux)} parameters")
 scatter(data=data.test, **clouds)
 
 # %% [markdown]
@@ -255,7 +254,8 @@ for name, reading in ddpm.readings.items():
     lp = jaxgen.log_prob(reading, fitted.params, data.test[:500], key=key)
     clouds[name] = jaxgen.sample(key, reading, fitted.params, 1_500)
     noise = jax.tree.map(jnp.shape, reading.base.sample(seed=key))
-    print(f"{name}: noise {noise}; NLL {-lp.value.mean():.2f} ({lp.density}) {reading.transform.note}")
+    whose = ", the density of the ODE that it approximates" if reading.transform.proxy is not None else ""
+    print(f"{name}: noise {noise}; NLL {-lp.value.mean():.2f} ({lp.density}{whose})")
 scatter(data=data.test, **clouds)
 
 # %% [markdown]

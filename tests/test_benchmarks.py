@@ -143,3 +143,70 @@ def test_measurement_alone_has_its_devices_and_no_cache(common, tmp_path):
         "JAX_NUM_CPU_DEVICES": "3",
         "JAX_ENABLE_COMPILATION_CACHE": "false",
     }
+
+
+SPEEDS = """
+import json, sys
+import jaxgen
+from pathlib import Path
+assert json.loads(sys.argv[2]) == {"case": "maf D16", "side": "ours"}
+for line in sys.stdin:
+    metric = json.loads(line)["metric"]
+    with Path(__file__).parents[2].joinpath("order").open("a") as order:
+        print(jaxgen.NAME, metric, file=order)
+    print("answer: " + json.dumps(jaxgen.SPEED[metric]), flush=True)
+"""
+
+
+@pytest.fixture
+def revisions(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    import revisions
+
+    return revisions
+
+
+def revision_in(folder, speed):
+    """A checkout in which the benchmark answers what its own `jaxgen` says."""
+    for name, text in {"jaxgen/__init__.py": f"NAME, SPEED = {folder.name!r}, {speed!r}", "benchmarks/flows.py": SPEEDS}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+def test_each_revision_runs_its_own_files_in_turns(revisions, monkeypatch, tmp_path):
+    speeds = {"after": {"log_prob": 30.0, "sample": 2.0, "train": 5.0}, "before": {"log_prob": 10.0, "sample": 4.0, "train": 5.0}}
+    after, before = (revision_in(tmp_path / name, speed) for name, speed in speeds.items())
+    monkeypatch.setattr(revisions, "ROOT", after)
+    monkeypatch.setattr(
+        "sys.argv", ["revisions.py", "--before", str(before), "--only", "flows", "--share", "5/5", "--out", str(tmp_path / "rows.json")]
+    )
+    revisions.main()
+    rows = json.loads((tmp_path / "rows.json").read_text())
+    assert [(r["case"], r["metric"], r["ours"], r["theirs"], r["ratio"]) for r in rows] == [
+        ("maf D16", "log_prob", 30.0, 10.0, 3.0),
+        ("maf D16", "sample", 2.0, 4.0, 0.5),
+        ("maf D16", "train", 5.0, 5.0, 1.0),
+    ]
+    order = (tmp_path / "order").read_text().splitlines()
+    assert order[:7] == [f"{name} log_prob" for name in ("before", "after", "after", "before", "before", "after", "after")]
+    assert len(order) == 2 * 3 * revisions.ROUNDS["flows"][0]
+
+
+def test_a_revision_is_a_checkout_with_benchmarks(revisions, tmp_path):
+    with pytest.raises(SystemExit, match="before=None; accepted: a checkout"):
+        revisions.checkout(None)
+    with pytest.raises(SystemExit, match="accepted: a checkout"):
+        revisions.checkout(str(tmp_path))
+    assert revisions.checkout(str(FOLDER.parent)) == FOLDER.parent
+
+
+def test_less_time_to_compile_is_a_ratio_above_one(revisions, capsys):
+    row = revisions.compared("gan vector", "compile", "s", {"ours": [1.0, 2.0, 9.0], "before": [4.0, 4.0, 4.0]}, more_is_better=False)
+    assert row["ratio"] == 2.0 and "ratio 2.000" in capsys.readouterr().out
+
+
+def test_shares_are_all_cases_once(revisions):
+    cases = list("abcdefg")
+    assert sorted(case for i in (1, 2, 3) for case in revisions.shared(cases, f"{i}/3")) == cases
+    assert revisions.shared(cases, None) == cases

@@ -13,6 +13,14 @@ def test_no_count_is_named(value):
         checks.count("steps", value)
 
 
+@pytest.mark.parametrize("value", [1, 7, np.int64(3), np.uint8(1)])
+def test_integers_of_python_and_numpy_pass(value):
+    checks.count("steps", value)
+    checks.counts("fit", first=value, second=value)
+    with pytest.raises(ValueError, match=r"fit: second=.*; accepted: an integer of at least 8\."):
+        checks.count("fit: second", value, least=8)
+
+
 @pytest.mark.parametrize("value", [0, 1, -2.0, np.nan, np.inf, "0.5", None, True, [0.5, 0.5]])
 def test_no_number_is_named_with_its_limits(value):
     with pytest.raises(ValueError, match=r"share=.*; accepted: a finite number above 0 and below 1\."):

@@ -1,4 +1,4 @@
-"""The combinators of transforms: order, sums of log-dets, kinds, notes, lifted parts, refusals."""
+"""The combinators of transforms: order, sums of log-dets, kinds, lifted parts, refusals."""
 
 import jax
 import jax.numpy as jnp
@@ -6,19 +6,21 @@ import numpy as np
 import pytest
 
 from jaxgen import transforms as T
+from jaxgen.combinators import chain, invert, on
+from jaxgen.lifting import fold_in, nfe, over_batch, stages
 from jaxgen.nets import Net
-from jaxgen.transform import Density, Preimage, Transform, chain, fold_in, invert, nfe, on, over_batch, stages
+from jaxgen.transform import Density, Hooks, Maps, Part, Preimage, Space, Transform, bijection, no_params
 
 F, G = T.affine(1.0, 2.0), T.affine(-3.0, 5.0)
 
 
-def stochastic(density, note=""):
+def stochastic(kind):
     """A transform that keeps its event, with a log_q and a log_det that say which key it was given."""
 
     def inverse(params, x, cond=None, key=None):
         return Preimage(x, jnp.asarray(0.25), jax.random.uniform(key))
 
-    return Transform(lambda key, z, cond=None: (), lambda params, z, cond=None: z, inverse, None, density, {}, None, note)
+    return Transform(no_params, Maps(lambda params, z, cond=None: z, inverse), kind)
 
 
 def test_a_chain_applies_its_first_argument_first():
@@ -40,9 +42,9 @@ def test_a_chain_initialises_each_part_on_the_event_it_will_see(key):
 
 @pytest.mark.parametrize("kind", list(Density))
 def test_a_chain_takes_the_weakest_kind(kind):
-    assert chain(F, stochastic(kind)).density is kind
-    assert chain(stochastic(kind), F).density is kind
-    assert chain(stochastic(Density.UNBIASED), stochastic(Density.LOWER_BOUND)).density is Density.LOWER_BOUND
+    assert chain(F, stochastic(kind)).kind is kind
+    assert chain(stochastic(kind), F).kind is kind
+    assert chain(stochastic(Density.UNBIASED), stochastic(Density.LOWER_BOUND)).kind is Density.LOWER_BOUND
 
 
 def test_log_dets_and_log_qs_add_and_every_part_draws_its_own(key):
@@ -53,16 +55,15 @@ def test_log_dets_and_log_qs_add_and_every_part_draws_its_own(key):
     assert draws[0] != draws[1]
 
 
-def test_notes_are_joined_and_parts_are_lifted_the_later_winning():
-    first = F._replace(parts={"velocity": lambda params, x: params, "only": lambda params: params}, note="One.")
-    second = G._replace(parts={"velocity": lambda params, x: params}, note="Two.")
+def test_parts_are_lifted_the_later_winning():
+    first = F._replace(parts={"velocity": Part(lambda params, x, cond=None: params), "only": Part(lambda params, cond=None: params)})
+    second = G._replace(parts={"velocity": Part(lambda params, x, cond=None: params)})
     f = chain(first, second)
-    assert f.note == "One. Two."
     assert f.parts["velocity"](("a", "b"), 0) == "b" and f.parts["only"](("a", "b")) == "a"
 
 
 def test_stages_are_joined_and_evaluations_add():
-    counted = F._replace(parts={"nfe": lambda params, z, cond=None: 3, "stages": lambda params, z, cond=None: jnp.stack([z, 1 + 2 * z])})
+    counted = F._replace(hooks=Hooks(lambda params, z, cond=None: jnp.stack([z, 1 + 2 * z]), lambda params, z, cond=None: 3))
     f, z = chain(counted, G, counted), jnp.asarray([0.5])
     np.testing.assert_allclose(stages(f)(((), (), ()), z)[:, 0], [0.5, 2.0, 7.0, 7.0, 15.0])
     assert nfe(f)(((), (), ()), z) == 6 and nfe(G)((), z) == 0
@@ -109,7 +110,7 @@ def test_invert_swaps_the_two_directions():
 
 @pytest.mark.parametrize("f", [stochastic(Density.LOWER_BOUND), T.generator(constant_nets()[0])])
 def test_what_is_no_bijection_cannot_be_inverted(f):
-    with pytest.raises(ValueError, match=r"invert\(\) needs an EXACT transform"):
+    with pytest.raises(ValueError, match="invert: f=.*accepted: an exact transform"):
         invert(f)
 
 
@@ -122,28 +123,50 @@ def test_repeated_layers_have_separate_params_and_run_in_order():
     f = T.repeat(T.triangular_affine(), 2)
     params = {"loc": jnp.asarray([[1.0], [0.0]]), "tril": jnp.asarray([[[2.0]], [[5.0]]])}
     np.testing.assert_allclose(f.forward(params, jnp.ones(1)), [15.0])
-    np.testing.assert_allclose(f.parts["stages"](params, jnp.ones(1))[:, 0], [3.0, 15.0])
+    np.testing.assert_allclose(f.hooks.stages(params, jnp.ones(1))[:, 0], [3.0, 15.0])
     pre = f.inverse(params, jnp.asarray([15.0]))
     np.testing.assert_allclose([*pre.z, pre.log_det], [1.0, -np.log(10)], rtol=1e-6)
     np.testing.assert_allclose(f.forward_and_log_det(params, jnp.ones(1))[1], np.log(10), rtol=1e-6)
 
 
+def test_repeated_layers_begin_each_with_a_key_of_its_own(key):
+    f = bijection(lambda key, z, cond=None: jax.random.uniform(key), F.one.forward_and_log_det, F.one.inverse)
+    assert len(set(T.repeat(f, 3).init(key, jnp.zeros(1)).tolist())) == 3
+
+
+def test_repeated_layers_draw_each_with_a_key_of_its_own(key):
+    """Two draws add to z and their squares to log_q, which is half of z's square only where both draws are the same."""
+
+    def inverse(params, x, cond=None, key=None):
+        draw = jax.random.normal(key, x.shape)
+        return Preimage(x + draw, jnp.asarray(0.25), draw**2)
+
+    layer = Transform(no_params, Maps(lambda params, z, cond=None: z, inverse), Density.UNBIASED)
+    f = T.repeat(layer._replace(many=over_batch(layer)), 2)
+    alone, batch = f.inverse((), jnp.zeros(()), None, key), f.many.inverse((), jnp.zeros(3), None, jax.random.split(key, 3))
+    for pre in (alone, batch):
+        assert jnp.all(pre.log_q > 1e-4 + pre.z**2 / 2) and jnp.all(pre.log_det == 0.5)
+    assert len(set(batch.z.tolist())) == 3
+
+
 def test_a_condition_is_replaced_wherever_it_goes(key):
-    seen = F._replace(
-        forward=lambda params, z, cond=None: z + cond,
-        inverse=lambda params, x, cond=None, key=None: Preimage(x - cond, jnp.zeros(())),
-        forward_and_log_det=lambda params, z, cond=None: (z + cond, jnp.zeros(())),
-        parts={"velocity": lambda params, x, t, cond=None: x * t + cond},
+    told = bijection(
+        no_params,
+        lambda params, z, cond=None: (z + cond, jnp.zeros(z.shape[:-1])),
+        lambda params, x, cond=None, key=None: Preimage(x - cond, jnp.zeros(x.shape[:-1])),
+        parts={
+            "velocity": Part(lambda params, x, t, cond=None: x * t + cond),
+            "encode": Part(lambda params, x, cond=None, num_refine=0: x + cond + num_refine, Space.DATA),
+        },
     )
-    encode = lambda params, x, cond=None, num_refine=0: x + cond + num_refine
-    f = T.on_condition(lambda c: 10 * c, seen._replace(batched=over_batch(seen), parts={**seen.parts, "encode": encode}))
-    assert f.parts["encode"]((), 1.0, 2.0, 3) == f.parts["encode"]((), 1.0, 2.0, num_refine=3) == 24.0
+    f = T.on_condition(lambda c: 10 * c, told._replace(many=over_batch(told)))
+    assert f.parts["encode"]((), 1.0, cond=2.0, num_refine=3) == 24.0
     one, c = jnp.ones(1), jnp.asarray([2.0])
     assert float(f.forward((), one, c)[0]) == 21.0 and float(f.forward_and_log_det((), one, c)[0][0]) == 21.0
     assert float(f.inverse((), one, c).z[0]) == -19.0
-    assert float(f.parts["velocity"]((), one, 3.0, c)[0]) == 23.0
-    assert float(f.batched.forward((), one[None], c[None])[0, 0]) == 21.0
-    assert float(f.batched.inverse((), one[None], c[None], None).z[0, 0]) == -19.0
+    assert float(f.parts["velocity"]((), one, 3.0, cond=c)[0]) == 23.0
+    assert float(f.many.forward((), one[None], c[None])[0, 0]) == 21.0
+    assert float(f.many.inverse((), one[None], c[None], None).z[0, 0]) == -19.0
 
 
 def test_keys_are_folded_one_by_one_and_may_be_absent(key):

@@ -23,7 +23,7 @@ def make(case: Case) -> Contender:
     import numpy as np
 
     import jaxgen
-    from jaxgen.training.chunk import make_chunk
+    from jaxgen.training.chunk import Plan, make_chunk
     from jaxgen.training.step import init_state
 
     entry, x, length, many = entry_of(case), jnp.asarray(events(case, BATCH)), 100, 10**7
@@ -37,7 +37,7 @@ def make(case: Case) -> Contender:
         if not chunk:
             batch = jaxgen.Batch(x)
             state = init_state(jax.random.key(0), entry, batch, many)
-            made = make_chunk(entry, state, batch, jax.random.key(2), many, TRAIN_BATCH, 0.999, length, None)
+            made = make_chunk(entry, state, batch, jax.random.key(2), Plan(many, TRAIN_BATCH, 0.999, length), None)
             chunk.extend([made.run, made.state])
         done = 0
         while done < num:

@@ -1,16 +1,15 @@
-"""Base distributions: the noise a model consumes. They have no parameters; the only folder that imports distrax.
+"""Base distributions: the noise a model consumes. They have no parameters.
 
 A learnable base is a transform in front of a fixed one: `transforms.diagonal_affine` or `triangular_affine` before `normal`.
 """
 
 from jaxgen.bases.data_set import data_set
-from jaxgen.bases.distrax_adapters import as_distribution, from_distrax, to_distrax
 from jaxgen.bases.gaussian import diagonal_gaussian, full_gaussian, gaussian_mixture
-from jaxgen.bases.interop import as_numpyro, logdensity
 from jaxgen.bases.pretrained import model
 from jaxgen.bases.resampled import Resampled, resampled
 from jaxgen.bases.standard import diffusion_noise, joint, latent_and_noise, logistic, normal, uniform
 from jaxgen.bases.student import student_t
+from jaxgen.interop import as_distribution, as_numpyro, from_distrax, logdensity, to_distrax
 
 __all__ = [
     "Resampled",

@@ -7,79 +7,128 @@ from typing import Any
 import distrax
 import jax
 import jax.numpy as jnp
+from numpy.typing import ArrayLike
 
+from jaxgen.bases.shapes import Size, size_of
 from jaxgen.model import Base
+from jaxgen.types import DTypeLike, Key
 
 
 class _Independent:
-    """A product of equal distributions. distrax takes its constants' dtype from its parameters, so they are made in that of the value:
-    else a float64 value would meet a logarithm rounded to float32.
+    """A product of equal distributions, whose parameters take the dtype of the value.
+
+    distrax takes the dtype of its constants from its parameters: a float64 value would meet a logarithm rounded to float32.
     """
 
-    def __init__(self, make: Callable[[jax.Array, jax.Array], Any], shape: Sequence[int], loc: float = 0.0, scale: float = 1.0):
-        self.make, self.shape, self.loc, self.scale = make, tuple(shape), loc, scale
+    def __init__(
+        self, family: Callable[[jax.Array, jax.Array], distrax.Distribution], shape: Sequence[int], loc: float = 0.0, scale: float = 1.0
+    ):
+        self.family, self.shape, self.loc, self.scale = family, tuple(shape), loc, scale
 
-    def _of(self, dtype: Any) -> Any:
-        made = self.make(jnp.full(self.shape, self.loc, dtype), jnp.full(self.shape, self.scale, dtype))
-        return distrax.Independent(made, reinterpreted_batch_ndims=len(self.shape))
+    def _of(self, dtype: DTypeLike) -> Any:
+        factors = self.family(jnp.full(self.shape, self.loc, dtype), jnp.full(self.shape, self.scale, dtype))
+        return distrax.Independent(factors, reinterpreted_batch_ndims=len(self.shape))
 
-    def sample(self, *, seed: Any, sample_shape: Any = ()) -> jax.Array:
-        """Draws in JAX's default dtype."""
+    def sample(self, *, seed: Key, sample_shape: Size = ()) -> jax.Array:
+        """Return draws `(*sample_shape, *shape)` in JAX's default dtype."""
         return self._of(jnp.zeros(()).dtype).sample(seed=seed, sample_shape=sample_shape)
 
-    def log_prob(self, value: Any) -> jax.Array:
-        """Log density in nats, in the value's own dtype."""
+    def log_prob(self, value: ArrayLike) -> jax.Array:
+        """Return the log density, in nats, in the dtype of the value."""
         value = jnp.asarray(value)
         return self._of(value.dtype).log_prob(value)
 
 
 class _Joint:
-    """Independent bases side by side, a dict of noise."""
+    """Independent bases side by side, whose noise is a dict."""
 
     def __init__(self, bases: dict[str, Base]):
         self.bases = bases
 
-    def sample(self, *, seed: Any, sample_shape: Any = ()) -> dict[str, jax.Array]:
+    def sample(self, *, seed: Key, sample_shape: Size = ()) -> dict[str, jax.Array]:
         keys = jax.random.split(seed, len(self.bases))
-        return {name: b.sample(seed=k, sample_shape=sample_shape) for (name, b), k in zip(self.bases.items(), keys, strict=True)}
+        shape = size_of(sample_shape)
+        return {name: b.sample(seed=k, sample_shape=shape) for (name, b), k in zip(self.bases.items(), keys, strict=True)}
 
     def log_prob(self, value: dict[str, jax.Array]) -> jax.Array:
         return sum((b.log_prob(value[name]) for name, b in self.bases.items()), jnp.zeros((), value[next(iter(value))].dtype))
 
 
 def normal(shape: Sequence[int]) -> Base:
-    """Standard Gaussian noise of shape `shape`."""
+    """Build standard Gaussian noise of shape `shape`.
+
+    >>> round(float(normal((2,)).log_prob(jnp.zeros(2))), 5) == round(-math.log(2 * math.pi), 5)
+    True
+    """
     return _Independent(distrax.Normal, shape)
 
 
 def uniform(shape: Sequence[int], low: float = 0.0, high: float = 1.0) -> Base:
-    """Uniform noise on [low, high) of shape `shape`; the log density outside is -inf. ValueError unless low < high, both finite."""
+    """Build uniform noise on [low, high), whose log density outside is -inf.
+
+    Args:
+        shape: The shape of the noise.
+        low: The lower end of the interval.
+        high: The upper end of the interval.
+
+    Raises:
+        ValueError: An end is not finite, or `low` is not below `high`.
+
+    >>> float(uniform((1,), 0.0, 1.0).log_prob(jnp.asarray([2.0])))
+    -inf
+    """
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise ValueError(f"uniform: low={low!r}, high={high!r}; accepted: finite numbers with low < high.")
     return _Independent(distrax.Uniform, shape, float(low), float(high))
 
 
 def logistic(shape: Sequence[int]) -> Base:
-    """Standard logistic noise of shape `shape`: the logit of a uniform, whose tails keep their precision."""
+    """Build standard logistic noise of shape `shape`: the logit of a uniform number, whose tails keep their precision.
+
+    >>> round(float(logistic((1,)).log_prob(jnp.zeros(1))), 5) == round(math.log(0.25), 5)
+    True
+    """
     return _Independent(distrax.Logistic, shape)
 
 
 def joint(bases: Mapping[str, Base]) -> Base:
-    """Independent bases side by side: noise that is a dict with one leaf for each of `bases`. ValueError for an empty one."""
+    """Put independent bases side by side: the noise is a dict with one leaf for each of `bases`.
+
+    Raises ValueError if `bases` is empty.
+
+    >>> base = joint({"a": normal((2,)), "b": uniform((3,))})
+    >>> jax.tree.map(jnp.shape, base.sample(seed=jax.random.key(0)))
+    {'a': (2,), 'b': (3,)}
+    """
     if not bases:
-        raise ValueError("joint: bases is empty; accepted: at least one base by name.")
+        raise ValueError("joint: bases={}; accepted: at least one base by name.")
     return _Joint(dict(bases))
 
 
 def latent_and_noise(latent: Sequence[int], event: Sequence[int]) -> Base:
-    """The noise of a variational autoencoder: `{"latent", "noise"}`, both standard Gaussian."""
+    """Build the noise of a variational autoencoder: `{"latent", "noise"}`, both standard Gaussian.
+
+    Args:
+        latent: The shape of the latent.
+        event: The shape of an event.
+
+    >>> jax.tree.map(jnp.shape, latent_and_noise((2,), (3,)).sample(seed=jax.random.key(0)))
+    {'latent': (2,), 'noise': (3,)}
+    """
     return joint({"latent": normal(latent), "noise": normal(event)})
 
 
 def diffusion_noise(event: Sequence[int], num_steps: int, *, areas: bool = False) -> Base:
-    """The noise of a stochastic sampler: `{"x0": event, "increments": (num_steps, *event)}`, all standard Gaussian.
+    """Build the noise of a stochastic sampler: `{"x0": event, "increments": (num_steps, *event)}`, all standard Gaussian.
 
-    areas: with a leaf "areas", shaped as the increments: what of each step's time integral the increment leaves open (space-time Levy areas).
+    Args:
+        event: The shape of an event.
+        num_steps: The number of steps of the sampler.
+        areas: Add a leaf "areas" of the shape of the increments: the space-time Levy areas, which give the time integral of each step's
+            Brownian path beyond what its increment determines.
+
+    >>> jax.tree.map(jnp.shape, diffusion_noise((2,), 5).sample(seed=jax.random.key(0)))
+    {'increments': (5, 2), 'x0': (2,)}
     """
     steps = normal((num_steps, *event))
     return joint({"x0": normal(event), "increments": steps} | ({"areas": steps} if areas else {}))

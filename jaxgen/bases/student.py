@@ -2,25 +2,28 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import gammaln
 
+from jaxgen import checks
+from jaxgen.bases.shapes import Size, size_of
 from jaxgen.model import Base
+from jaxgen.types import Key, Shape
 
 
 class _Student:
-    def __init__(self, shape: tuple[int, ...], df: float):
+    def __init__(self, shape: Shape, df: float):
         self.shape, self.df = shape, df
         self.log_normaliser = float(gammaln((df + 1) / 2) - gammaln(df / 2) - 0.5 * np.log(df * np.pi))
 
-    def sample(self, *, seed: Any, sample_shape: Any = ()) -> jax.Array:
-        return jax.random.t(seed, self.df, (*np.atleast_1d(np.asarray(sample_shape, int)).tolist(), *self.shape))
+    def sample(self, *, seed: Key, sample_shape: Size = ()) -> jax.Array:
+        return jax.random.t(seed, self.df, (*size_of(sample_shape), *self.shape))
 
-    def log_prob(self, value: Any) -> jax.Array:
+    def log_prob(self, value: ArrayLike) -> jax.Array:
         value = jnp.asarray(value)
         # Beyond sqrt(max / df) the square overflows; there log1p(v^2 / df) is 2 log|v| - log df to every digit.
         root = math.sqrt(self.df)
@@ -31,11 +34,21 @@ class _Student:
 
 
 def student_t(shape: Sequence[int], df: float) -> Base:
-    """Independent standard Student t noise of shape `shape` with `df` > 0 degrees of freedom, fixed (arXiv 1907.04481, section 3.2).
+    """Build independent standard Student t noise, whose log density is finite for every finite value.
 
-    log density: `log Gamma((df + 1)/2) - log Gamma(df/2) - log(df pi)/2 - (df + 1)/2 log(1 + z^2 / df)`, finite for any finite z.
-    Raises ValueError for a `df` that is not positive.
+    The log density of one number z is `log Gamma((df + 1)/2) - log Gamma(df/2) - log(df pi)/2 - (df + 1)/2 log(1 + z^2 / df)`.
+
+    Args:
+        shape: The shape of the noise.
+        df: The degrees of freedom, above 0. They are fixed, not learned.
+
+    Raises:
+        ValueError: `df` is not a positive finite number.
+
+    Source: arXiv 1907.04481, section 3.2.
+
+    >>> round(float(student_t((1,), 1.0).log_prob(jnp.zeros(1))), 5) == round(-math.log(math.pi), 5)
+    True
     """
-    if not (isinstance(df, int | float) and math.isfinite(df) and df > 0):
-        raise ValueError(f"student_t: df={df!r}; accepted: a finite number above 0.")
+    checks.number("student_t: df", df, above=0)
     return _Student(tuple(shape), float(df))

@@ -1,4 +1,4 @@
-"""`jaxgen compare`: every entry on the same data, and one page that shows them side by side."""
+"""`jaxgen compare`: train several models on the same data and write one page that shows them side by side."""
 
 import os
 import sys
@@ -9,18 +9,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 
 from jaxgen import data as datasets
 from jaxgen import viz
+from jaxgen.atomic import write_json
 from jaxgen.cli import arguments
-from jaxgen.cli.picture import density_grid, follow, picture
-from jaxgen.cli.run_folder import clear, earlier_rows, open_folder
-from jaxgen.evaluation import Reference, evaluate, mean_nfe, reference, too_good
-from jaxgen.training import Fitted, TrainingDiverged, fit
+from jaxgen.cli.picture import picture
+from jaxgen.cli.run_folder import clear, earlier_rows, open_folder, plain
+from jaxgen.data import Dataset
+from jaxgen.evaluation import Reference, density_grid, evaluate, follow, mean_nfe, reference, too_good
+from jaxgen.model import Model
+from jaxgen.training import Entry, Fitted, TrainingDiverged, fit
 from jaxgen.transform import Density
 from jaxgen.zoo import COMPARED, NAMES, build, count_params, num_sampling_params
-from jaxgen.zoo.store import write_json
 
 NUM_PARAMS = 25_000
 
@@ -49,19 +50,19 @@ def compare(
     resume: bool = False,
     overwrite: bool = False,
 ) -> int:
-    """Train the models on the same data with the same number of sampling parameters; write results.json and report.html.
+    """Train models on the same data with the same number of sampling parameters, and write results.json and report.html.
 
     Args:
-        data: a named data set (see `jaxgen list`) or a .npy, .npz, .csv or .parquet file.
-        models: which models, by name; by default the one or few that stand for each family; `all` for every model of the zoo.
-        steps: training steps of each model; by default each model's own.
-        seeds: one run of each model for each seed.
-        out: the run folder; a non-empty one is refused without --resume or --overwrite.
-        quick: every model with a small budget, to see that all works.
-        num_params: sampling parameters of each model; auxiliaries come on top.
-        columns: for a file, the columns of the event.
-        resume: keep the entries that are done and run the others.
-        overwrite: start again in a folder that holds an earlier run.
+        data: What to train on: the name of a data set (see `jaxgen list`), or a .npy, .npz, .csv or .parquet file.
+        models: Names of the models. By default one or a few of each family are compared; `all` compares every model of the zoo.
+        steps: Number of training steps of each model. By default each model has its own.
+        seeds: Seeds; each model is trained once for each of them.
+        out: Run folder to write. A folder that is not empty is refused unless you give --resume or --overwrite.
+        quick: Train every model for a short time and evaluate it on few samples, to see that all works.
+        num_params: Number of parameters that sampling needs, about the same for each model. Auxiliaries that sampling drops come on top.
+        columns: For a file, the columns of the event, by name or index.
+        resume: Keep the models that are done and run the others.
+        overwrite: Start again in a folder that holds an earlier run, which is removed.
     """
     models = tuple(NAMES) if models == ("all",) else models
     unknown = [name for name in models if name not in NAMES]
@@ -72,7 +73,7 @@ def compare(
     arguments.seeds(seeds)
     options: dict[str, Any] = {} if columns is None else {"columns": columns}
     if datasets.is_images(data):
-        raise ValueError(f"--data {data}: holds images; compare is for vectors. Train a model on images by jaxgen train.")
+        raise ValueError(f"--data {data}: holds images; accepted: vectors. Train a model of images by jaxgen train.")
     dataset = datasets.load(data, **options)
     out = open_folder(out, resume, overwrite)
     settings = {"data": data, "columns": columns and list(columns), "num_params": num_params, "quick": quick, "steps": steps}
@@ -96,7 +97,7 @@ def compare(
 
 class _Run(NamedTuple):
     data: str
-    dataset: Any
+    dataset: Dataset
     real: Reference
     budget: _Budget
     steps: int | None
@@ -124,15 +125,16 @@ def _run_all(run: _Run, todo: list[tuple[str, int]], results: list[dict[str, Any
 
 
 def _one(run: _Run, name: str, seed: int) -> dict[str, Any]:
-    """One entry from building to its picture; whatever goes wrong becomes its status and loses nothing else."""
+    """Build, train and measure one entry. An error becomes the status of this entry and does not stop the others."""
     result: dict[str, Any] = {"model": name, "seed": seed, "status": "ok", "settings": run.settings}
     try:
         entry = build(name, run.dataset.train.shape[1:], num_params=run.num_params)
-        steps = run.steps or (max(20, entry.num_steps // 15) if run.quick else entry.num_steps)
-        # By its name, so that a model's result does not change when another joins the zoo.
+        steps = run.steps or (max(20, entry.card.num_steps // 15) if run.quick else entry.card.num_steps)
+        # The key depends on the name, so that a model's result does not change when another model joins the zoo.
         key = jax.random.fold_in(jax.random.key(seed), zlib.crc32(name.encode()))
-        result |= {"family": entry.family, "objective": entry.objective_name, "reading": entry.reading, "num_steps": steps}
-        result["density"] = str(entry.model.transform.density)
+        result |= {"family": entry.card.family, "objective": entry.card.objective, "reading": entry.card.reading, "num_steps": steps}
+        result |= {"accent": entry.card.style.accent, "sentence": entry.card.style.sentence}
+        result["density"] = str(entry.model.transform.kind)
         fitted = fit(key, entry, run.dataset.train, steps)
         if fitted.status == "interrupted":
             raise KeyboardInterrupt
@@ -142,20 +144,20 @@ def _one(run: _Run, name: str, seed: int) -> dict[str, Any]:
         _measure(run, entry, fitted, jax.random.fold_in(key, 1), result, seed)
     except TrainingDiverged as error:
         result["status"] = f"failed: {error}"
-    except Exception as error:  # an entry that fails is a red row, not a lost run
-        # A ValueError is most likely an argument that this one model cannot take, and says so itself.
+    except Exception as error:  # an entry that fails is a red row of the page, and the others go on
+        # A ValueError is most likely an argument that this model cannot take, and its message says so.
         if not isinstance(error, ValueError) or os.environ.get("JAXGEN_TRACEBACK"):
             traceback.print_exc()
         result["status"] = f"failed: {type(error).__name__}: {error}"
     return result
 
 
-def _measure(run: _Run, entry: Any, fitted: Fitted, key: jax.Array, result: dict[str, Any], seed: int) -> None:
+def _measure(run: _Run, entry: Entry, fitted: Fitted, key: jax.Array, result: dict[str, Any], seed: int) -> None:
     model, real, plane = entry.model, run.real, run.dataset.train.shape[1] == 2
     followed = follow(jax.random.fold_in(key, 0), model, fitted.params, real.x)
     result["nfe"] = followed.nfe
-    events, draws, size = _effort(run.budget, model.transform.density, followed.nfe)
-    xs, ys, points = density_grid(real.x, size) if plane else (None, None, None)
+    events, draws, size = _effort(run.budget, model.transform.kind, followed.nfe)
+    grid = density_grid(real.x, size) if plane else None
     figures, _, log_density = evaluate(
         jax.random.fold_in(key, 1),
         model,
@@ -164,27 +166,27 @@ def _measure(run: _Run, entry: Any, fitted: Fitted, key: jax.Array, result: dict
         num_samples=run.budget.samples,
         num_events=events,
         num_draws=draws,
-        also=points,
+        also=None if grid is None else grid[2],
     )
     result |= figures
     why = too_good(result, real.entropy)
     if why is not None:
         result["status"] = f"failed: {why}"
     result["readings"] = {
-        reading: {"density": str(m.transform.density), **_other_reading(run, m, fitted, key)}
+        reading: {"density": str(m.transform.kind), **_other_reading(run, m, fitted, key)}
         for reading, m in entry.readings.items()
         if m is not model and not run.quick
     }
-    density = None if log_density is None else (xs, ys, log_density.reshape(size, size))
+    density = None if log_density is None or grid is None else (*grid[:2], log_density.reshape(size, size))
     row = picture(entry, fitted, followed, real.x, density, result["density"])
     pictures = run.out / "pictures"
     pictures.mkdir(exist_ok=True)
-    (pictures / _picture_name(entry.name, seed)).write_bytes(viz.figure_png(viz.draw_row(row)))
+    (pictures / _picture_name(entry.card.name, seed)).write_bytes(viz.figure_png(viz.draw_row(row)))
 
 
-def _other_reading(run: _Run, model: Any, fitted: Fitted, key: jax.Array) -> dict[str, Any]:
-    """A smaller evaluation of a reading that is not the default one."""
-    events, draws, _ = _effort(run.budget, model.transform.density, 100)
+def _other_reading(run: _Run, model: Model, fitted: Fitted, key: jax.Array) -> dict[str, Any]:
+    """Evaluate a reading that is not the default one on fewer samples."""
+    events, draws, _ = _effort(run.budget, model.transform.kind, 100)
     figures, _, _ = evaluate(
         key, model, fitted.params, run.real, num_samples=run.budget.samples // 5, num_events=min(events, 2_000), num_draws=draws
     )
@@ -192,7 +194,7 @@ def _other_reading(run: _Run, model: Any, fitted: Fitted, key: jax.Array) -> dic
 
 
 def _effort(budget: _Budget, kind: Density, nfe: float) -> tuple[int, int, int]:
-    """Test events, draws and grid size that a density is worth: bounds of one pass are cheap to sharpen, those of long chains are not."""
+    """The numbers of test events, of draws and of grid points for a kind of density: draws are cheap for one pass, and dear for a chain."""
     if kind is Density.EXACT:
         return budget.events, 1, budget.grid
     if nfe <= 2:
@@ -200,8 +202,8 @@ def _effort(budget: _Budget, kind: Density, nfe: float) -> tuple[int, int, int]:
     return budget.events // 5, min(4, budget.draws), budget.grid // 2
 
 
-def _reference(data: str, dataset: Any, budget: _Budget) -> Reference:
-    """Fresh test events; the floors are measured against as many independent real events."""
+def _reference(data: str, dataset: Dataset, budget: _Budget) -> Reference:
+    """Draw fresh test events, and as many independent real events that give the floors."""
     test = dataset.test
     if data in datasets.NAMES and data != "digits":
         again = datasets.draw(data, 1, budget.samples)
@@ -220,7 +222,7 @@ def _reference(data: str, dataset: Any, budget: _Budget) -> Reference:
 
 
 def _write(run: _Run, results: list[dict[str, Any]]) -> None:
-    write_json(run.out / "results.json", [_plain(r) for r in results])
+    write_json(run.out / "results.json", [plain(r) for r in results])
     pictures = {}
     for r in results:
         path = run.out / "pictures" / _picture_name(r["model"], r["seed"])
@@ -244,17 +246,6 @@ def _write(run: _Run, results: list[dict[str, Any]]) -> None:
 
 def _picture_name(model: str, seed: int) -> str:
     return f"{model}-{seed}.png"
-
-
-def _plain(value: Any) -> Any:
-    """Numbers JSON can hold: a value that is not finite becomes null."""
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    if isinstance(value, (float, np.floating)):
-        return float(value) if np.isfinite(value) else None
-    return value
 
 
 def _line(r: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The data set of a run: what the command line says of it, and of images the pixels that the model takes."""
+"""The data set of a run: what the command line says of it, with pixels as the model takes them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,9 +8,18 @@ from jaxgen import zoo
 
 
 def load_for(model: str, source: Mapping[str, Any], download: bool = False) -> datasets.Dataset:
-    """The data set that `source` names (data, columns, cond_columns, labels, data_dir), images as `model` takes them.
+    """Load the data set of a run.
 
-    Raises ValueError where the model takes no images, and for an option that does not apply to the data.
+    Args:
+        model: Name of the model, which decides whether pixels are whole-numbered or dequantised.
+        source: What the command line said: `data`, and where given `columns`, `cond_columns`, `labels` and `data_dir`.
+        download: Whether to download the files of a named image set that are not found.
+
+    Returns:
+        The data set.
+
+    Raises:
+        ValueError: The model takes no images, or an option does not apply to the data.
     """
     name = source["data"]
     given = {k: source[k] for k in ("columns", "cond_columns", "data_dir", "labels") if source.get(k)}
@@ -21,5 +30,5 @@ def load_for(model: str, source: Mapping[str, Any], download: bool = False) -> d
     options = [option for option, value in (("--labels", given.get("labels")), ("--data-dir", given.get("data_dir"))) if value]
     options += ["--download"] if download else []
     if options:
-        raise ValueError(f"{options[0]}: this is for images; --data {name} has none. Accepted: {', '.join(datasets.IMAGES)}, a folder.")
+        raise ValueError(f"{options[0]}: this is for images; --data {name} has none; accepted: {', '.join(datasets.IMAGES)}, a folder.")
     return datasets.load(name, **given)

@@ -1,4 +1,4 @@
-"""`jaxgen list`: the zoo as a table."""
+"""`jaxgen list`: print the models and the data sets."""
 
 from rich.console import Console
 from rich.table import Table
@@ -9,16 +9,16 @@ from jaxgen.zoo import IMAGES, NAMES, build
 
 
 def list_entries(*, dim: int = 2) -> int:
-    """List the models of the zoo with family, objective and the density of each reading, and the named data sets.
+    """Print the models of the zoo, each with its family, its objective and the kind of its density, and the named data sets.
 
     Args:
-        dim: number of coordinates of an event; above 16 the trace of ODE models is estimated.
+        dim: Number of coordinates of an event. Above 16 the density of ODE models is an estimate.
     """
     table = Table("model", "family", "objective", "density of each reading", "parameters options")
     for name in NAMES:
         entry = build(name, (dim,))
-        densities = ", ".join(f"{reading}: {model.transform.density}" for reading, model in entry.readings.items())
-        table.add_row(name, entry.family, entry.objective_name, densities.removeprefix("default: "), _options(name))
+        densities = ", ".join(f"{reading}: {model.transform.kind}" for reading, model in entry.readings.items())
+        table.add_row(name, entry.card.family, entry.card.objective, densities.removeprefix("default: "), _options(name))
     Console().print(table)
     Console().print("models of images: " + ", ".join(IMAGES), highlight=False)
     Console().print("data: " + ", ".join(DATA) + "; or a .npy, .npz, .csv or .parquet file", highlight=False)

@@ -1,4 +1,4 @@
-"""`jaxgen`: reads the command, sets JAX up before it starts, and turns a user's mistake into one line."""
+"""`jaxgen`: read the command, set JAX up before it starts, and turn a user's mistake into one line."""
 
 import os
 import sys
@@ -19,9 +19,10 @@ USER_MISTAKES = (
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Run one command.
+    """Run one command and exit.
 
-    Exit status 0; 1 where an entry of `compare` or a law of `verify` failed; 2 for a mistake in the arguments; 130 after an interrupt.
+    The exit status is 0 if all went well, 1 if an entry of `compare`, a run of `study` or a law of `verify` failed, 2 for a mistake in the
+    arguments, and 130 after an interrupt. With JAXGEN_TRACEBACK in the environment, a mistake shows its traceback.
     """
     import tyro
 
@@ -29,7 +30,12 @@ def main(argv: list[str] | None = None) -> None:
     argv, prog, commands = sys.argv[1:] if argv is None else argv, "jaxgen", _commands()
     description = "Deep generative models as probability transformation functions."
     if argv[:1] == ["study"]:
-        argv, prog, commands, description = argv[1:], "jaxgen study", _studies(), "Experiments that people learn from."
+        argv, prog, commands, description = (
+            argv[1:],
+            "jaxgen study",
+            _studies(),
+            "Experiments that train models side by side and write a page.",
+        )
     command = tyro.extras.subcommand_cli_from_dict(commands, prog=prog, description=description, args=argv)
     try:
         status = command()
@@ -45,7 +51,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def set_up_jax() -> None:
-    """One host device per core, and compiled programs kept in the user's cache folder; both yield to what the environment says."""
+    """Give JAX one host device for each core and a folder for compiled programs, unless the environment says otherwise."""
     import jax
 
     if "XLA_FLAGS" not in os.environ and "JAX_NUM_CPU_DEVICES" not in os.environ:

@@ -1,4 +1,4 @@
-"""`jaxgen sample`: draws from a run folder into a file."""
+"""`jaxgen sample`: draw samples from a trained model into a file."""
 
 from pathlib import Path
 
@@ -13,15 +13,16 @@ from jaxgen.training import Entry
 
 
 def sample(run: Path, /, *, out: Path, num: int = 1_000, seed: int = 0, reading: str | None = None, cond: Path | None = None) -> int:
-    """Draw samples from a trained model, in the units of its data.
+    """Draw samples from a trained model, in the units of its data, and write them to a file.
 
     Args:
-        run: a run folder that `jaxgen train` wrote.
-        out: the file to write, .npy or .csv; of images .npy.
-        num: how many samples.
-        seed: of the noise; the same seed gives the same samples.
-        reading: which reading of the parameters, such as ode or ddim; the default one otherwise.
-        cond: for a conditional model, a .npy, .csv or .parquet file of conditions; one sample for each row, num is not used.
+        run: Run folder that `jaxgen train` wrote.
+        out: File to write, .npy or .csv. Samples of images are written as .npy.
+        num: Number of samples.
+        seed: Seed of the noise; the same seed gives the same samples.
+        reading: Reading of the parameters, such as ode or ddim. Give a wrong name to see which readings the model has.
+        cond: For a conditional model, a .npy, .npz, .csv or .parquet file of conditions. One sample is drawn for each row, and --num is not
+            used.
     """
     arguments.count("--num", num)
     arguments.seed(seed)
@@ -29,34 +30,56 @@ def sample(run: Path, /, *, out: Path, num: int = 1_000, seed: int = 0, reading:
     entry, fitted = zoo.load(run)
     entry = in_reading(entry, reading)
     conditions = conditions_for(entry, cond)
-    if out.suffix != ".npy" and len(entry.config["event_shape"]) > 1:
-        raise ValueError(f"--out {out}: the samples of this model are images; accepted ending: .npy.")
-    arguments.memory("--num", num, *entry.config["event_shape"])
+    if out.suffix != ".npy" and len(entry.card.config["event_shape"]) > 1:
+        raise ValueError(f"--out {out}: the samples of this model are images; accepted: a file that ends in .npy.")
+    arguments.memory("--num", num, *entry.card.config["event_shape"])
     count = num if conditions is None else len(conditions)
     x = np.asarray(draw(jax.random.key(seed), entry.model, fitted.params, count, conditions, batch_size=min(count, 65_536)))
-    write_table(out, x, entry.config.get("columns"))
-    print(f"{count} samples of {entry.name} ({entry.reading}) in {out}")
+    write_table(out, x, entry.card.config.get("columns"))
+    print(f"{count} samples of {entry.card.name} ({entry.card.reading}) in {out}")
     return 0
 
 
 def in_reading(entry: Entry, reading: str | None) -> Entry:
-    """`entry` with another of its readings as its model. ValueError naming the readings where there is none of that name."""
+    """Return an entry with another of its readings as its model.
+
+    Args:
+        entry: The entry.
+        reading: Name of the reading; None keeps the default one.
+
+    Returns:
+        The entry.
+
+    Raises:
+        ValueError: The entry has no such reading; the message names those that it has.
+    """
     if reading is None:
         return entry
     if reading not in entry.readings:
-        raise ValueError(f"--reading {reading}: {entry.name} can be read as: {', '.join(entry.readings)}.")
-    return entry._replace(model=entry.readings[reading], reading=reading)
+        raise ValueError(f"--reading {reading}: accepted: {', '.join(entry.readings)}, the readings of {entry.card.name}.")
+    return entry._replace(model=entry.readings[reading], card=entry.card._replace(reading=reading))
 
 
 def conditions_for(entry: Entry, cond: Path | None) -> np.ndarray | None:
-    """The rows of the file `cond` as conditions of `entry`. ValueError where the model wants some and has none, or the reverse."""
-    shape = entry.config["cond_shape"]
+    """Read the conditions for a model from a file.
+
+    Args:
+        entry: The entry of the model.
+        cond: The file, or None.
+
+    Returns:
+        Conditions `(n, *cond)`, or None for a model without conditions.
+
+    Raises:
+        ValueError: A conditional model got no file, a model without conditions got one, or the number of columns is wrong.
+    """
+    shape = entry.card.config["cond_shape"]
     if (cond is None) != (shape is None):
         wants = "no conditions" if shape is None else f"conditions of {shape[0]} numbers"
-        raise ValueError(f"--cond {cond}: this model takes {wants}.")
+        raise ValueError(f"--cond {cond}: accepted: {wants}, which this model takes.")
     if cond is None:
         return None
     rows = read_rows(cond)
     if rows.shape[1] != shape[0]:
-        raise ValueError(f"--cond {cond}: has {rows.shape[1]} columns; this model's conditions have {shape[0]}.")
+        raise ValueError(f"--cond {cond}: has {rows.shape[1]} columns; accepted: {shape[0]}, as this model's conditions have.")
     return rows

@@ -1,4 +1,4 @@
-"""`jaxgen study`: experiments that people learn from, each a command of its own that writes a page and a JSON."""
+"""`jaxgen study`: experiments, each a command that writes a page and a JSON file."""
 
 from collections.abc import Callable
 
@@ -9,5 +9,5 @@ STUDIES: dict[str, Callable[..., int]] = {"beta": beta, "speed-quality": study_s
 
 
 def study() -> int:
-    """Run an experiment that trains models side by side: `jaxgen study beta`; `jaxgen study --help` lists them all."""
-    raise ValueError(f"study: name one of {', '.join(STUDIES)}, as in jaxgen study {next(iter(STUDIES))} --help.")
+    """Run an experiment that trains models side by side, such as `jaxgen study beta`; `jaxgen study --help` lists all of them."""
+    raise ValueError(f"study: no name given; accepted: {', '.join(STUDIES)}, as in jaxgen study {next(iter(STUDIES))} --help.")

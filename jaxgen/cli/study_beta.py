@@ -1,41 +1,29 @@
-"""`jaxgen study beta`: what the weight of the rate does to a variational autoencoder, from none to ten times the bound's."""
+"""`jaxgen study beta`: what the weight beta of the rate does to a variational autoencoder, from 0 to 10."""
 
-import functools
 import sys
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxgen import data as datasets
 from jaxgen import viz
+from jaxgen.atomic import write_json
 from jaxgen.cli import arguments
 from jaxgen.cli.run_folder import clear, earlier_rows, open_folder
-from jaxgen.cli.study_beta_page import line, strip, write_page
-from jaxgen.evaluation import (
-    active_units,
-    aggregate_mismatch,
-    collapsed_units,
-    gradient_magnitude,
-    laplacian_variance,
-    posteriors,
-    rate_and_distortion,
-)
-from jaxgen.model import log_prob
+from jaxgen.cli.study_beta_page import line, write_page
+from jaxgen.evaluation import autoencoder_figures, latent_view
 from jaxgen.training import Entry, TrainingDiverged, fit
 from jaxgen.viz.beta import draw_strip
 from jaxgen.zoo import build
-from jaxgen.zoo.store import write_json
 
 BETAS = (0.0, 0.1, 0.5, 1.0, 2.0, 4.0, 10.0)
-DRAWS = 50
 
 
 class Budget(NamedTuple):
-    """Steps of training, and test images that are evaluated; images that sharpness is measured on."""
+    """Numbers of training steps, of test images that are evaluated, and of images whose sharpness is measured."""
 
     steps: int
     events: int
@@ -46,7 +34,7 @@ FULL, QUICK = Budget(3_000, 2_000, 1_000), Budget(600, 500, 500)
 
 
 class Images(NamedTuple):
-    """Black and white images `(n, height, width, channels)` of zeros and ones, and the classes `(n,)` of the test images or None."""
+    """Black and white images `(n, height, width, channels)` of zeros and ones, and the classes `(n,)` of the test images, or None."""
 
     train: np.ndarray
     test: np.ndarray
@@ -68,21 +56,23 @@ def beta(
     resume: bool = False,
     overwrite: bool = False,
 ) -> int:
-    """Train a VAE at several weights of its rate; write results.json and report.html: rate and distortion, images, the latent, collapse.
+    """Train a variational autoencoder (VAE) at several weights of its rate, and write results.json and report.html.
+
+    The page shows rate and distortion, images, the latent, and which runs collapsed.
 
     Args:
-        data: a named set of images (see `jaxgen list`) or a file or folder of them; grey levels are cut at half to black and white.
-        betas: weights of the rate in the objective; 1 is the bound itself.
-        seeds: one run at each beta for each seed.
-        steps: training steps of each run.
-        latent_dim: units of the latent.
-        width: units of a hidden layer.
-        batch_size: images of a step.
-        out: the run folder; a non-empty one is refused without --resume or --overwrite.
-        data_dir: the folder that has the data's files, where they are not found by themselves.
-        quick: shorter runs, evaluated on fewer images: three minutes on one core for all 21. Without, twelve.
-        resume: keep the runs that are done and do the others.
-        overwrite: start again in a folder that holds an earlier study.
+        data: Images to train on: the name of a set (see `jaxgen list`), or a file or folder of images. Grey levels become black or white.
+        betas: Weights of the rate in the objective; 1 is the evidence bound itself.
+        seeds: Seeds; one run at each beta for each of them.
+        steps: Number of training steps of each run.
+        latent_dim: Number of units of the latent.
+        width: Number of units in a hidden layer.
+        batch_size: Number of images in a training step.
+        out: Run folder to write. A folder that is not empty is refused unless you give --resume or --overwrite.
+        data_dir: Folder with the files of a named image set, if they are not found by themselves.
+        quick: Train shorter and evaluate on fewer images: all 21 runs take three minutes on one core instead of twelve.
+        resume: Keep the runs that are done and do the others.
+        overwrite: Start again in a folder that holds an earlier study, which is removed.
     """
     _check(betas, seeds, steps, latent_dim, width, batch_size)
     budget = QUICK if quick else FULL
@@ -107,7 +97,7 @@ def beta(
 
 
 class _Study(NamedTuple):
-    """What all runs share; `entries` by beta."""
+    """What all runs of the study share; `entries` holds an entry for each beta."""
 
     entries: dict[float, Entry]
     images: Images
@@ -118,7 +108,7 @@ class _Study(NamedTuple):
 
 
 def _run_all(study: _Study, todo: list[tuple[float, int]], rows: list[dict[str, Any]], start: float) -> None:
-    """The runs that `rows` lacks, each written when it is done."""
+    """Do the runs that `rows` lacks; each is written when it is done."""
     done = {(r["beta"], r["seed"]) for r in rows if r["status"] == "ok"}
     for i, (b, seed) in enumerate(todo, 1):
         if (b, seed) in done:
@@ -131,24 +121,35 @@ def _run_all(study: _Study, todo: list[tuple[float, int]], rows: list[dict[str, 
 
 
 def black_and_white(data: str, data_dir: Path | None) -> Images:
-    """The data's discrete images, cut at half of their levels where they have more than two."""
+    """Load images and turn them black and white: a pixel of at least half of the levels becomes 1.
+
+    Args:
+        data: Name of an image set, or a file or folder of images.
+        data_dir: Folder with the files of a named set, or None.
+
+    Returns:
+        The images, with the test images in random order, and their classes if they are known.
+
+    Raises:
+        ValueError: The data are no images.
+    """
     options: dict[str, Any] = {"pixels": "discrete"} | ({} if data_dir is None else {"data_dir": data_dir})
     dataset = datasets.load(data, **options)
     if len(dataset.event_shape) != 3:
         raise ValueError(f"--data {data}: its events have shape {dataset.event_shape}; accepted: images, (height, width, channels).")
     half = (dataset.levels or 2) / 2
     train, test = ((a >= half).astype(np.float32) for a in (dataset.train, dataset.test))
-    # Some test sets are sorted by class, and only the first images are looked at.
+    # Some test sets are sorted by class, and only the first images are evaluated.
     order = np.random.default_rng(0).permutation(len(test))
     try:
-        named = datasets.load(data, **{**options, "labels": True}).test_cond
+        labels = datasets.load(data, **{**options, "labels": True}).test_cond
     except ValueError:
-        named = None
-    return Images(train, test[order], None if named is None else np.asarray(named).argmax(1)[order])
+        labels = None
+    return Images(train, test[order], None if labels is None else np.asarray(labels).argmax(1)[order])
 
 
 def _one(study: _Study, b: float, seed: int) -> dict[str, Any]:
-    """One run from its first step to its picture. A loss that is not finite becomes its status and loses nothing else."""
+    """Train and measure one run. A loss that is not finite becomes the status of this run and does not stop the others."""
     images, budget = study.images, study.budget
     row: dict[str, Any] = {"model": "beta_vae", "beta": b, "seed": seed, "status": "ok", "num_steps": budget.steps}
     key, batch_size = jax.random.key(seed), min(study.batch_size, len(images.train))
@@ -159,65 +160,17 @@ def _one(study: _Study, b: float, seed: int) -> dict[str, Any]:
     if fitted.status == "interrupted":
         raise KeyboardInterrupt
     row["train_seconds"] = fitted.history["train_seconds"]
-    # One model serves all betas: it is the objective that differs, and what reads the model is compiled once.
+    # Only the objective depends on beta, so one model serves all runs and is compiled once.
     model, params = next(iter(study.entries.values())).model, fitted.params
-    row |= measure(jax.random.fold_in(key, 1), model, params, images.test[: budget.events], budget.images, seed)
-    picture = strip(jax.random.fold_in(key, 2), model, params, images)
+    row |= autoencoder_figures(jax.random.fold_in(key, 1), model, params, images.test[: budget.events], budget.images, seed)
+    view = latent_view(jax.random.fold_in(key, 2), model, params, images.test, images.labels)
     pictures = study.out / "pictures"
     pictures.mkdir(exist_ok=True)
-    (pictures / f"beta-{b:g}-{seed}.png").write_bytes(viz.figure_png(draw_strip(picture)))
+    (pictures / f"beta-{b:g}-{seed}.png").write_bytes(viz.figure_png(draw_strip(view)))
     return row
 
 
-def measure(key: jax.Array, model: Any, params: Any, x: np.ndarray, num_images: int, seed: int) -> dict[str, Any]:
-    """All numbers of one run on the test images `x`."""
-    rate, distortion = rate_and_distortion(jax.random.fold_in(key, 0), model, params, x)
-    bound = log_prob(model, params, x[: len(x) // 2], key=jax.random.fold_in(key, 1), num_draws=DRAWS).value
-    found = posteriors(model, params, x)
-    active, collapsed = active_units(found), collapsed_units(found)
-    mismatch = aggregate_mismatch(seed, found)
-    means, samples, again = generated(jax.random.fold_in(key, 2), model, params, x[:num_images])
-    sharp = gradient_magnitude(x[:num_images])
-    return {
-        "rate": rate,
-        "distortion": distortion,
-        "nll_bound": rate + distortion,
-        "nll_50_draws": -float(np.mean(bound)),
-        "active_units": int(active.sum()),
-        "collapsed_units": int(collapsed.sum()),
-        "units": len(active),
-        "collapsed": bool(collapsed.all()),
-        "rates": found.rates.mean(0).tolist(),
-        **{f"aggregate_{name}": value for name, value in mismatch.items()},
-        "sharpness_data": 1.0,
-        "sharpness_means": gradient_magnitude(means) / sharp,
-        "sharpness_samples": gradient_magnitude(samples) / sharp,
-        "sharpness_reconstructions": gradient_magnitude(again) / sharp,
-        "gradient_of_data": sharp,
-        "laplacian_variance_of_data": laplacian_variance(x[:num_images]),
-        "laplacian_variance_of_means": laplacian_variance(means),
-    }
-
-
-def generated(key: jax.Array, model: Any, params: Any, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Means of samples, the samples themselves, and the means of the reconstructions of `x`, as many as `x` has events."""
-    keys = jax.random.split(key, len(x))
-    return tuple(np.asarray(a) for a in _generated(model, params, jnp.asarray(x), keys))  # pyright: ignore[reportReturnType]
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _generated(model: Any, params: Any, x: jax.Array, keys: jax.Array) -> Any:
-    stages, encode = model.transform.parts["stages"], model.transform.parts["encode"]
-
-    def one(x: jax.Array, key: jax.Array) -> Any:
-        z = model.base.sample(seed=key)
-        mean, sample = stages(params, z)
-        return mean, sample, stages(params, {**z, "latent": encode(params, x)[0]})[0]
-
-    return jax.vmap(one)(x, keys)
-
-
-def _check(betas: Any, seeds: Any, steps: Any, latent_dim: int, width: int, batch_size: int) -> None:
+def _check(betas: tuple[float, ...], seeds: tuple[int, ...], steps: int | None, latent_dim: int, width: int, batch_size: int) -> None:
     if not betas or not all(np.isfinite(b) and b >= 0 for b in betas):
         raise ValueError(f"--betas {' '.join(map(str, betas))}: accepted: at least one finite number, none negative.")
     arguments.seeds(seeds)

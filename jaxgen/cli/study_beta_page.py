@@ -1,36 +1,31 @@
-"""What `jaxgen study beta` shows: a line and a strip of images for each run, and the page of all."""
+"""What `jaxgen study beta` shows: a line for each run, and the page of all runs."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
-import scipy.stats
 
 from jaxgen import viz
-from jaxgen.evaluation import posteriors
-from jaxgen.viz.beta import Strip, draw_trade_off
+from jaxgen.viz.beta import draw_trade_off
 
-SHOWN, PLANE, CODES = 10, 10, 1_000
 INTRODUCTION = (
     "A variational autoencoder is trained to pay for two things: distortion, what a reconstruction misses, and rate, what the latent says.",
     "beta is the price of the rate. One model, one data set, several prices: everything below differs by that number alone.",
 )
 COLUMNS = {
     "beta": "Weight of the rate in the objective; 1 is the bound itself.",
-    "seed": "Of initialisation, batches and noise.",
+    "seed": "Seed of initialisation, batches and noise.",
     "rate": "KL(q(z | x) || p(z)) on test images, nats.",
     "distortion": "-log p(x | z) at z drawn from q(z | x), nats.",
     "bound": "Rate and distortion added: an upper bound of the negative log likelihood, nats.",
     "bound, 50 draws": "The importance-weighted bound (arXiv 1509.00519), nats.",
     "active": "Units whose posterior mean varies over images by a variance of more than 0.01.",
-    "collapsed": "Units that say nothing: inactive, and within 0.02 nats of the prior.",
+    "collapsed": "Units that carry nothing: they are inactive, and within 0.02 nats of the prior.",
     "mismatch": "Sliced W2 of the aggregate posterior to the prior, over that of two draws of the prior: 1 is a perfect match.",
     "sharp means": "Mean gradient magnitude of the means of samples, over the data's.",
-    "sharp samples": "The same of the samples, whose pixels are drawn one by one.",
-    "sharp rec.": "The same of reconstructions of test images.",
+    "sharp samples": "The same for samples, whose pixels are drawn one by one.",
+    "sharp rec.": "The same for reconstructions of test images.",
 }  # fmt: skip
 SECTIONS = (
     ("What beta trades", "Each point is a run; lines go through the means over seeds."),
@@ -43,7 +38,7 @@ SECTIONS = (
 
 
 def line(row: dict[str, Any]) -> str:
-    """One run in a line."""
+    """Describe one run in a line."""
     name = f"beta {row['beta']:g}, seed {row['seed']}"
     if row["status"] != "ok":
         return f"{name}: {row['status']}"
@@ -55,7 +50,7 @@ def line(row: dict[str, Any]) -> str:
 
 
 def remark(row: dict[str, Any]) -> str:
-    """What is to be said in red: a run that failed, or whose latent says nothing at all."""
+    """Return what the page says in red about a run: why it failed, or that its latent carries nothing; empty if all is well."""
     if row["status"] != "ok":
         return row["status"]
     return (
@@ -76,7 +71,14 @@ def _cells(row: dict[str, Any]) -> list[str]:
 
 
 def write_page(out: Path, rows: Sequence[dict[str, Any]], settings: dict[str, Any], num_train: int) -> None:
-    """The page of the runs so far, by rising beta."""
+    """Write the page of the runs that are done, by rising beta.
+
+    Args:
+        out: Run folder with the pictures; report.html is written there.
+        rows: The rows of results.json.
+        settings: The settings that the page prints.
+        num_train: Number of training images.
+    """
     rows = sorted(rows, key=lambda r: (r["beta"], r["seed"]))
     good = [r for r in rows if r["status"] == "ok"]
     first = min((r["seed"] for r in good), default=0)
@@ -91,29 +93,4 @@ def write_page(out: Path, rows: Sequence[dict[str, Any]], settings: dict[str, An
         [viz.Section(heading, text, images) for (heading, text), images in zip(SECTIONS, pictures, strict=True)],
         {**settings, "training images": num_train, "jax": jax.__version__},
         ["Grey levels are cut at half to black and white.", "All numbers are of test images, which training has not seen."],
-    )
-
-
-def strip(key: jax.Array, model: Any, params: Any, images: Any) -> Strip:
-    """What one run shows; `images` have `test` `(n, height, width, channels)` and their `labels`."""
-    found = posteriors(model, params, images.test[:CODES])
-    order = np.argsort(-found.mean.std(0), kind="stable")[:2]
-    reach = float(scipy.stats.norm.ppf(1 - 0.5 / PLANE))
-    quantiles = scipy.stats.norm.ppf((np.arange(PLANE) + 0.5) / PLANE)
-    grid = np.zeros((PLANE, PLANE, found.mean.shape[1]), np.float32)
-    grid[..., order[0]], grid[..., order[1]] = quantiles[None], quantiles[:, None]
-    noise = jax.vmap(lambda k: model.base.sample(seed=k))(jax.random.split(key, SHOWN))
-    stages = jax.jit(jax.vmap(lambda z: model.transform.parts["stages"](params, z)))
-    shown = jnp.concatenate([jnp.asarray(found.mean[:SHOWN], jnp.float32), noise["latent"], jnp.asarray(grid.reshape(-1, grid.shape[-1]))])
-    uniforms = jnp.tile(noise["noise"], (2 + PLANE * PLANE // SHOWN, 1, 1, 1))
-    mean, drawn = np.moveaxis(np.asarray(stages({"latent": shown, "noise": uniforms})), 1, 0)
-    return Strip(
-        images.test[:SHOWN],
-        mean[:SHOWN],
-        mean[SHOWN : 2 * SHOWN],
-        drawn[SHOWN : 2 * SHOWN],
-        found.mean[:, order],
-        None if images.labels is None else images.labels[:CODES],
-        mean[2 * SHOWN :].reshape(PLANE, PLANE, *mean.shape[1:]),
-        reach,
     )

@@ -6,18 +6,22 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 
 from jaxgen import data as datasets
 from jaxgen import viz
+from jaxgen.atomic import write_json
 from jaxgen.cli import arguments
 from jaxgen.cli.run_folder import clear, open_folder
-from jaxgen.cli.speed_quality import QUICK, Distance, Settings, front, speed_quality
-from jaxgen.evaluation import frechet_of, own_pixels, train_classifier
+from jaxgen.data import Dataset
+from jaxgen.evaluation import frechet_ratio, pareto_front, pixels_of, speed_quality, train_classifier
+from jaxgen.evaluation.speed_quality import QUICK, ImageDistance, Settings
+from jaxgen.model import Model
+from jaxgen.training import Entry
 from jaxgen.viz.speed_quality import draw_speed_quality
-from jaxgen.zoo.store import write_json
+from jaxgen.zoo import build, num_sampling_params
 
-SPLITS = 8
+MODELS = {"gan": "r3gan", "one step": "meanflow", "diffusion": "edm"}
+"""The entry of the zoo that stands for each kind of generator."""
 INTRODUCTION = (
     "Three ways from noise to images, with generators of equal parameter count on the same images: a game, a map learned for one step, and a "
     "denoiser that is followed step by step.",
@@ -26,9 +30,9 @@ INTRODUCTION = (
 COLUMNS = {
     "model": "What the generator is trained as.",
     "entry": "Its name in the zoo.",
-    "parameters": "That sampling uses.",
-    "evaluations": "Of the network, for one sample.",
-    "samples/s": "Of a block after the first.",
+    "parameters": "Number of parameters that sampling uses.",
+    "evaluations": "Number of network evaluations for one sample.",
+    "samples/s": "Samples per second, the median over all blocks but the first.",
     "Frechet ratio": "Frechet distance to test images on a classifier's features, over that of other test images: 1 is what real images reach.",
     "front": "Whether no other is as fast and as good, and better in one of the two.",
 }
@@ -45,41 +49,50 @@ def study_speed_quality(
     quick: bool = False,
     overwrite: bool = False,
 ) -> int:
-    """Train three generators of equal size; write results.json and report.html: Frechet ratio against samples/s, and the Pareto front.
+    """Train three generators of equal size and write results.json and report.html: quality against samples per second.
+
+    Quality is the Frechet distance of samples to test images over that of other test images. The page marks the Pareto front.
 
     Args:
-        data: a named set of images with labels (see `jaxgen list`) or a folder of them; a classifier of these labels gives the features.
-        num_params: parameters of each generator.
-        steps: training steps of each.
-        out: the run folder; a non-empty one is refused without --overwrite.
-        data_dir: the folder that has the data's files, where they are not found by themselves.
-        seed: of training and samples.
-        quick: small generators and short training: six minutes on one core for digits_8x8. Without, 22. Larger
-            images take as many times longer as they have pixels: with --data mnist it is work for an accelerator.
-        overwrite: start again in a folder that holds an earlier study.
+        data: Images with labels: the name of a set (see `jaxgen list`), or a folder. A classifier of these labels gives the features.
+        num_params: Number of parameters of each generator.
+        steps: Number of training steps of each generator.
+        out: Run folder to write. A folder that is not empty is refused unless you give --overwrite.
+        data_dir: Folder with the files of a named image set, if they are not found by themselves.
+        seed: Seed of training and samples.
+        quick: Train small generators for a short time: six minutes on one core for digits_8x8 instead of 22. The time grows with the number
+            of pixels, so --data mnist needs an accelerator.
+        overwrite: Start again in a folder that holds an earlier study, which is removed.
     """
     for option, value in (("--num-params", num_params), ("--steps", steps)):
         arguments.count(option, value)
     arguments.seed(seed)
     settings = QUICK if quick else Settings()
     settings = settings._replace(num_params=num_params or settings.num_params, steps=steps or settings.steps, seed=seed)
-    options: dict[str, Any] = {} if data_dir is None else {"data_dir": data_dir}
-    dataset = datasets.load(data, labels=True, **({"pixels": "continuous"} if datasets.is_images(data) else {}), **options)
-    if len(dataset.event_shape) != 3:
-        raise ValueError(f"--data {data}: its events have shape {dataset.event_shape}; accepted: images, (height, width, channels).")
+    dataset = _images(data, data_dir)
     out = open_folder(out, False, overwrite)
     if overwrite:
         clear(out)
     start = time.perf_counter()
-    distance, accuracy = frechet_ratio(dataset, settings)
+    distance, accuracy = _distance(dataset, settings)
     print(f"classifier of the features: accuracy {accuracy:.4f} on test images; {time.perf_counter() - start:.0f} s so far", flush=True)
+    entries = {kind: build(name, dataset.event_shape, num_params=settings.num_params) for kind, name in MODELS.items()}
     rows: list[dict[str, Any]] = []
     try:
-        for row in speed_quality(dataset.train, distance, settings):
-            rows.append({**row, "seed": seed})
+        for row in speed_quality(entries, dataset.train, distance, settings, _with_steps):
+            entry = entries[row["model"]]
+            rows.append(
+                {
+                    **row,
+                    "entry": entry.card.name,
+                    "accent": entry.card.style.accent,
+                    "num_params": num_sampling_params(entry.model),
+                    "seed": seed,
+                }
+            )
             write_json(out / "results.json", rows)
             write_page(out, rows, data, settings, accuracy)
-            print(f"{line(row)}; {time.perf_counter() - start:.0f} s so far", flush=True)
+            print(f"{line(rows[-1])}; {time.perf_counter() - start:.0f} s so far", flush=True)
     except KeyboardInterrupt:
         print("interrupted; what is done is kept.", file=sys.stderr)
         return 130
@@ -87,27 +100,29 @@ def study_speed_quality(
     return int(any(r["status"] != "ok" for r in rows))
 
 
-def frechet_ratio(dataset: Any, settings: Settings) -> tuple[Distance, float]:
-    """The distance of samples in (-1, 1) over that of as many real ones, both to other test images, and the classifier's accuracy.
+def _images(data: str, data_dir: Path | None) -> Dataset:
+    options: dict[str, Any] = {} if data_dir is None else {"data_dir": data_dir}
+    dataset = datasets.load(data, labels=True, **({"pixels": "continuous"} if datasets.is_images(data) else {}), **options)
+    if len(dataset.event_shape) != 3:
+        raise ValueError(f"--data {data}: its events have shape {dataset.event_shape}; accepted: images, (height, width, channels).")
+    return dataset
 
-    Means over `SPLITS` halvings of the test images. Not by training images: the classifier has learnt those by heart, and in some sets they
-    are of other writers.
-    """
-    trained = train_classifier(jax.random.key(settings.seed), dataset)
-    real, rng = trained.features(own_pixels(dataset, "test")), np.random.default_rng(settings.seed)
-    n = min(len(real) // 2, settings.num_samples)
-    halves = [np.split(rng.permutation(real)[: 2 * n], 2) for _ in range(SPLITS)]
-    floor = np.mean([frechet_of(*pair) for pair in halves])
 
-    def distance(x: np.ndarray) -> float:
-        own, rng = trained.features(dataset.units.restore(x)), np.random.default_rng(settings.seed)
-        return float(np.mean([frechet_of(rng.permutation(own)[:n], half) for half, _ in halves]) / floor)
+def _distance(dataset: Dataset, settings: Settings) -> tuple[ImageDistance, float]:
+    """The Frechet ratio of samples in (-1, 1) to test images, in the features of a new classifier, and that classifier's accuracy."""
+    classifier, units = train_classifier(jax.random.key(settings.seed), dataset), dataset.units
+    assert units is not None
+    ratio = frechet_ratio(classifier.features(pixels_of(dataset, "test")), settings.num_samples, seed=settings.seed)
+    return lambda images: ratio(classifier.features(units.restore(images))), classifier.accuracy
 
-    return distance, trained.accuracy
+
+def _with_steps(entry: Entry, num_steps: int) -> Model:
+    """The entry's default model with another number of sampling steps."""
+    return build(entry.card.name, tuple(entry.card.config["event_shape"]), **{**entry.card.config["options"], "num_steps": num_steps}).model
 
 
 def line(row: dict[str, Any]) -> str:
-    """One row in a line."""
+    """Describe one row in a line."""
     if row["status"] != "ok":
         return f"{row['model']}: {row['status']}"
     return (
@@ -117,8 +132,16 @@ def line(row: dict[str, Any]) -> str:
 
 
 def write_page(out: Path, rows: list[dict[str, Any]], data: str, settings: Settings, accuracy: float) -> None:
-    """The page of the rows so far."""
-    on_front = front(rows)
+    """Write the page of the rows that are measured.
+
+    Args:
+        out: Run folder; report.html is written there.
+        rows: The rows of results.json.
+        data: Name of the data set.
+        settings: The settings that the page prints.
+        accuracy: Accuracy of the classifier whose features are used.
+    """
+    on_front = pareto_front(rows)
     good = [(r, on) for r, on in zip(rows, on_front, strict=True) if r["status"] == "ok"]
     figures = [draw_speed_quality([r for r, _ in good], [on for _, on in good], "Frechet ratio to real images")] if good else []
     runs = [viz.Run(_cells(r, on), "" if r["status"] == "ok" else r["status"]) for r, on in zip(rows, on_front, strict=True)]

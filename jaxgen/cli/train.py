@@ -1,6 +1,5 @@
-"""`jaxgen train`: one model on one data set, into a run folder."""
+"""`jaxgen train`: train one model on one data set and write a run folder."""
 
-import functools
 import json
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ from jaxgen.cli.events import load_for
 from jaxgen.cli.run_folder import clear, open_folder
 from jaxgen.data import Dataset
 from jaxgen.training import Entry, Fitted, TrainingDiverged, fit
+from jaxgen.types import Key
 
 
 def train(
@@ -38,30 +38,30 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
 ) -> int:
-    """Train one model of the zoo and write config.json, metrics.jsonl and checkpoints/ into a run folder.
+    """Train one model of the zoo on one data set and write a run folder: config.json, metrics.jsonl and checkpoints/.
 
     Args:
-        model: a name from `jaxgen list`.
-        data: a named data set, a .npy, .npz, .csv or .parquet file, which is standardised, or a folder or array file of images; sampling
-            gives the file's own units, and whole-numbered pixels, back.
-        out: the run folder; a non-empty one is refused without --resume or --overwrite.
-        steps: training steps; by default the model's own.
-        learning_rate: peak of the cosine schedule; by default the model's own.
-        num_params: choose the width so that sampling uses about this many parameters; not together with --width.
-        width: units of a hidden layer.
-        depth: hidden layers of a network.
-        batch_size: events of a step.
-        ema: decay of the moving average of the parameters, which is what sampling uses.
-        patience: stop after this many evaluations (ten in a run) without a better validation loss, and keep the best.
-        seed: of initialisation, batches and noise.
-        columns: for a file, the columns of the event, by name or index.
-        cond_columns: for a file, the columns of the condition.
-        labels: for images, train conditionally on their classes.
-        data_dir: the folder that has the files of a named image set; otherwise JAXGEN_DATA, the cache and the system's folders are tried.
-        download: fetch the files of a named image set that are not found.
-        resume: go on with the run in the folder: an interrupted one as if it had not been, a finished one for the steps that are missing,
-            its optimiser afresh, which may be of another --batch-size and --ema.
-        overwrite: start again in a folder that holds an earlier run.
+        model: Name of the model; `jaxgen list` prints them all.
+        data: What to train on: the name of a data set, a .npy, .npz, .csv or .parquet file (its columns are standardised), or a folder or
+            an array file of images. Samples come out in the units of the file, or in whole-numbered pixels.
+        out: Run folder to write. A folder that is not empty is refused unless you give --resume or --overwrite.
+        steps: Number of training steps. By default each model has its own.
+        learning_rate: Largest learning rate of the cosine schedule. By default each model has its own.
+        num_params: Choose the width so that sampling uses about this many parameters. Do not give --width as well.
+        width: Number of units in a hidden layer.
+        depth: Number of hidden layers of a network.
+        batch_size: Number of events in a training step.
+        ema: Decay of the moving average of the parameters, which sampling uses; 0 switches it off.
+        patience: Stop early after this many evaluations without a better validation loss, and keep the best parameters. A run has ten.
+        seed: Seed of initialisation, batches and noise.
+        columns: For a file, the columns of the event, by name or index.
+        cond_columns: For a file, the columns of the condition, by name or index.
+        labels: For images, train a model that is conditional on their classes.
+        data_dir: Folder with the files of a named image set. By default JAXGEN_DATA, the cache and the folders of the system are tried.
+        download: Download the files of a named image set if they are not found.
+        resume: Go on with the run in the folder. An interrupted run goes on as if it had not been interrupted. A finished run is trained
+            for the steps that it lacks, with a fresh optimiser, for which you may change --batch-size and --ema.
+        overwrite: Start again in a folder that holds an earlier run, which is removed.
     """
     for option, value in (("--steps", steps), ("--batch-size", batch_size), ("--patience", patience), ("--num-params", num_params)):
         arguments.count(option, value)
@@ -74,19 +74,10 @@ def train(
     dataset = load_for(model, source, download)
     entry = _entry(model, dataset, num_params, {"learning_rate": learning_rate, "width": width, "depth": depth})
     how = {"batch_size": min(batch_size, len(dataset.train)), "ema": ema}
-    entry = entry._replace(config={**entry.config, "source": source, "training": how})
+    entry = entry._replace(card=entry.card._replace(config={**entry.card.config, "source": source, "training": how}))
     out = open_folder(out, resume, overwrite)
     plan = _plan(out, entry, resume, steps, seed)
-    held_out: dict[str, Any] = {"valid": dataset.valid, "valid_cond": dataset.valid_cond, "patience": patience}
-    save = functools.partial(_save, out, entry, units=dataset.units, before=plan.before, overwrite=overwrite)
-    try:
-        fitted = fit(
-            plan.key, entry, dataset.train, plan.num_steps, cond=dataset.train_cond, **held_out, **how, start=plan.start, progress=True
-        )
-    except TrainingDiverged as error:
-        save(error.fitted)
-        raise ValueError(f"{error} Those parameters are in {out}.") from None
-    fitted = save(fitted)
+    fitted = _fit(_Run(out, entry, dataset, plan, overwrite), patience)
     loss = fitted.history["loss"]
     shown = f", loss {loss[-1]:.4f}" if len(loss) else ""
     print(f"{model}: {fitted.status} after {fitted.history['num_steps']} steps{shown}; run folder {out}")
@@ -94,7 +85,7 @@ def train(
 
 
 def _entry(model: str, dataset: Dataset, num_params: int | None, chosen: dict[str, Any]) -> Entry:
-    """The entry for the data, with those of the chosen options that were given and, for images, the data's number of levels."""
+    """Build the entry for the data with the options that were given and, for images, the number of levels of the data."""
     options = {name: value for name, value in chosen.items() if value is not None}
     if dataset.levels is not None and "levels" in zoo.describe(model, dataset.event_shape):
         options["levels"] = dataset.levels
@@ -102,39 +93,62 @@ def _entry(model: str, dataset: Dataset, num_params: int | None, chosen: dict[st
 
 
 class _Plan(NamedTuple):
-    """What remains to be done: the key and the length of the fit, what it starts from, and the history of the fit before it."""
+    """What remains to be done: the key and the length of the fit, what it starts from, and the history of an earlier fit."""
 
-    key: jax.Array
+    key: Key
     num_steps: int
     start: Any
     before: dict[str, Any]
 
 
+class _Run(NamedTuple):
+    """A run that is about to be trained and written; `overwrite` says whether an earlier run in the folder is removed."""
+
+    out: Path
+    entry: Entry
+    dataset: Dataset
+    plan: _Plan
+    overwrite: bool
+
+
 def _plan(out: Path, entry: Entry, resume: bool, steps: int | None, seed: int) -> _Plan:
-    """An interrupted run keeps its key and its count; what is added to a finished one is a fit of its own."""
+    """An interrupted run keeps its key and its count of steps; the steps added to a finished run are a new fit."""
     start, before = _earlier(out, entry) if resume else (None, {})
-    done, total = int(before.get("num_steps", 0)), steps or entry.num_steps
+    done, total = int(before.get("num_steps", 0)), steps or entry.card.num_steps
     if total <= done:
-        raise ValueError(f"--resume {out}: this run has {done} steps already; give --steps a larger number than that.")
+        raise ValueError(f"--resume {out}: this run has {done} steps already; accepted: a larger number of --steps.")
     key = jax.random.key(seed)
     if isinstance(start, Fitted):
         return _Plan(key, total, start, {})
     return _Plan(jax.random.fold_in(key, done), total - done, start, before)
 
 
-def _save(out: Path, entry: Any, fitted: Fitted, units: Any, before: dict[str, Any], overwrite: bool) -> Fitted:
-    """Save the run with its whole history; `before` is that of an earlier fit whose params this one began from.
+def _fit(run: _Run, patience: int | None) -> Fitted:
+    """Train and save. A run that diverges is saved as well, and then named as the user's mistake."""
+    data, plan = run.dataset, run.plan
+    held_out: dict[str, Any] = {"valid": data.valid, "valid_cond": data.valid_cond, "patience": patience}
+    how = run.entry.card.config["training"]
+    try:
+        fitted = fit(
+            plan.key, run.entry, data.train, plan.num_steps, cond=data.train_cond, **held_out, **how, start=plan.start, progress=True
+        )
+    except TrainingDiverged as error:
+        _save(run, error.fitted)
+        raise ValueError(f"{error} Those parameters are in {run.out}.") from None
+    return _save(run, fitted)
 
-    `overwrite` removes an earlier run only now that there is another to take its place.
-    """
-    if before:
+
+def _save(run: _Run, fitted: Fitted) -> Fitted:
+    """Save the run with its whole history; an earlier run is removed only now that another takes its place."""
+    entry, units = run.entry, run.dataset.units
+    if run.plan.before:
         # Only a fit of its own key can be gone on with exactly.
-        fitted = fitted._replace(history=_joined(before, fitted.history), state=None)
+        fitted = fitted._replace(history=_joined(run.plan.before, fitted.history), state=None)
     if units is not None:
         entry, fitted = zoo.in_units(entry, fitted, *units)
-    if overwrite:
-        clear(out)
-    zoo.save(out, entry, fitted)
+    if run.overwrite:
+        clear(run.out)
+    zoo.save(run.out, entry, fitted)
     return fitted
 
 
@@ -148,18 +162,20 @@ def _joined(before: dict[str, Any], history: dict[str, Any]) -> dict[str, Any]:
     return {**joined, **seconds, "num_steps": done + history["num_steps"]}
 
 
-def _earlier(out: Path, entry: Any) -> tuple[Any, dict[str, Any]]:
-    """What `fit` starts from, and the history so far."""
+def _earlier(out: Path, entry: Entry) -> tuple[Any, dict[str, Any]]:
+    """Return what `fit` starts from, and the history of the earlier fit."""
     if not (out / "config.json").is_file():
         return None, {}
     earlier, fitted = zoo.load(out)
     parts = ["name", "event_shape", "cond_shape", "options", "source"]
-    if fitted.state is not None and "training" in earlier.config:
+    if fitted.state is not None and "training" in earlier.card.config:
         parts.append("training")
     for part in parts:
-        here, there = json.dumps(entry.config[part]), json.dumps(earlier.config.get(part))
+        here, there = json.dumps(entry.card.config[part]), json.dumps(earlier.card.config.get(part))
         if here != there:
-            raise ValueError(f"--resume {out}: the run there has {part} {there}, not {here}; use the same arguments or another folder.")
-    params = fitted.params[0] if "units" in earlier.config else fitted.params
+            raise ValueError(
+                f"--resume {out}: the run there has {part} {there}, not {here}; accepted: the same arguments, or another folder."
+            )
+    params = fitted.params[0] if "units" in earlier.card.config else fitted.params
     start = (params, fitted.aux) if fitted.state is None else fitted._replace(params=params)
     return start, fitted.history

@@ -1,4 +1,4 @@
-"""`jaxgen verify`: the laws of every model of the zoo, measured in float64 on small networks at random params."""
+"""`jaxgen verify`: measure the laws of every model of the zoo in float64, on small networks with random parameters."""
 
 import functools
 import zlib
@@ -12,40 +12,38 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from jaxgen.atomic import write_json
+from jaxgen.certificate import certify
 from jaxgen.cli import arguments
 from jaxgen.evaluation import laws
 from jaxgen.model import Model, init, log_prob
 from jaxgen.training import fit
 from jaxgen.transform import Density
-from jaxgen.zoo import NAMES, build, describe
-from jaxgen.zoo.store import write_json
+from jaxgen.zoo import NAMES, build, describe, small
 
-TINY = {
-    "width": 16, "depth": 2, "num_layers": 2, "num_bins": 8, "num_components": 3, "num_steps": 4, "num_ddim_steps": 4, "num_train_steps": 2,
-}  # fmt: skip
 COLUMNS = ("determinant", "normalisation", "round trip", "order", "coverage")
 ATOL = 1e-3
-# Splines and bins have kinks, which a coarse grid does not see; a solved density is smooth, and dear.
+# Splines and bins have kinks, which a coarse grid does not see. A solved density is smooth, and costs more.
 SIDE, SOLVED_SIDE = 120, 48
-# What a sampler's order is held to, somewhat below the nominal one: noise that does not depend on the state gives Euler-Maruyama's method strong
-# order 1, which ancestral steps reach on finer grids only.
+# Lowest order of each sampler, somewhat below the nominal one. Noise that does not depend on the state gives Euler-Maruyama's method strong
+# order 1, which ancestral steps reach only on finer grids.
 ORDERS = {"ddim": 0.85, "heun": 1.7, "ancestral": 0.6, "sde": 0.8}
-# Of rk4, nominally 4.
+# Lowest order of rk4, whose nominal order is 4.
 RK4 = 3.5
 
 
 def verify(*, models: tuple[str, ...] = (), dim: int = 2, out: Path | None = None, seed: int = 0) -> int:
-    """Print the certificate table: each law over each reading of each model. Exit status 1 where one fails.
+    """Measure each law on each reading of each model and print a table. The exit status is 1 if a law fails.
 
     Args:
-        models: which models, by name; by default all of the zoo.
-        dim: number of coordinates of an event; densities are integrated on a grid for 2, by importance weights otherwise.
-        out: a JSON file for the figures with the limits they are held to.
-        seed: of params, noises and draws.
+        models: Names of the models. By default all models of the zoo are measured.
+        dim: Number of coordinates of an event. Densities are integrated on a grid for 2, and by importance weights otherwise.
+        out: JSON file to write, with the figures and the limits that they are held to.
+        seed: Seed of parameters, noise and draws.
     """
     unknown = sorted(set(models) - set(NAMES))
     if unknown:
-        raise ValueError(f"--models: unknown {', '.join(unknown)}; accepted: {', '.join(NAMES)}.")
+        raise ValueError(f"--models {' '.join(unknown)}: accepted: {', '.join(NAMES)}.")
     arguments.seed(seed)
     arguments.file("--out", out)
     console, rows = Console(), []
@@ -67,54 +65,51 @@ def verify(*, models: tuple[str, ...] = (), dim: int = 2, out: Path | None = Non
 
 
 def _row(name: str, reading: str, model: Model, params: Any, dim: int, seed: int) -> dict[str, Any]:
-    """The findings of one reading; a law that does not apply to it is None."""
+    """Return the findings of one reading; a law that does not apply is None."""
     key = jax.random.key(seed)
-    kind, found = model.transform.density, dict.fromkeys(COLUMNS)
+    kind, results = model.transform.kind, dict.fromkeys(COLUMNS)
     # A few-step sampler has the density of the entry's ODE, which is a reading of its own.
-    if kind is not Density.IMPLICIT and not model.transform.note:
+    if kind is not Density.IMPLICIT and model.transform.proxy is None:
         x = laws.samples_of(key, model, params, 2_048)
-        found["determinant"] = laws.determinant_law(key, model, params)
-        found |= _on_events(key, model, params, x, dim)
-    found["order"] = _order(key, name, reading, model, params, dim)
-    findings: dict[str, Any] = {k: None if f is None else _finite(f) for k, f in found.items()}
+        results["determinant"] = laws.determinant_law(key, model, params)
+        results |= _on_events(key, model, params, x, dim)
+    results["order"] = _order(key, name, reading, model, params, dim)
+    findings: dict[str, Any] = {k: None if f is None else _finite(f) for k, f in results.items()}
     decided = [f["passed"] for f in findings.values() if f is not None and f["passed"] is not None]
     return {"model": name, "reading": reading, "density": str(kind), **findings, "passed": all(decided) if decided else None}
 
 
 def _on_events(key: jax.Array, model: Model, params: Any, x: np.ndarray, dim: int) -> dict[str, laws.Finding]:
-    """Normalisation, round trip and coverage. Events are shared, so that each function is compiled once."""
-    kind = model.transform.density
+    """Measure normalisation, round trip and coverage on shared events, so that each function is compiled once."""
+    kind = model.transform.kind
     if kind is not Density.EXACT:
         events = x[:256]
-        found = log_prob(model, params, events, key=key, certify=0.5)
+        certificate = certify(model, params, events, 0.5, key=key)
         # The truth of an estimate: its mean over many more draws of another key, or the exact trace.
-        truth = log_prob(model, params, events, key=jax.random.fold_in(key, 1), certify=1e-3)
-        assert truth.certificate is not None
+        truth = certify(model, params, events, 1e-3, key=jax.random.fold_in(key, 1))
         weighted = laws.weight_normalisation(key, model, params, x)
         return {
             "normalisation": weighted,
             "round trip": laws.round_trip_law(key, model, params, events),
-            "coverage": laws.coverage(found, np.asarray(truth.value), truth_bound=truth.certificate.bound),
+            "coverage": laws.coverage(certificate, truth.value, truth_bound=truth.bound),
         }
-    on_grid, solved = dim == 2 and not _stepped(model, params, x), model.transform.refine is not None
+    on_grid, solved = dim == 2 and not _stepped(model, params, x), model.transform.hooks.refine is not None
     points, area = laws.grid_over(x, SOLVED_SIDE if solved else SIDE) if on_grid else (x[: SOLVED_SIDE**2], np.zeros(0))
     points = points.astype(np.float32).astype(np.float64)
-    found = log_prob(model, params, points.astype(np.float32), key=key, certify=ATOL)
+    certificate = certify(model, params, points.astype(np.float32), ATOL, key=key)
     truth = laws.in_float64(model, params, points, key=key, level=2 if solved else 0).value
     # What a map close to singular loses in float64 is its condition number's, and reported with the value; elsewhere the law is strict.
-    plain = (
-        points[~found.certificate.near_singular] if found.certificate is not None and not found.certificate.near_singular.all() else points
-    )
+    plain = points if certificate.near_singular.all() else points[~certificate.near_singular]
     sound = laws.grid_normalisation(np.asarray(truth), area) if on_grid else laws.weight_normalisation(key, model, params, x)
     return {
         "normalisation": sound,
         "round trip": laws.round_trip_law(key, model, params, plain),
-        "coverage": laws.coverage(found, np.asarray(truth)),
+        "coverage": laws.coverage(certificate, np.asarray(truth)),
     }
 
 
 def _stepped(model: Model, params: Any, x: np.ndarray) -> bool:
-    """Whether the density is constant in cells of the last coordinate: a smooth grid's quadrature does not fit it."""
+    """Say whether the density is constant in cells of the last coordinate, so that a quadrature on a grid does not fit it."""
     near = x[:64].repeat(2, 0)
     near[1::2, -1] += 1e-5
     values = np.asarray(log_prob(model, params, near.astype(np.float32), key=jax.random.key(0)).value).reshape(-1, 2)
@@ -127,21 +122,20 @@ def _order(key: jax.Array, name: str, reading: str, model: Model, params: Any, d
         if option is not None:
             order = laws.sampler_order(key, lambda n: _tiny(name, dim, **{option: n}).readings[reading], params)
             return laws.Finding(order, ORDERS[reading], order >= ORDERS[reading])
-    if model.transform.refine is None or model.transform.note:
+    if model.transform.hooks.refine is None or model.transform.proxy is not None:
         return None
     order = laws.solver_order(key, model, params, 128)
     return None if order is None else laws.Finding(order, RK4, order >= RK4)
 
 
 def _tiny(name: str, dim: int, **options: Any) -> Any:
-    known = describe(name)
-    return build(name, (dim,), **{**{k: v for k, v in TINY.items() if k in known}, **options})
+    return build(name, (dim,), **{**small(name), **options})
 
 
 def _params(entry: Any, dim: int, seed: int) -> Any:
-    """Params away from their start, where a wrong sign would hide; a diffusion's and a bound's are mild only once trained a little."""
-    rng = np.random.default_rng([zlib.crc32(entry.name.encode()), seed])
-    if entry.family == "diffusion" or entry.model.transform.density is Density.LOWER_BOUND:
+    """Draw params away from their start, where a wrong sign would hide; diffusions and bounds are trained a little, so that they are mild."""
+    rng = np.random.default_rng([zlib.crc32(entry.card.name.encode()), seed])
+    if "denoiser" in entry.model.transform.parts or entry.model.transform.kind is Density.LOWER_BOUND:
         data = rng.standard_normal((2_000, dim)) * np.linspace(1.0, 0.6, dim) + 0.5
         return fit(jax.random.key(seed), entry, data.astype(np.float32), 600, batch_size=128, ema=0.95).params
     shapes = jax.eval_shape(functools.partial(init, model=entry.model), jax.random.key(0))
@@ -149,7 +143,7 @@ def _params(entry: Any, dim: int, seed: int) -> Any:
 
 
 def _finite(f: laws.Finding) -> dict[str, Any]:
-    # JSON has no NaN; a figure that is none fails its law.
+    # JSON has no NaN, and a figure that is not finite fails its law.
     return {"value": f.value if np.isfinite(f.value) else None, "limit": f.limit if np.isfinite(f.limit) else None, "passed": f.passed}
 
 

@@ -13,19 +13,23 @@ from jaxgen.data.source import Source, nearest_mode, of_event
 NODES = 16
 PANEL = 4.2
 END_PANELS = (1 / 8, 1 / 4, 1 / 2)
-"""Gauss-Legendre nodes per panel, a panel's arc length in noise standard deviations, so that neighbouring nodes are at most 0.4 apart, and
-where the first and last panel are cut, for points beyond an end, whose integrand falls off exponentially from there.
+"""`NODES` Gauss-Legendre nodes lie on each panel, whose arc length is `PANEL` standard deviations of the noise, so that neighbouring nodes
+are at most 0.4 apart. `END_PANELS` are the places where the first and the last panel are cut: for points beyond an end the integrand falls
+off exponentially from there.
 
-Far away the integrand is a narrower peak and the error of the log density grows, but its size grows faster: for a moon of radius one it is
-right to 1e-9 within a distance of three, where it is -800, and to 1e-5 of its value at a hundred."""
+Far away the integrand is a narrower peak, and the error of the log density grows, but the log density grows faster: for a moon of radius
+one it is right to 1e-9 within a distance of three, where it is -800, and to 1e-5 of its value at a hundred."""
 
 
 class Curve(NamedTuple):
-    """A curve with a law on its parameter.
+    """Hold a curve and the distribution of its parameter t.
 
-    point:    t (m,) -> (m, 2).
-    density:  t (m,) -> (m,), the law's density on [start, stop].
-    quantile: u (m,) in (0, 1) -> t (m,), its inverse distribution function.
+    Attributes:
+        point: t `(m,)` to points `(m, 2)`.
+        density: t `(m,)` to the density of t on [start, stop] `(m,)`.
+        quantile: u `(m,)` in (0, 1) to t `(m,)`, the inverse distribution function.
+        start: The smallest t.
+        stop: The largest t.
     """
 
     point: Callable[[np.ndarray], np.ndarray]
@@ -36,10 +40,14 @@ class Curve(NamedTuple):
 
 
 def two_moons() -> Source:
-    """scikit-learn's two moons, angles drawn i.i.d. uniform on the half circles, Gaussian noise of standard deviation 0.05, then each
-    coordinate standardised by its true mean and standard deviation.
+    """Build scikit-learn's two moons: angles are uniform on two half circles, with Gaussian noise of standard deviation 0.05.
 
-    Outer moon (mode 0): (cos a, sin a); inner (mode 1): (1 - cos a, 1/2 - sin a). Entropy 1.1312 nats in the standardised units.
+    The outer moon (mode 0) is (cos a, sin a), and the inner one (mode 1) is (1 - cos a, 1/2 - sin a). Each coordinate is then standardised
+    by its true mean and standard deviation. In these units the entropy is 1.1312 nats.
+
+    >>> source = two_moons()
+    >>> source.mode(source.sample(np.random.default_rng(0), 4)).shape
+    (4,)
     """
     outer = _uniform(lambda a: np.stack([np.cos(a), np.sin(a)], axis=1), 0.0, math.pi)
     inner = _uniform(lambda a: np.stack([1 - np.cos(a), 0.5 - np.sin(a)], axis=1), 0.0, math.pi)
@@ -47,25 +55,40 @@ def two_moons() -> Source:
 
 
 def two_spirals() -> Source:
-    """Two spiral arms of one and a half turns, each the other's point reflection: v (cos 3 pi v, sin 3 pi v) with v = sqrt(uniform), so
-    that the mass spreads evenly over the disc; Gaussian noise of standard deviation 0.04, then each coordinate standardised. Mode: the arm.
+    """Build two spiral arms of one and a half turns, each the point reflection of the other.
+
+    An arm is v (cos 3 pi v, sin 3 pi v) with v the root of a uniform number, so that the mass is spread evenly over the disc, with Gaussian
+    noise of standard deviation 0.04. Each coordinate is then standardised. The mode of a point is its arm.
+
+    >>> two_spirals().sample(np.random.default_rng(0), 4).shape
+    (4, 2)
     """
     arms = [Curve(_spiral(sign), lambda v: 2 * v, np.sqrt, 0.0, 1.0) for sign in (1.0, -1.0)]
     return noisy_curves(arms, 0.04, ENTROPY_SPIRALS)
 
 
 def swiss_roll() -> Source:
-    """scikit-learn's Swiss roll seen along its axis: t (cos t, sin t), t uniform on [1.5 pi, 4.5 pi], Gaussian noise of standard deviation
-    0.5, then each coordinate standardised. One mode."""
+    """Build scikit-learn's Swiss roll seen along its axis: t (cos t, sin t) with t uniform on [1.5 pi, 4.5 pi].
+
+    Gaussian noise has a standard deviation of 0.5. Each coordinate is then standardised. There is one mode.
+
+    >>> swiss_roll().mode_weights.tolist()
+    [1.0]
+    """
     roll = _uniform(lambda t: t[:, None] * np.stack([np.cos(t), np.sin(t)], axis=1), 1.5 * math.pi, 4.5 * math.pi)
     return noisy_curves([roll], 0.5, ENTROPY_ROLL)
 
 
 def noisy_curves(curves: Sequence[Curve], sigma: float, entropy: float) -> Source:
-    """Equal shares of points on each curve plus N(0, sigma**2) noise, standardised per coordinate by the exact mean and deviation.
+    """Build equal shares of points on each curve plus Gaussian noise, standardised by the exact mean and standard deviation.
 
-    The convolution integral over the parameter becomes a finite sum over quadrature nodes, taken in log space: -inf at worst, never NaN.
-    Modes are the curves, by the nearest one within five standard deviations of the noise.
+    The convolution integral over the parameter becomes a finite sum over quadrature nodes, taken in log space: it is -inf at worst, never
+    NaN. The mode of a point is the nearest curve within five standard deviations of the noise.
+
+    Args:
+        curves: The curves.
+        sigma: The standard deviation of the noise.
+        entropy: The entropy of the standardised density, in nats.
     """
     parts = [quadrature(curve, sigma) for curve in curves]
     nodes = np.concatenate([points for points, _ in parts])
@@ -88,8 +111,14 @@ def noisy_curves(curves: Sequence[Curve], sigma: float, entropy: float) -> Sourc
 
 
 def quadrature(curve: Curve, sigma: float) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes (k, 2) on the curve and their weights (k,), which sum to one: Gauss-Legendre on panels of equal arc length, at most
-    `PANEL` * sigma, the first and the last halved towards the ends."""
+    """Return nodes `(k, 2)` on the curve and their weights `(k,)`, which sum to one.
+
+    The rule is Gauss-Legendre on panels of equal arc length, at most `PANEL * sigma`; the first and the last panel are cut at `END_PANELS`.
+
+    Args:
+        curve: The curve.
+        sigma: The standard deviation of the noise.
+    """
     t = np.linspace(curve.start, curve.stop, 4097)
     length = np.append(0.0, np.cumsum(np.linalg.norm(np.diff(curve.point(t), axis=0), axis=1)))
     panels = math.ceil(length[-1] / (PANEL * sigma))

@@ -1,29 +1,42 @@
 """What `load` returns: arrays split three ways, with the truth about their density where it is known."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
+from numpy.typing import ArrayLike
 
 from jaxgen.data.categories import Categories, encode_conditions
 from jaxgen.data.tables import DataError
 
 
 class Split(NamedTuple):
-    """One part of a dataset. x: (n, *event) float32; cond: (n, *cond) float32 or None."""
+    """Hold one part of a dataset.
+
+    Attributes:
+        x: Events `(n, *event)`, float32.
+        cond: Conditions `(n, *cond)`, float32, or None.
+    """
 
     x: np.ndarray
     cond: np.ndarray | None = None
 
 
 class Units(NamedTuple):
-    """The affine that undoes the standardisation: `x_own = loc + scale * x_standardised`, per coordinate.
+    """Hold the affine map that undoes the standardisation: `x_source = loc + scale * x_standardised`, per coordinate.
 
-    loc, scale:           (*event,) float64, or () for all coordinates alike, scale > 0.
-    cond_loc, cond_scale: (*cond,) float64, the same for the condition, or None where there is none or it is in its own units already.
+    Densities change by the Jacobian of the map: `log p_source = log p_standardised - sum(log(scale))`.
 
-    A density of standardised data is that of the own units times `prod(scale)`: `log p_own = log p_standardised - sum(log(scale))`.
+    Attributes:
+        loc: `(*event,)` float64, or `()` for all coordinates alike.
+        scale: As `loc`, above 0.
+        cond_loc: `(*cond,)` float64, the same for the condition. None without a condition, or for one in the source's units.
+        cond_scale: As `cond_loc`, above 0.
+
+    >>> units = Units(np.array([10.0]), np.array([2.0]))
+    >>> units.restore([[1.0]]).tolist(), units.standardise([[12.0]]).tolist()
+    ([[12.0]], [[1.0]])
     """
 
     loc: np.ndarray
@@ -31,39 +44,49 @@ class Units(NamedTuple):
     cond_loc: np.ndarray | None = None
     cond_scale: np.ndarray | None = None
 
-    def restore(self, x: np.ndarray) -> np.ndarray:
-        """Standardised events (..., *event) to the data's own units, float64."""
+    def restore(self, x: ArrayLike) -> np.ndarray:
+        """Map standardised events (..., *event) to the units of the source, float64."""
         return self.loc + self.scale * np.asarray(x, np.float64)
 
-    def standardise(self, x: np.ndarray) -> np.ndarray:
-        """Events (..., *event) in the data's own units to standardised ones, float32."""
+    def standardise(self, x: ArrayLike) -> np.ndarray:
+        """Map events (..., *event) in the units of the source to standardised ones, float32."""
         return ((np.asarray(x, np.float64) - self.loc) / self.scale).astype(np.float32)
 
-    def standardise_cond(self, cond: np.ndarray) -> np.ndarray:
-        """Conditions (..., *cond) in their own units to standardised ones, float32. Raises ValueError where the data has no condition."""
+    def standardise_cond(self, cond: ArrayLike) -> np.ndarray:
+        """Map conditions (..., *cond) in the units of the source to standardised ones, float32. Raises ValueError without a condition."""
         if self.cond_loc is None or self.cond_scale is None:
-            raise ValueError("cond: this dataset has no condition columns; load it with cond_columns=")
+            raise ValueError(
+                "standardise_cond: cond given; accepted: none, as this dataset has no condition columns. Load it with cond_columns=."
+            )
         return ((np.asarray(cond, np.float64) - self.cond_loc) / self.cond_scale).astype(np.float32)
 
 
 class Dataset(NamedTuple):
-    """Arrays to train, validate and test on: `fit(key, entry, data.train, cond=data.train_cond)`.
+    """Hold arrays to train, validate and test on: `fit(key, entry, data.train, cond=data.train_cond)`.
 
-    train, valid, test: (n, *event) float32.
-    log_prob:     jax function of ONE event (*event,) -> scalar log density in nats of the arrays as they are, in the event's dtype; -inf
-                  outside the support. None where the truth is not known.
-    score:        jax function of ONE event -> (*event,), the gradient of `log_prob`. None where the density is unknown or has jumps.
-    entropy:      nats, of the density of the arrays as they are: the NLL that no model can beat.
-    mode:         numpy function x (n, *event) -> (n,) int, which mode each point belongs to, -1 for none.
-    mode_weights: (modes,) float64, the true mass of each mode.
-    *_cond:       (n, *cond) float32, or None without condition columns.
-    columns, cond_names: names of the columns of a file.
-    categories:   per event column its `Categories`, whose codes 0.0, 1.0, ... the arrays hold unscaled, or None for a column of numbers; () where
-                  no column is discrete.
-    conditions:   per condition column of the source its name, or its `Categories`, which are one-hot in the arrays; () without discrete ones.
-    units:        how to get back to the units of the source; None where the arrays are in the only units there are.
-    levels:       of images, how many values a pixel has; None for other data.
-    source:       of images, in words, where they were found; "" for other data.
+    Attributes:
+        name: The name of the dataset.
+        train: Events `(n, *event)` float32.
+        valid: As `train`.
+        test: As `train`.
+        log_prob: JAX function of ONE event `(*event,)`: the log density, in nats, of the arrays as they are; -inf outside the support.
+            None if the true density is unknown.
+        score: JAX function of ONE event: the gradient `(*event,)` of `log_prob`. None if the density is unknown or has jumps.
+        entropy: The entropy, in nats, of that density: no model has a smaller negative log-likelihood.
+        mode: numpy function of events `(n, *event)`: the mode of each event `(n,)`, or -1.
+        mode_weights: The true mass of each mode `(modes,)` float64.
+        train_cond: Conditions `(n, *cond)` float32, or None.
+        valid_cond: As `train_cond`.
+        test_cond: As `train_cond`.
+        columns: The names of the event's columns in a file.
+        cond_names: The names of the condition's columns in the arrays.
+        units: The map back to the units of the source. None if the arrays have these units.
+        categories: For each event column its `Categories`, whose codes 0.0, 1.0, ... stand in the arrays, or None for a column of numbers.
+            () if no column is discrete.
+        conditions: For each condition column of the source its name, or its `Categories`, which are one-hot in the arrays.
+            () if no column is discrete.
+        levels: The number of values of a pixel; None for other data than images.
+        source: Where images were found, in words; "" for other data.
     """
 
     name: str
@@ -88,42 +111,48 @@ class Dataset(NamedTuple):
 
     @property
     def num_categories(self) -> tuple[int, ...]:
-        """How many categories each event column has, 0 for a number: `zoo.build("tabular", ..., categories=data.num_categories)`."""
+        """Return the number of categories of each event column, 0 for numbers: `zoo.build("tabular", ..., categories=data.num_categories)`."""
         return tuple(0 if c is None else len(c.labels) for c in self.categories or (None,) * self.train.shape[1])
 
-    def table(self, x: Any) -> dict[str, np.ndarray]:
-        """Events `(n, d)` as they are in `train`, such as samples, column by column in the source's units: numbers, and labels of categories.
+    def table(self, x: ArrayLike) -> dict[str, np.ndarray]:
+        """Return events `(n, d)`, such as samples, column by column in the units of the source: numbers, and labels of categories.
 
         Raises DataError for a code that does not exist.
         """
-        own = np.asarray(x, np.float64) if self.units is None else self.units.restore(x)
-        names = self.columns or tuple(map(str, range(own.shape[1])))
-        kinds = self.categories or (None,) * own.shape[1]
-        return {n: own[:, j] if c is None else c.decode(own[:, j]) for j, (n, c) in enumerate(zip(names, kinds, strict=True))}
+        events = np.asarray(x, np.float64) if self.units is None else self.units.restore(x)
+        names = self.columns or tuple(map(str, range(events.shape[1])))
+        kinds = self.categories or (None,) * events.shape[1]
+        return {n: events[:, j] if c is None else c.decode(events[:, j]) for j, (n, c) in enumerate(zip(names, kinds, strict=True))}
 
-    def encode_cond(self, table: Mapping[str, Sequence[Any]]) -> np.ndarray:
-        """New conditions, column by column in the source's units, as `(n, c)` float32 like `train_cond`: standardised, categories one-hot.
+    def encode_cond(self, table: Mapping[str, Sequence[object]]) -> np.ndarray:
+        """Encode new conditions like `train_cond`: `(n, c)` float32, standardised, with one-hot categories.
 
-        Raises DataError, naming row and column, for a category that the source does not have, a missing value or an unknown column.
+        Args:
+            table: The cells of each condition column, in the units of the source.
+
+        Raises:
+            DataError: A category or a column is unknown, or a value is missing. The message names row and column.
         """
         if self.train_cond is None or not (self.conditions or self.cond_names):
-            raise DataError("encode_cond: this dataset has no condition columns; load it with cond_columns= or, of images, labels=True")
-        own = encode_conditions(self.conditions or self.cond_names, table)
-        return own.astype(np.float32) if self.units is None or self.units.cond_loc is None else self.units.standardise_cond(own)
+            raise DataError(
+                "encode_cond: table given; accepted: none, as this dataset has no condition. Load it with cond_columns= or, for images, labels=True."
+            )
+        cond = encode_conditions(self.conditions or self.cond_names, table)
+        return cond.astype(np.float32) if self.units is None or self.units.cond_loc is None else self.units.standardise_cond(cond)
 
     @property
     def event_shape(self) -> tuple[int, ...]:
-        """Shape of one event, for `zoo.build(..., event_shape=)`."""
+        """Return the shape of one event, for `zoo.build(..., event_shape=)`."""
         return self.train.shape[1:]
 
     @property
     def cond_shape(self) -> tuple[int, ...] | None:
-        """Shape of one condition, for `zoo.build(..., cond_shape=)`; None where there is none."""
+        """Return the shape of one condition, for `zoo.build(..., cond_shape=)`, or None without conditions."""
         return None if self.train_cond is None else self.train_cond.shape[1:]
 
     def split(self, which: str) -> Split:
-        """`Split(x, cond)` of "train", "valid" or "test". Raises ValueError for another name."""
+        """Return `Split(x, cond)` for "train", "valid" or "test". Raises ValueError for another name."""
         parts = {"train": (self.train, self.train_cond), "valid": (self.valid, self.valid_cond), "test": (self.test, self.test_cond)}
         if which not in parts:
-            raise ValueError(f"which={which!r}: expected one of {', '.join(map(repr, parts))}")
+            raise ValueError(f"split: which={which!r}; accepted: {', '.join(map(repr, parts))}.")
         return Split(*parts[which])

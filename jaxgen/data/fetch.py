@@ -1,20 +1,19 @@
-"""Where the files of the published image sets are: in the user's folders, where Debian puts them, or downloaded and checked."""
+"""Find the files of the published image sets in the user's folders and the system's, or download and check them."""
 
-import contextlib
 import hashlib
 import http.client
 import os
-import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import BinaryIO, NamedTuple
 
+from jaxgen.atomic import replacing
 from jaxgen.data.tables import DataError
 
 ROOT = "JAXGEN_DATA"
-"""Environment variable: a folder with data sets, themselves or in subfolders."""
+"""Environment variable: a folder with data sets, directly or in subfolders."""
 BASE = "JAXGEN_DATA_URL"
 """Environment variable: the address that replaces the publishers'; files are at `<address>/<folder>/<file>`."""
 _TIMEOUT = 30.0
@@ -22,7 +21,14 @@ _BLOCK = 1 << 16
 
 
 class Published(NamedTuple):
-    """A set as it is published: the name of its folder, the address, checksums by file name, and where the system may have it."""
+    """Hold what is known of a data set as it is published.
+
+    Attributes:
+        folder: The name of its folder.
+        address: The address of its files.
+        checksums: The checksums by file name.
+        system: Folders of the system in which its files may lie.
+    """
 
     folder: str
     address: str
@@ -55,15 +61,24 @@ SETS: dict[str, Published] = {
     # The fixed binarisation is found, never downloaded: no address has kept it.
     "binarised_mnist": Published("mnist", "", {}),
 }
-"""Checksums are those that the publishers state: of Fashion-MNIST they are MD5 sums."""
+"""Checksums are those that the publishers state, which are MD5 sums for Fashion-MNIST."""
 
 
 def find(name: str, file: str, data_dir: str | os.PathLike[str] | None, download: bool = False) -> Path | None:
-    """The path of one file of the set `name`, also without its ending .gz, or None where it is nowhere.
+    """Find one file of a set, also without its ending .gz.
 
-    Looked for in `data_dir` alone where that is given, otherwise in the folder that JAXGEN_DATA names, in the user's cache and where the
-    system has it; in each also in the set's own subfolder. With `download` a file that is missing is fetched into the cache and checked.
-    Raises DataError for a folder that does not exist and for a download that fails.
+    Args:
+        name: The name of the set.
+        file: The name of the file.
+        data_dir: The only folder to look in. None looks in the folder that JAXGEN_DATA names, in the user's cache and in the folders of
+            the system. The set's subfolder of each folder is searched too.
+        download: Download a missing file into the cache and check it.
+
+    Returns:
+        The path, or None if there is no such file.
+
+    Raises:
+        DataError: The folder does not exist, or the download fails.
     """
     places = list(_folders(name, data_dir))
     if download:
@@ -76,40 +91,52 @@ def find(name: str, file: str, data_dir: str | os.PathLike[str] | None, download
 
 
 def missing(name: str, files: str, data_dir: str | os.PathLike[str] | None, advice: str = "") -> DataError:
-    """What to raise where `files` were not found: it says where they were looked for and what to do."""
+    """Return the error for missing files, which says where they were looked for and what to do.
+
+    Args:
+        name: The name of the set.
+        files: The names of the files.
+        data_dir: The folder in which they were looked for, or None.
+        advice: Words to add.
+    """
     places = ", ".join(str(folder) for folder in _folders(name, data_dir))
-    fetched = "; download=True (--download) fetches it" if SETS[name].checksums else ""
-    return DataError(f"{name}: no {files} in {places}{fetched}; or name a folder that has it by data_dir= (--data-dir) or {ROOT}{advice}")
+    fetched = "download=True (--download), which fetches it, or " if SETS[name].checksums else ""
+    return DataError(
+        f"{name}: no {files} in {places}; accepted: {fetched}a folder that has it, by data_dir= (--data-dir) or {ROOT}{advice}"
+    )
 
 
 def cache() -> Path:
-    """The user's cache folder for data sets."""
+    """Return the user's cache folder for data sets."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaxgen" / "data"
 
 
 def fetch(name: str, file: str) -> Path:
-    """Download one file of the set `name` into the cache and check it; the path. What fails leaves no file and raises DataError."""
+    """Download one file of a data set into the cache and check it.
+
+    Args:
+        name: The name of the data set.
+        file: The name of one of its files.
+
+    Returns:
+        The path of the file in the cache.
+
+    Raises:
+        DataError: The file has no known address, cannot be downloaded or is not the published one. No file is left.
+    """
     published = SETS[name]
     if file not in published.checksums:
-        raise DataError(f"{name}: {file} has no known address; it can be found in a folder only")
+        raise DataError(f"{name}: {file} has no known address; accepted: files that are published, or a folder that has it.")
     base = os.environ.get(BASE)
     url = f"{base.rstrip('/')}/{published.folder}/{file}" if base else f"{published.address}/{file}"
     target = cache() / published.folder / file
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, part = tempfile.mkstemp(prefix=file, suffix=".part", dir=target.parent)
-    try:
-        with os.fdopen(handle, "wb") as out:
-            _copy(url, out, published.checksums[file])
-        os.replace(part, target)
-    finally:
-        # After the replacement there is none; after any failure, an interrupt included, no half file stays.
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(part)
+    with replacing(target) as part, part.open("wb") as out:
+        _copy(url, out, published.checksums[file])
     return target
 
 
-def _copy(url: str, out: Any, checksum: str) -> None:
-    kind, expected = checksum.split(":")
+def _copy(url: str, out: BinaryIO, checksum: str) -> None:
+    kind, stated = checksum.split(":")
     digest, size = hashlib.new(kind, usedforsecurity=False), 0
     try:
         with urllib.request.urlopen(url, timeout=_TIMEOUT) as answer:
@@ -119,13 +146,15 @@ def _copy(url: str, out: Any, checksum: str) -> None:
                 size += len(block)
                 out.write(block)
     except urllib.error.HTTPError as error:
-        raise DataError(f"{url}: cannot be downloaded: the server answers {error.code} {error.reason}") from None
+        raise DataError(f"{url}: cannot be downloaded: the server answers {error.code} {error.reason}; accepted: 200.") from None
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise DataError(f"{url}: cannot be downloaded: {getattr(error, 'reason', None) or error or type(error).__name__}") from None
+        raise DataError(f"{url}: cannot be downloaded: {getattr(error, 'reason', None) or error or type(error).__name__}.") from None
     if announced is not None and size != int(announced):
-        raise DataError(f"{url}: the connection was cut after {size} of {announced} bytes; nothing is kept, try again")
-    if digest.hexdigest() != expected:
-        raise DataError(f"{url}: has the {kind} checksum {digest.hexdigest()}; expected {expected}. Nothing is kept")
+        raise DataError(
+            f"{url}: the connection was cut after {size} of {announced} bytes; accepted: all of them. Nothing is kept: try again."
+        )
+    if digest.hexdigest() != stated:
+        raise DataError(f"{url}: has the {kind} checksum {digest.hexdigest()}; accepted: {stated}. Nothing is kept.")
 
 
 def _folders(name: str, data_dir: str | os.PathLike[str] | None) -> Iterator[Path]:
@@ -135,7 +164,7 @@ def _folders(name: str, data_dir: str | os.PathLike[str] | None) -> Iterator[Pat
     if root is not None:
         root = Path(root).expanduser()
         if not root.is_dir():
-            raise DataError(f"{'data_dir' if data_dir is not None else ROOT}={root}: no such folder")
+            raise DataError(f"{'data_dir' if data_dir is not None else ROOT}={root}; accepted: an existing folder.")
         yield root / published.folder
         # MNIST and Fashion-MNIST name their files alike: the other set's own folder is not taken for this one's.
         if root.name not in foreign:

@@ -13,10 +13,14 @@ SIDE = 2.0
 
 
 def checkerboard() -> Source:
-    """Uniform on the 8 squares of side 2 of one colour of [-4, 4]**2, the lower left one included: entropy ln 32 = 3.466 nats.
+    """Build the uniform density on the 8 squares of side 2 of one colour of [-4, 4]**2: its entropy is ln 32 = 3.466 nats.
 
-    Each square contains its left and lower edges. Outside the squares the log density is -inf and the mode -1; inside, the mode is the
-    square's number, row by row from below. There is no score: it is zero wherever it exists.
+    The lower left square is included, and each square contains its left and lower edges. Outside the squares the log density is -inf and
+    the mode is -1; inside, the mode is the square's number, row by row from below. There is no score, because it is zero wherever it
+    exists.
+
+    >>> checkerboard().mode(np.array([[-3.0, -3.0], [-1.0, -3.0], [1.0, -3.0]])).tolist()
+    [0, -1, 1]
     """
     cells = np.array([(i, j) for j in range(4) for i in range(4) if (i + j) % 2 == 0])
 

@@ -6,14 +6,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgen import checks
 from jaxgen.data.source import REACH, Source, finite_only, nearest_mode, of_event
 
 
 def log_mixture(x: jax.Array, weights: np.ndarray, centres: np.ndarray, noise: np.ndarray) -> jax.Array:
-    """Log density at x (d,) of sum_k weights[k] N(centres[k], diag(noise**2)); weights (k,), centres (k, d), noise (d,).
+    """Return the log density, in nats, of a mixture of Gaussians that share the standard deviations of their coordinates.
 
-    Unrolled over the few coordinates, so that XLA fuses it into the reductions over k: a batch under vmap never holds an (n, k, d) array.
+    Args:
+        x: One event `(d,)`.
+        weights: Weights `(k,)`, which sum to one.
+        centres: The means `(k, d)`.
+        noise: The standard deviations `(d,)`.
     """
+    # Unrolled over the few coordinates, so that XLA fuses it into the reductions over k: a batch under vmap never holds (n, k, d) numbers.
     dtype = x.dtype
     logits = jnp.asarray(np.log(weights), dtype)
     for j, sd in enumerate(noise):
@@ -24,16 +30,32 @@ def log_mixture(x: jax.Array, weights: np.ndarray, centres: np.ndarray, noise: n
 
 
 def sample_mixture(rng: np.random.Generator, n: int, weights: np.ndarray, centres: np.ndarray, noise: np.ndarray) -> np.ndarray:
-    """n draws (n, d) from the mixture of `log_mixture`."""
+    """Draw events from the mixture of `log_mixture`.
+
+    Args:
+        rng: A NumPy generator.
+        n: The number of events.
+        weights: Weights `(k,)` that sum to one.
+        centres: The means `(k, d)`.
+        noise: The standard deviations `(d,)`.
+
+    Returns:
+        Events `(n, d)`.
+    """
     owner = rng.choice(len(weights), size=n, p=weights)
     return centres[owner] + noise * rng.standard_normal((n, centres.shape[1]))
 
 
 def eight_gaussians() -> Source:
-    """Eight equal Gaussians on a circle: radius 4, standard deviation 0.5, both divided by 1.414, as has become usual (arXiv 1704.00028).
+    """Build eight equal Gaussians on a circle of radius 4 with standard deviation 0.5, both divided by 1.414 as usual.
 
-    Mode: the nearest centre, within five standard deviations. Entropy 2.8319: ln 8 plus that of one Gaussian is 2.8382, overlap takes the
-    rest.
+    The mode of a point is the nearest centre within five standard deviations. The entropy is 2.8319 nats; without overlap it would be
+    ln 8 plus the entropy of one Gaussian, 2.8382 nats.
+
+    Source: arXiv 1704.00028.
+
+    >>> eight_gaussians().mode(np.array([[2.83, 0.0], [0.0, 0.0]])).tolist()
+    [0, -1]
     """
     angles = np.arange(8) * (math.pi / 4)
     centres = 4 / 1.414 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
@@ -50,7 +72,7 @@ def eight_gaussians() -> Source:
 
 
 def gaussian_mixture(dim: int = 2) -> Source:
-    """Four Gaussians of weights .1, .2, .3, .4 that share one covariance, in any dimension `dim` >= 1.
+    """Build four Gaussians of weights .1, .2, .3, .4 that share one covariance, in any dimension.
 
     In rotated coordinates the centres are the corners (+-1, +-1) of a square in a plane, where every component has standard deviation 1/4;
     in the other dim - 2 coordinates all components are one standard Gaussian. The rotation is the orthonormal DCT-II, so that every mode
@@ -58,10 +80,18 @@ def gaussian_mixture(dim: int = 2) -> Source:
     standard deviations apart, so a mode's share of nearest points is its weight within 1e-4.
 
     The density factorises in the rotated coordinates, so the entropy is exact in every dimension: a two-dimensional quadrature plus
-    dim - 2 times that of a standard Gaussian. Mode: the nearest centre, within 5 + sqrt(dim) standard deviations.
+    dim - 2 times the entropy of a standard Gaussian. The mode of a point is the nearest centre within 5 + sqrt(dim) standard deviations.
+
+    Args:
+        dim: The number of coordinates, at least 1.
+
+    Raises:
+        ValueError: `dim` is no integer of at least 1.
+
+    >>> gaussian_mixture(1).mode(np.array([[-1.5], [0.5], [9.0]])).tolist()
+    [0, 2, -1]
     """
-    if isinstance(dim, bool) or not isinstance(dim, int) or dim < 1:
-        raise ValueError(f"dim={dim!r}: expected a whole number of at least 1")
+    checks.count("gaussian_mixture: dim", dim)
     weights = np.array([0.1, 0.2, 0.3, 0.4])
     plane = min(dim, 2)
     centres = np.array([[-1.5], [-0.5], [0.5], [1.5]]) if dim == 1 else np.array([[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]])
@@ -91,7 +121,7 @@ def gaussian_mixture(dim: int = 2) -> Source:
 
 
 def _dct(dim: int) -> np.ndarray:
-    """The orthonormal DCT-II: rows are the rotated coordinates."""
+    """Return the orthonormal DCT-II, whose rows give the rotated coordinates."""
     row, column = np.arange(dim)[:, None], np.arange(dim)
     basis = np.sqrt(2 / dim) * np.cos(math.pi * (column + 0.5) * row / dim)
     return basis * np.where(row == 0, math.sqrt(0.5), 1.0)

@@ -8,7 +8,8 @@ import numpy as np
 from jax.scipy.special import i0e
 
 from jaxgen.data.mixtures import sample_mixture
-from jaxgen.data.source import REACH, Source, finite_only, of_event, safe_norm
+from jaxgen.data.source import REACH, Source, finite_only, of_event
+from jaxgen.numerics import safe_norm
 
 RADII = np.array([0.6, 1.2, 1.8, 2.4])
 RING_NOISE = 0.08
@@ -19,10 +20,14 @@ TWIST, TWIST_RADIUS = 2.0, 1.5
 
 
 def rings() -> Source:
-    """Four circles of radius 0.6, 1.2, 1.8, 2.4 and equal mass, plus Gaussian noise of standard deviation 0.08.
+    """Build four circles of radius 0.6, 1.2, 1.8, 2.4 and equal mass, with Gaussian noise of standard deviation 0.08.
 
     A uniform angle integrates out in closed form: p(x | R) = exp(-(|x| - R)**2 / 2s**2) I0e(|x| R / s**2) / (2 pi s**2) with I0e the
-    exponentially scaled Bessel function (Rice's law of the radius). Mode: the nearest circle, within five standard deviations.
+    exponentially scaled Bessel function (Rice's law of the radius). The mode of a point is the nearest circle within five standard
+    deviations.
+
+    >>> rings().mode(np.array([[0.6, 0.0], [0.0, -2.4], [0.0, 0.0]])).tolist()
+    [0, 3, -1]
     """
 
     def density(x: jax.Array) -> jax.Array:
@@ -47,11 +52,16 @@ def rings() -> Source:
 
 
 def pinwheel() -> Source:
-    """Five Gaussian blades, 1.5 from the origin, of standard deviation 0.45 along and 0.15 across, each point then turned about the origin
-    by 2 tanh(|x| / 1.5) radians.
+    """Build five Gaussian blades 1.5 from the origin, twisted about it by 2 tanh(|x| / 1.5) radians.
 
-    After the pinwheel of arXiv 1603.06277, but with a twist that depends on the radius only: such a map is volume-preserving and undone by
-    turning back, so the density is that of the straight blades, exactly. Mode: the nearest blade, within five of its standard deviations.
+    A blade has a standard deviation of 0.45 along and 0.15 across. The twist depends on the radius only, unlike that of the original
+    pinwheel: such a map preserves volume and is undone by turning back, so the density is exactly that of the straight blades. The mode
+    of a point is the nearest blade within five of its standard deviations.
+
+    Source: after arXiv 1603.06277.
+
+    >>> pinwheel().mode(np.array([[0.0, 0.0], [9.0, 9.0]])).tolist()[1]
+    -1
     """
     angles = np.arange(BLADES) * (2 * math.pi / BLADES)
 
@@ -72,8 +82,8 @@ def pinwheel() -> Source:
 
     def label(x: np.ndarray) -> np.ndarray:
         straight = _turned(x, -TWIST * np.tanh(np.hypot(x[:, 0], x[:, 1]) / TWIST_RADIUS))
-        own = np.stack([_turned(straight, np.full(len(x), -a)) for a in angles], axis=1)
-        distance = np.sqrt(np.sum(((own - BLADE_CENTRE) / BLADE_NOISE) ** 2, axis=2))
+        aligned = np.stack([_turned(straight, np.full(len(x), -a)) for a in angles], axis=1)
+        distance = np.sqrt(np.sum(((aligned - BLADE_CENTRE) / BLADE_NOISE) ** 2, axis=2))
         return np.where(distance.min(axis=1) <= REACH, distance.argmin(axis=1), -1)
 
     log_prob = of_event(2, density)
@@ -85,6 +95,6 @@ def _turned(x: np.ndarray, angle: np.ndarray) -> np.ndarray:
     return np.stack([cos * x[:, 0] - sin * x[:, 1], sin * x[:, 0] + cos * x[:, 1]], axis=1)
 
 
-# By quadrature: of the radius for the rings, of the straight blades (the twist keeps areas) for the pinwheel; the tests derive them again.
+# By quadrature over the radius for the rings, and over the straight blades for the pinwheel (the twist keeps areas); the tests repeat it.
 ENTROPY_RINGS = 2.399064057624
 ENTROPY_PINWHEEL = 1.745224340195

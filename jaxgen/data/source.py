@@ -12,13 +12,14 @@ LogProb = Callable[[jax.Array], jax.Array]
 Mode = Callable[[np.ndarray], np.ndarray]
 
 REACH = 5.0
-"""A point further than this many noise standard deviations from every mode belongs to none of them."""
+"""A point that is further than this many standard deviations of the noise from every mode has the mode -1."""
 
 
 class Source(NamedTuple):
-    """A distribution over vectors. The fields but `sample` are those of `Dataset`.
+    """Hold a distribution over vectors. All fields but `sample` are also fields of `Dataset`.
 
-    sample: `(rng, n) -> (n, d)` float64 or float32, a pure function of the generator's state.
+    Attributes:
+        sample: `(rng, n) -> (n, d)` float64 or float32, a pure function of the generator's state.
     """
 
     sample: Callable[[np.random.Generator, int], np.ndarray]
@@ -30,8 +31,15 @@ class Source(NamedTuple):
 
 
 def of_event(dim: int, log_prob: LogProb) -> LogProb:
-    """`log_prob`, jitted, -inf where a coordinate is infinite, and refusing anything but one floating point event of shape `(dim,)`:
-    ValueError for the shape, TypeError for the dtype."""
+    """Return `log_prob` jitted, checked, and -inf at infinite coordinates.
+
+    Args:
+        dim: The number of coordinates of an event.
+        log_prob: One event `(dim,)` to its log density.
+
+    Returns:
+        A function that raises ValueError for another shape and TypeError for an event that is not floating point.
+    """
 
     @jax.jit
     def jitted(x: jax.Array) -> jax.Array:
@@ -42,27 +50,40 @@ def of_event(dim: int, log_prob: LogProb) -> LogProb:
     def checked(x: jax.Array) -> jax.Array:
         x = jnp.asarray(x)
         if x.shape != (dim,):
-            raise ValueError(f"x of shape {x.shape}: expected one event of shape ({dim},); for a batch use jax.vmap")
+            raise ValueError(f"log_prob: x of shape {x.shape}; accepted: one event of shape ({dim},); for a batch use jax.vmap.")
         if not jnp.issubdtype(x.dtype, jnp.floating):
-            raise TypeError(f"x of dtype {x.dtype}: expected a floating point event")
+            raise TypeError(f"log_prob: x of dtype {x.dtype}; accepted: a floating point event.")
         return jitted(x)
 
     return checked
 
 
-def safe_norm(x: jax.Array) -> jax.Array:
-    """Euclidean norm of (d,), whose gradient at the origin is 0 where that of `jnp.linalg.norm` is NaN."""
-    square = jnp.sum(x * x)
-    return jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1)), 0)
-
-
 def midpoints(rng: np.random.Generator, shape: tuple[int, ...], bits: int) -> np.ndarray:
-    """Uniform draws on the midpoints of 2**bits cells of (0, 1): none is ever rounded onto an edge when cast to float32 after scaling."""
+    """Draw uniform numbers on the midpoints of 2**bits cells of (0, 1).
+
+    In float32 none of them is rounded onto an edge after scaling.
+
+    Args:
+        rng: A NumPy generator.
+        shape: The shape of the result.
+        bits: The number of cells is `2**bits`.
+
+    Returns:
+        Numbers strictly between 0 and 1.
+    """
     return (rng.integers(0, 2**bits, size=shape) + 0.5) / 2**bits
 
 
 def finite_only(label: Mode, x: np.ndarray) -> np.ndarray:
-    """`label` of the rows of x (n, d) that are finite, -1 for the others. -> (n,) int."""
+    """Label the finite rows of `x` by `label`, and the others by -1.
+
+    Args:
+        label: The function that labels rows `(n, d)`.
+        x: Rows `(n, d)`.
+
+    Returns:
+        Labels `(n,)` of type int.
+    """
     x = np.asarray(x, np.float64)
     finite = np.isfinite(x).all(axis=1)
     labels = np.full(len(x), -1)
@@ -71,7 +92,14 @@ def finite_only(label: Mode, x: np.ndarray) -> np.ndarray:
 
 
 def nearest_mode(points: np.ndarray, owners: np.ndarray, noise: np.ndarray, reach: float = REACH) -> Mode:
-    """Labels by the nearest of `points` (k, d) in units of `noise` (d,): its owner (k,), or -1 beyond `reach`."""
+    """Label points by the nearest of some marked points.
+
+    Args:
+        points: The marked points `(k, d)`.
+        owners: The label of each marked point `(k,)`.
+        noise: The unit of distance of each coordinate `(d,)`.
+        reach: The distance beyond which a point is labelled -1.
+    """
 
     def label(x: np.ndarray) -> np.ndarray:
         _, index = KDTree(points / noise).query(x / noise, distance_upper_bound=reach)

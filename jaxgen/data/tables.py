@@ -5,49 +5,56 @@ import csv
 import itertools
 import os
 import zipfile
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+T = TypeVar("T")
+
 
 class DataError(ValueError):
-    """Data that cannot be used; the message names the file, and the row (1-based, header not counted) and column where there is one."""
+    """Say that data cannot be used. The message names the file and, if there is one, the row (from 1, without the header) and the column."""
 
 
 class MissingExtra(DataError, ImportError):
-    """A format whose library is an optional extra that is not installed."""
+    """Say that the library for a format, an optional extra, is not installed."""
 
 
 class Table(NamedTuple):
-    """names: of the columns, unique. read: indices of columns -> (n, len(indices)) real numbers of any dtype; DataError where it cannot."""
+    """Hold a table whose columns are read only when they are chosen.
+
+    Attributes:
+        names: The names of the columns, which differ.
+        read: Indices of columns to real numbers `(n, len(indices))` of any dtype. Raises DataError for other cells.
+        cond: Condition columns that the file keeps apart, as an .npz with `cond` does.
+        cells: The index of a column to its cells, text or numbers, for a column of categories. None takes the numbers of `read`.
+    """
 
     names: tuple[str, ...]
     read: Callable[[Sequence[int]], np.ndarray]
     cond: "Table | None" = None
-    """Condition columns that the file itself keeps apart, as an .npz with `cond` does."""
-    cells: Callable[[int], Sequence[Any]] | None = None
-    """One column as its cells are, text or numbers, for a column of categories; None: the numbers that `read` gives."""
+    cells: Callable[[int], Sequence[object]] | None = None
 
-    def column(self, index: int) -> Sequence[Any]:
-        """The cells of one column, whatever they hold."""
+    def column(self, index: int) -> Sequence[object]:
+        """Return the cells of one column, text or numbers."""
         return self.cells(index) if self.cells is not None else self.read([index])[:, 0].tolist()
 
 
 def read_npy(path: str) -> Table:
-    """A .npy file: one (n, d) array of real numbers; columns are named by their index."""
+    """Read a .npy file: one (n, d) array of real numbers, whose columns are named by their index."""
     return _array(path, "", _numpy_load(path, np.ndarray))
 
 
 def read_npz(path: str) -> Table:
-    """A .npz file: an array `x` (n, d) and optionally `cond` (n, c), or one array of any name."""
+    """Read a .npz file: an array `x` (n, d) and optionally `cond` (n, c), or one array of any name."""
     with _numpy_load(path, np.lib.npyio.NpzFile) as archive:
         keys = list(archive.files)
         if not keys:
-            raise DataError(f"{path}: holds no array; expected x and optionally cond")
+            raise DataError(f"{path}: holds no array; accepted: x and optionally cond.")
         main = "x" if "x" in keys else keys[0]
         if len(keys) > 1 and set(keys) != {"x", "cond"}:
-            raise DataError(f"{path}: holds the arrays {', '.join(keys)}; expected x and optionally cond, or a single array")
+            raise DataError(f"{path}: holds the arrays {', '.join(keys)}; accepted: x and optionally cond, or a single array.")
         arrays = {key: _guard(path, lambda key=key: archive[key], f"array {key}: ") for key in keys}
     x = _array(path, f"array {main}: ", arrays[main])
     if "cond" not in arrays or main == "cond":
@@ -55,15 +62,15 @@ def read_npz(path: str) -> Table:
     cond = _array(path, "array cond: ", arrays["cond"], prefix="cond")
     rows, cond_rows = len(arrays["x"]), len(arrays["cond"])
     if rows != cond_rows:
-        raise DataError(f"{path}: array x has {rows} rows and cond has {cond_rows}; expected one condition per row")
+        raise DataError(f"{path}: array x has {rows} rows and cond has {cond_rows}; accepted: one condition per row.")
     return x._replace(cond=cond)
 
 
 def read_csv(path: str) -> Table:
-    """A .csv file, comma separated, UTF-8; the first line is a header where none of its cells is a number."""
+    """Read a .csv file in UTF-8. The first line is a header if none of its cells is a number."""
     head = _guard(path, lambda: list(itertools.islice(_rows(path), 2)))
     if not head:
-        raise DataError(f"{path}: is empty")
+        raise DataError(f"{path}: is empty; accepted: a table with rows.")
     first = head[0]
     header = not any(_is_number(cell) for cell in first)
     names = tuple(cell.strip() for cell in first) if header else _numbered(len(first))
@@ -73,7 +80,7 @@ def read_csv(path: str) -> Table:
         lines = _guard(path, lambda: list(_rows(path)))[header:]
         for number, cells in enumerate(lines, start=1):
             if len(cells) != len(names):
-                raise DataError(f"{path}: row {number} has {len(cells)} cells, expected {len(names)}")
+                raise DataError(f"{path}: row {number} has {len(cells)} cells; accepted: {len(names)}.")
         return lines
 
     def read(columns: Sequence[int]) -> np.ndarray:
@@ -91,18 +98,20 @@ def read_csv(path: str) -> Table:
             where = f"{path}: row {row + 1}, column {names[j]!r}"
             cell = lines[row][j]
             hint = "; a header is a first line without any number" if row == 0 and not header else ""
-            raise DataError(f"{where}: {cell!r} is not a number{hint}" if cell.strip() else f"{where}: the cell is empty") from None
+            raise DataError(
+                f"{where}: {cell!r} is not a number; accepted: numbers{hint}" if cell.strip() else f"{where}: the cell is empty"
+            ) from None
 
     return Table(names, read, cells=lambda index: [cells[index] for cells in lines_of()])
 
 
 def read_parquet(path: str) -> Table:
-    """A .parquet file. Raises MissingExtra without pyarrow."""
+    """Read a .parquet file. Raises MissingExtra without pyarrow."""
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError:
-        raise MissingExtra(f'{path}: reading parquet needs pyarrow: pip install "jaxgen[data]"') from None
+        raise MissingExtra(f'{path}: pyarrow is not installed; accepted: an environment with it, pip install "jaxgen[data]".') from None
     schema = _guard(path, lambda: pq.read_schema(path))
     _unique(path, tuple(schema.names))
 
@@ -110,16 +119,16 @@ def read_parquet(path: str) -> Table:
         for j in columns:
             kind = schema.types[j]
             if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
-                raise DataError(f"{path}: column {schema.names[j]!r} is of type {kind}; expected real numbers")
+                raise DataError(f"{path}: column {schema.names[j]!r} is of type {kind}; accepted: real numbers.")
         chosen = [schema.names[j] for j in columns]
         table = _guard(path, lambda: pq.ParquetFile(path).read(columns=chosen))
         for name in chosen:
             if table[name].null_count:
                 row = int(np.argmax(table[name].is_null().to_numpy())) + 1
-                raise DataError(f"{path}: row {row}, column {name!r}: the cell is empty")
+                raise DataError(f"{path}: row {row}, column {name!r}: the cell is empty; accepted: a table with rows.")
         return np.stack([table[name].to_numpy().astype(np.float64) for name in chosen], axis=1)
 
-    def cells(index: int) -> list[Any]:
+    def cells(index: int) -> list[object]:
         name = schema.names[index]
         return _guard(path, lambda: pq.ParquetFile(path).read(columns=[name]))[name].to_pylist()
 
@@ -130,38 +139,38 @@ READERS: dict[str, Callable[[str], Table]] = {".npy": read_npy, ".npz": read_npz
 
 
 def read_table(path: str) -> Table:
-    """The table at `path`, by its suffix. Raises DataError where there is no such file or no such format."""
+    """Read the table at `path`, by its suffix. Raises DataError for another suffix or a file that does not exist."""
     suffix = os.path.splitext(path)[1].lower()
     if suffix not in READERS:
-        raise DataError(f"{path}: expected a {', '.join(READERS)} file")
+        raise DataError(f"{path}: another suffix; accepted: a {', '.join(READERS)} file.")
     if not os.path.isfile(path):
-        raise DataError(f"{path}: no such file")
+        raise DataError(f"{path}: no such file; accepted: an existing file.")
     return READERS[suffix](path)
 
 
-def _guard(path: str, read: Callable[[], Any], where: str = "") -> Any:
-    """`read()`, with what the libraries raise for an unreadable file turned into a DataError that names it."""
+def _guard(path: str, read: Callable[[], T], where: str = "") -> T:
+    """Return `read()`, and turn the errors of libraries for an unreadable file into a DataError that names it."""
     try:
         return read()
     except (OSError, ValueError, EOFError, KeyError, csv.Error, zipfile.BadZipFile) as error:
         if "pickle" in str(error):
-            raise DataError(f"{path}: {where}holds Python objects; expected real numbers (pickled data is never loaded)") from None
-        raise DataError(f"{path}: {where}cannot be read: {error}") from error
+            raise DataError(f"{path}: {where}holds Python objects; accepted: real numbers (pickled data is never loaded).") from None
+        raise DataError(f"{path}: {where}cannot be read ({error}); accepted: an undamaged table.") from error
 
 
 def _numpy_load(path: str, kind: type) -> Any:
     loaded = _guard(path, lambda: np.load(path, allow_pickle=False))
     if not isinstance(loaded, kind):
-        raise DataError(f"{path}: the content is not that of a {os.path.splitext(path)[1]} file")
+        raise DataError(f"{path}: the content is of another format; accepted: that of a {os.path.splitext(path)[1]} file.")
     return loaded
 
 
 def _array(path: str, where: str, array: np.ndarray, prefix: str = "") -> Table:
     if array.dtype.kind not in "buif":
-        raise DataError(f"{path}: {where}dtype {array.dtype}; expected real numbers")
+        raise DataError(f"{path}: {where}dtype {array.dtype}; accepted: real numbers.")
     if array.ndim != 2:
         hint = "; for one column reshape to (n, 1)" if array.ndim == 1 else ""
-        raise DataError(f"{path}: {where}shape {array.shape}; expected two axes, (rows, columns){hint}")
+        raise DataError(f"{path}: {where}shape {array.shape}; accepted: two axes, (rows, columns){hint}.")
     return Table(tuple(prefix + name for name in _numbered(array.shape[1])), lambda columns: array[:, list(columns)])
 
 
@@ -172,11 +181,11 @@ def _numbered(count: int) -> tuple[str, ...]:
 def _unique(path: str, names: tuple[str, ...]) -> None:
     for j, name in enumerate(names):
         if name in names[:j]:
-            raise DataError(f"{path}: columns {names.index(name)} and {j} are both named {name!r}")
+            raise DataError(f"{path}: columns {names.index(name)} and {j} are both named {name!r}; accepted: different names.")
 
 
-def _rows(path: str) -> Any:
-    """Rows of a csv file as lists of cells, blank lines left out."""
+def _rows(path: str) -> Iterator[list[str]]:
+    """Return the rows of a csv file as lists of cells, without blank lines."""
     with open(path, newline="", encoding="utf-8-sig") as file:
         yield from (cells for cells in csv.reader(file) if cells)
 

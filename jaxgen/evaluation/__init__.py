@@ -1,39 +1,58 @@
-"""Evaluation: likelihoods with their kind and error, distances between samples, of images by their features, beside their floors."""
+"""Evaluation: likelihoods with their kind and error, distances between samples beside their floors, and what the studies measure."""
 
-from jaxgen.evaluation.bits import Bits, bits_per_dim
-from jaxgen.evaluation.classifier import Classifier, load_classifier, own_pixels, save_classifier, train_classifier
+from jaxgen.evaluation.autoencoder_study import Generated, LatentView, autoencoder_figures, generated, latent_view
+from jaxgen.evaluation.bits import Bits, bits_of_nll, bits_per_dim
+from jaxgen.evaluation.classifier import Classifier, load_classifier, pixels_of, save_classifier, train_classifier
 from jaxgen.evaluation.distances import energy_distance, mmd, mode_coverage, mode_shares, sliced_w2, w2
-from jaxgen.evaluation.evaluate import Reference, evaluate, evaluate_samples, mean_nfe, reference, summarise_nll, timed_samples, too_good
-from jaxgen.evaluation.features import Manifold, Moments, frechet_distance, kernel_distance, kernel_spread, manifold, moments
-from jaxgen.evaluation.image_figures import frechet_of, image_figures, read_features
+from jaxgen.evaluation.evaluate import evaluate, evaluate_samples, mean_nfe, summarise_nll, timed_samples, too_good
+from jaxgen.evaluation.features import Manifold, Moments, frechet_distance, kernel_distance, kernel_floor, manifold, moments
+from jaxgen.evaluation.followed import Followed, by_deviation, codes_of, critic_field, density_grid, follow, plane, within_reach
+from jaxgen.evaluation.halves import random_halves
+from jaxgen.evaluation.image_figures import classifier_figures, frechet_of, frechet_ratio, image_figures, read_features
 from jaxgen.evaluation.importance import Importance, importance, pareto_k, weigh
 from jaxgen.evaluation.latents import Posteriors, active_units, aggregate_mismatch, collapsed_units, posteriors, rate_and_distortion
+from jaxgen.evaluation.reference import Reference, reference, reference_of
 from jaxgen.evaluation.sharpness import gradient_magnitude, laplacian_variance
+from jaxgen.evaluation.speed_quality import pareto_front, samplers, speed_quality, timed_blocks
 from jaxgen.evaluation.straightness import straightness
 
 __all__ = [
     "Bits",
     "Classifier",
+    "Followed",
+    "Generated",
     "Importance",
+    "LatentView",
     "Manifold",
     "Moments",
     "Posteriors",
     "Reference",
     "active_units",
     "aggregate_mismatch",
+    "autoencoder_figures",
+    "bits_of_nll",
     "bits_per_dim",
+    "by_deviation",
+    "classifier_figures",
+    "codes_of",
     "collapsed_units",
+    "critic_field",
+    "density_grid",
     "energy_distance",
     "evaluate",
     "evaluate_samples",
+    "follow",
     "frechet_distance",
     "frechet_of",
+    "frechet_ratio",
+    "generated",
     "gradient_magnitude",
     "image_figures",
     "importance",
     "kernel_distance",
-    "kernel_spread",
+    "kernel_floor",
     "laplacian_variance",
+    "latent_view",
     "load_classifier",
     "manifold",
     "mean_nfe",
@@ -41,19 +60,27 @@ __all__ = [
     "mode_coverage",
     "mode_shares",
     "moments",
-    "own_pixels",
+    "pareto_front",
     "pareto_k",
+    "pixels_of",
+    "plane",
     "posteriors",
+    "random_halves",
     "rate_and_distortion",
     "read_features",
     "reference",
+    "reference_of",
+    "samplers",
     "save_classifier",
     "sliced_w2",
+    "speed_quality",
     "straightness",
     "summarise_nll",
+    "timed_blocks",
     "timed_samples",
     "too_good",
     "train_classifier",
     "w2",
     "weigh",
+    "within_reach",
 ]

@@ -2,26 +2,39 @@
 
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.spatial.distance import cdist
 
-from jaxgen.evaluation.distances import _at_least, _pair, _rng, _subsample
+from jaxgen import checks
+from jaxgen.evaluation.distances import Seed, as_pair, generator, subsample
 
 _BLOCK = 1_000  # rows of a distance matrix held at once
 
 
 class Moments(NamedTuple):
-    """Mean `(d,)` and covariance `(d, d)` of features, float64."""
+    """Hold the moments of features of d numbers, in float64.
+
+    Attributes:
+        mean: The mean `(d,)`.
+        cov: The covariance `(d, d)`.
+    """
 
     mean: np.ndarray
     cov: np.ndarray
 
 
 class Manifold(NamedTuple):
-    """precision, recall (arXiv 1904.06991), density, coverage (arXiv 2002.09797). All are near one for samples of the data's own law, and lie
-    in [0, 1] but for the density."""
+    """How well samples cover the region of the real data.
+
+    All four are near 1 for samples from the distribution of the data. All but `density` lie in [0, 1].
+
+    Attributes:
+        precision: The share of samples that lie in the region of the real data (arXiv 1904.06991).
+        recall: The share of real data that lie in the region of the samples (arXiv 1904.06991).
+        density: How densely the samples lie in the balls of the real data (arXiv 2002.09797).
+        coverage: The share of the balls of the real data that hold a sample (arXiv 2002.09797).
+    """
 
     precision: float
     recall: float
@@ -30,27 +43,46 @@ class Manifold(NamedTuple):
 
 
 def moments(features: ArrayLike) -> Moments:
-    """The moments of features `(n, d)`, n >= 2, the covariance with divisor n - 1."""
-    x, _ = _pair(features, features, at_least=2)
+    """Return the mean and the covariance, with divisor n - 1, of features `(n, d)` with n >= 2.
+
+    >>> moments([[0.0], [2.0]])
+    Moments(mean=array([1.]), cov=array([[2.]]))
+    """
+    x, _ = as_pair("moments", features, features, at_least=2, names=("features", "features"))
     centred = x - x.mean(0)
     return Moments(x.mean(0), centred.T @ centred / (len(x) - 1))
 
 
 def frechet_distance(a: Moments, b: Moments) -> float:
-    """SQUARED Frechet distance of the Gaussians of two sets of moments: `|m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2))`, at least 0.
+    """Return the SQUARED Frechet distance of the Gaussians with two sets of moments.
 
-    Dowson and Landau 1982; of Inception features it is the FID (arXiv 1706.08500). It is the squared 2-Wasserstein distance of those
-    Gaussians. Estimated from samples it is biased upwards by about `d / n` of the scale: compare samples of equal number, and with a floor.
-    Raises ValueError for moments of different or wrong shapes or that are not finite.
+    It is `|m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2))`, the squared 2-Wasserstein distance of the Gaussians. With Inception features
+    it is the FID. Its estimate from n samples is biased upwards by about `d / n` of the scale: compare equal numbers of samples, beside a
+    floor.
+
+    Args:
+        a: Mean `(d,)` and covariance `(d, d)` of the first set.
+        b: Mean and covariance of the second set, of the same d.
+
+    Returns:
+        A number of at least 0, in squares of the features' units.
+
+    Raises:
+        ValueError: The shapes differ or do not fit, or a moment is not finite.
+
+    Source: Dowson and Landau 1982; arXiv 1706.08500.
+
+    >>> frechet_distance(Moments([0.0], [[1.0]]), Moments([3.0], [[4.0]]))
+    10.0
     """
     for name, m in (("a", a), ("b", b)):
         mean, cov = np.shape(m.mean), np.shape(m.cov)
         if len(mean) != 1 or cov != mean * 2 or mean != np.shape(a.mean):
             raise ValueError(
-                f"{name}: mean of shape {mean}, cov of shape {cov}; both sets must have mean (d,) and cov (d, d) of the same d"
+                f"frechet_distance: {name}=mean of shape {mean}, cov of shape {cov}; accepted: (d,) and (d, d), with the same d in both sets."
             )
         if not (np.isfinite(m.mean).all() and np.isfinite(m.cov).all()):
-            raise ValueError(f"{name}: moments are not finite")
+            raise ValueError(f"frechet_distance: {name}: moments are not finite; accepted: finite numbers.")
     cov_a, cov_b = np.asarray(a.cov, np.float64), np.asarray(b.cov, np.float64)
     # The product C_a C_b has the eigenvalues of this symmetric matrix, which stay real and non-negative where the product's would not.
     root = _root(cov_a)
@@ -60,54 +92,107 @@ def frechet_distance(a: Moments, b: Moments) -> float:
     return max(0.0, float(square))
 
 
-def kernel_distance(x: ArrayLike, y: ArrayLike, max_points: int = 2_000, seed: int | jax.Array = 0) -> float:
-    """Unbiased estimate of the SQUARED maximum mean discrepancy of features `x: (n, d)`, `y: (m, d)` under the kernel `(a . b / d + 1)^3`.
+def kernel_distance(x: ArrayLike, y: ArrayLike, max_points: int = 2_000, seed: Seed = 0) -> float:
+    """Estimate, without bias, the SQUARED maximum mean discrepancy of two sets of features under the kernel `(a . b / d + 1)^3`.
 
-    Of Inception features it is the KID (arXiv 1801.01401). Mean zero where both samples share a law, so slightly negative near zero. At most
-    `max_points` points of each side enter. Raises ValueError for samples of fewer than two points, not finite or of different widths.
+    With Inception features it is the KID. Its mean is zero if both samples come from one distribution, so it can be slightly negative.
+
+    Args:
+        x: Features `(n, d)`, n >= 2.
+        y: Features `(m, d)`, m >= 2.
+        max_points: Largest number of points of each side that enter.
+        seed: Integer or JAX key of the choice of these points.
+
+    Returns:
+        The estimate, without a unit.
+
+    Raises:
+        ValueError: A sample has fewer than two points, is not finite, or has another width.
+
+    Source: arXiv 1801.01401.
+
+    >>> kernel_distance([[0.0], [0.0]], [[1.0], [1.0]])
+    7.0
     """
-    x, y = _pair(x, y, at_least=2)
-    rng = _rng(seed)
-    x, y = _subsample(x, _at_least(max_points, 2, "max_points"), rng), _subsample(y, max_points, rng)
+    x, y = as_pair("kernel_distance", x, y, at_least=2)
+    checks.count("kernel_distance: max_points", max_points, 2)
+    rng = generator(seed)
+    x, y = subsample(x, max_points, rng), subsample(y, max_points, rng)
     return _unbiased(_polynomial(x, x), _polynomial(y, y), _polynomial(x, y))
 
 
-def kernel_spread(x: ArrayLike, max_points: int = 2_000, num_splits: int = 50, seed: int | jax.Array = 0) -> float:
-    """Root mean square of `kernel_distance` between random halves of one sample `x: (n, d)`, each half of at most `max_points`.
+def kernel_floor(x: ArrayLike, max_points: int = 2_000, num_splits: int = 50, seed: Seed = 0) -> float:
+    """Return the root mean square of `kernel_distance` between random halves of one sample.
 
-    What is left of that distance by chance where the law is the same, and so its floor: its mean is zero.
+    Between samples of one distribution the kernel distance has mean zero; this is its size by chance, and so its floor.
+
+    Args:
+        x: Features `(n, d)`, n >= 4.
+        max_points: Largest number of points of each half.
+        num_splits: Number of random halvings.
+        seed: Integer or JAX key of the halvings.
+
+    Returns:
+        The root mean square, without a unit.
+
+    Raises:
+        ValueError: The sample has fewer than four points or is not finite, or a count is too small.
+
+    >>> x = np.random.default_rng(0).normal(size=(200, 2))
+    >>> kernel_floor(x) < kernel_distance(x[:100], x[100:] + 1)
+    True
     """
-    x, _ = _pair(x, x, at_least=4)
-    rng = _rng(seed)
-    x = _subsample(x, 2 * _at_least(max_points, 2, "max_points"), rng)
+    x, _ = as_pair("kernel_floor", x, x, at_least=4)
+    checks.count("kernel_floor: max_points", max_points, 2)
+    checks.count("kernel_floor: num_splits", num_splits)
+    rng = generator(seed)
+    x = subsample(x, 2 * max_points, rng)
     half, kernel = len(x) // 2, _polynomial(x, x)
     squares = []
-    for _ in range(_at_least(num_splits, 1, "num_splits")):
+    for _ in range(num_splits):
         order = rng.permutation(len(x))
-        one, two = order[:half], order[half : 2 * half]
-        squares.append(_unbiased(kernel[np.ix_(one, one)], kernel[np.ix_(two, two)], kernel[np.ix_(one, two)]) ** 2)
+        first, second = order[:half], order[half : 2 * half]
+        parts = (kernel[np.ix_(first, first)], kernel[np.ix_(second, second)], kernel[np.ix_(first, second)])
+        squares.append(_unbiased(*parts) ** 2)
     return float(np.sqrt(np.mean(squares)))
 
 
 def manifold(real: ArrayLike, samples: ArrayLike, *, k: int = 3, k_density: int = 5) -> Manifold:
-    """Precision, recall, density and coverage of `samples: (m, d)` against `real: (n, d)`, by balls that reach to nearest neighbours.
+    """Return precision, recall, density and coverage of samples against real data, by balls around each point.
 
-    Precision: share of samples within the ball of some real point, recall the reverse; balls to the `k`-th nearest neighbour among their own
-    (arXiv 1904.06991). Density: mean number of real balls that hold a sample, over `k_density`; coverage: share of real balls that hold one
-    (arXiv 2002.09797, balls to the `k_density`-th). For equal sets all but the density are exactly 1; give both sides equally many points.
-    Raises ValueError for sets of too few points, not finite or of different widths.
+    A point's ball reaches to its k-th nearest neighbour in its own set. Precision is the share of samples that lie in the ball of some real
+    point, and recall the share of real points that lie in the ball of some sample. Density is the mean number of real balls that hold a
+    sample, divided by `k_density`, and coverage the share of real balls that hold a sample. For equal sets all but the density are 1.
+
+    Args:
+        real: Features `(n, d)` of real data.
+        samples: Features `(m, d)` of samples; use as many as there are real ones.
+        k: Neighbour that the balls of precision and recall reach to.
+        k_density: Neighbour that the balls of density and coverage reach to.
+
+    Returns:
+        The four numbers.
+
+    Raises:
+        ValueError: A set has at most `max(k, k_density)` points, is not finite, or has another width.
+
+    Source: arXiv 1904.06991 (precision and recall), arXiv 2002.09797 (density and coverage).
+
+    >>> manifold([[0.0], [1.0], [3.0]], [[0.5], [1.5], [10.0]], k=1, k_density=1).recall
+    1.0
     """
-    most = max(_at_least(k, 1, "k"), _at_least(k_density, 1, "k_density"))
-    real, samples = _pair(real, samples, at_least=most + 1)
+    checks.count("manifold: k", k)
+    checks.count("manifold: k_density", k_density)
+    real, samples = as_pair("manifold", real, samples, at_least=max(k, k_density) + 1, names=("real", "samples"))
     radii, radii_wide = _radii(real, k, k_density)
-    (own,) = _radii(samples, k)
+    (radii_samples,) = _radii(samples, k)
     precise, inside = np.zeros(len(samples), bool), 0
     recalled, covered = np.zeros(len(real), bool), np.zeros(len(real), bool)
     for start in range(0, len(real), _BLOCK):
         rows = slice(start, start + _BLOCK)
         square = cdist(real[rows], samples, "sqeuclidean")
         precise |= (square <= radii[rows, None]).any(0)
-        recalled[rows] = (square <= own).any(1)
+        recalled[rows] = (square <= radii_samples).any(1)
         within = square <= radii_wide[rows, None]
         covered[rows] = within.any(1)
         inside += int(within.sum())
@@ -125,8 +210,8 @@ def _polynomial(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 def _unbiased(within_x: np.ndarray, within_y: np.ndarray, across: np.ndarray) -> float:
     n, m = across.shape
-    own = [(kernel.sum() - np.trace(kernel)) / (size * (size - 1)) for kernel, size in ((within_x, n), (within_y, m))]
-    return float(own[0] + own[1] - 2 * across.mean())
+    within = [(kernel.sum() - np.trace(kernel)) / (size * (size - 1)) for kernel, size in ((within_x, n), (within_y, m))]
+    return float(within[0] + within[1] - 2 * across.mean())
 
 
 def _radii(points: np.ndarray, *ks: int) -> np.ndarray:

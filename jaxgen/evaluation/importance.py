@@ -1,29 +1,38 @@
-"""A model as the proposal of importance sampling for an unnormalised density: weights, effective sample size, log Z, and how far to trust them."""
+"""Importance sampling of an unnormalised density with a model as the proposal: weights, effective sample size, log Z, and diagnostics."""
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
+from numpy.typing import ArrayLike
 
 from jaxgen.model import Model, sample_and_log_prob
 from jaxgen.transform import Density
+from jaxgen.types import Cond, Event, Key, Params
+
+LogDensity = Callable[[Event], jax.Array]
+"""Log of an unnormalised density of one event: `(x) -> scalar`."""
 
 
 class Importance(NamedTuple):
-    """Draws `x` `(n, *event)` of a model and what they say about a target `p(x) = exp(log_density(x)) / Z`; numpy, statistics in float64.
+    """Draws of a model q and what they say about a target `p(x) = exp(log_density(x)) / Z`; all numbers are float64.
 
-    log_weight:   `(n,)`, `log_density(x) - log q(x)` in nats; -inf outside the target's support.
-    weight:       `(n,)`, the same normalised: they sum to 1, and `sum(weight * f(x))` estimates the target's mean of f.
-    ess:          effective sample size, between 1 and n: `1 / sum(weight^2)`. It cannot see a mode that no draw has reached.
-    log_z, log_z_stderr: log of the mean weight, an estimate of log Z, and its standard error by the delta method.
-    elbo, elbo_stderr: mean log weight, which bounds log Z from below: `log Z - elbo` is KL(q || p).
-    pareto_k:     shape of the generalised Pareto tail of the weights (arXiv 1507.02646): below 0.5 the weights' variance is finite, above 0.7
-                  neither log_z nor its error is to be trusted. NaN for fewer than 25 weights that are not zero.
+    Attributes:
+        x: The draws `(n, *event)`.
+        log_weight: `log_density(x) - log q(x)` in nats, `(n,)`; -inf outside the target's support.
+        weight: The normalised weights `(n,)`: they sum to 1, and `sum(weight * f(x))` estimates the target's mean of f.
+        ess: Effective sample size `1 / sum(weight^2)`, from 1 to n. It cannot see a mode that no draw has reached.
+        log_z: Log of the mean weight, an estimate of log Z.
+        log_z_stderr: Its standard error, by the delta method.
+        elbo: Mean log weight, a lower bound of log Z: `log Z - elbo` is KL(q || p).
+        elbo_stderr: Its standard error.
+        pareto_k: Shape of the generalised Pareto tail of the weights (see `pareto_k`). Below 0.5 the variance of the weights is finite;
+            above 0.7 neither `log_z` nor its error can be trusted. NaN for fewer than 25 weights that are not zero.
     """
 
-    x: Any
+    x: Event
     log_weight: np.ndarray
     weight: np.ndarray
     ess: float
@@ -34,26 +43,39 @@ class Importance(NamedTuple):
     pareto_k: float
 
     def kl(self, log_z: float) -> tuple[float, float]:
-        """KL(q || p) in nats and its standard error, for a target whose true `log_z` is known (0 where `log_density` is normalised)."""
+        """Return KL(q || p) in nats and its standard error, given the true `log_z`, which is 0 if `log_density` is normalised."""
         return log_z - self.elbo, self.elbo_stderr
 
 
 def importance(
-    key: jax.Array,
+    key: Key,
     model: Model,
-    params: Any,
-    log_density: Callable[..., Any],
+    params: Params,
+    log_density: LogDensity,
     num_samples: int = 10_000,
-    cond: Any = None,
+    cond: Cond = None,
     *,
     batch_size: int = 10_000,
 ) -> Importance:
-    """Weigh `num_samples` draws of the model by the unnormalised target `log_density`, `(x) -> scalar` over one event.
+    """Weigh draws of a model by an unnormalised target density.
 
-    cond: one condition `(*cond,)` for all draws, or None; `log_density` closes over its own. batch_size: draws at once, on the device.
-    The compiled functions are kept by the identity of `model` and `log_density`: define the latter once. Raises ValueError unless the
-    model's density is EXACT, as the logarithm of an estimate has a biased exponential, and FloatingPointError for a target that is NaN
-    or +inf at a draw.
+    The compiled functions are cached by the identity of `model` and `log_density`, so define the latter once.
+
+    Args:
+        key: Random key of the draws.
+        model: The proposal, a model with an EXACT density. The exponential of an estimated log density would be biased.
+        params: Its parameters.
+        log_density: Log of the unnormalised target of one event, `(x) -> scalar`. It closes over its own condition.
+        num_samples: Number of draws.
+        cond: One condition `(*cond,)` of the model for all draws, or None.
+        batch_size: Number of draws at once on the device.
+
+    Returns:
+        The draws, their weights and what follows from them.
+
+    Raises:
+        ValueError: The model's density is not EXACT, or `log_density` returns no scalar.
+        FloatingPointError: The target is NaN or +inf at a draw.
 
     >>> import jax, jaxgen
     >>> model = jaxgen.Model(jaxgen.bases.normal((2,)), jaxgen.transforms.affine(0.0, 1.5))
@@ -62,29 +84,42 @@ def importance(
     >>> abs(result.log_z) < 3 * result.log_z_stderr, result.pareto_k < 0.5
     (True, True)
     """
-    if model.transform.density is not Density.EXACT:
-        raise ValueError(f"importance: the model's density is {model.transform.density}; accepted: an exact one, as of a flow.")
+    if model.transform.kind is not Density.EXACT:
+        raise ValueError(f"importance: density={model.transform.kind}; accepted: an exact one, such as a flow's.")
     conds = None if cond is None else np.broadcast_to(np.asarray(cond), (num_samples, *np.shape(cond)))
     x, lp = sample_and_log_prob(key, model, params, num_samples, conds, batch_size=batch_size)
     log_p = np.asarray(_in_batches(log_density, batch_size, x), np.float64)
     if log_p.shape != (num_samples,):
-        raise ValueError(f"log_density returned shape {log_p.shape[1:]} for one event; expected a scalar.")
+        raise ValueError(f"importance: log_density=one that returns shape {log_p.shape[1:]}; accepted: a scalar for one event.")
     return weigh(np.asarray(x), log_p - np.asarray(lp.value, np.float64))
 
 
-def weigh(x: Any, log_weight: np.ndarray) -> Importance:
-    """The `Importance` of draws `x` `(n, ...)` with log weights `(n,)`, n >= 2, whatever drew them.
+def weigh(x: Event, log_weight: ArrayLike) -> Importance:
+    """Compute `Importance` from log weights, whatever proposal drew the events.
 
-    Raises ValueError for log weights of another shape, FloatingPointError for ones that are not numbers.
+    Args:
+        x: Draws `(n, *event)`; they are passed on as they are.
+        log_weight: Log weights `(n,)`, n >= 2; -inf outside the support of the target.
+
+    Returns:
+        The weights and what follows from them.
+
+    Raises:
+        ValueError: `log_weight` has another shape.
+        FloatingPointError: A log weight is NaN or +inf.
+
+    >>> import numpy as np
+    >>> result = weigh(np.zeros((4, 1)), np.log([1.0, 1.0, 2.0, 0.0 + 1e-300]))
+    >>> round(result.ess, 6), round(float(np.exp(result.log_z)), 6)
+    (2.666667, 1.0)
     """
     log_weight = np.asarray(log_weight, np.float64)
     if log_weight.ndim != 1 or len(log_weight) < 2:
-        raise ValueError(f"log_weight has shape {log_weight.shape}; expected (n,) with n >= 2.")
+        raise ValueError(f"weigh: log_weight=array of shape {log_weight.shape}; accepted: (n,) with n >= 2.")
     bad = np.isnan(log_weight) | (log_weight == np.inf)
     if bad.any():
-        raise FloatingPointError(
-            f"the log weights of {int(bad.sum())} of {len(log_weight)} draws are NaN or +inf; outside its support give -inf."
-        )
+        share = f"{int(bad.sum())} of {len(log_weight)} draws are NaN or +inf"
+        raise FloatingPointError(f"weigh: log_weight: {share}; accepted: finite numbers, and -inf outside the target's support.")
     n, top = len(log_weight), log_weight.max()
     if top == -np.inf:
         return Importance(x, log_weight, np.zeros(n), 0.0, -np.inf, np.nan, -np.inf, np.nan, np.nan)
@@ -98,12 +133,24 @@ def weigh(x: Any, log_weight: np.ndarray) -> Importance:
     return Importance(x, log_weight, weight, *map(float, numbers))
 
 
-def pareto_k(log_weight: Any) -> float:
-    """The shape k of a generalised Pareto distribution fitted to the largest weights, given log weights `(n,)` (arXiv 1507.02646, sec. 3).
+def pareto_k(log_weight: ArrayLike) -> float:
+    """Fit a generalised Pareto distribution to the largest weights and return its shape k.
 
-    The tail is the largest `min(n / 5, 3 sqrt(n))` weights; k is the empirical Bayes estimate of Zhang and Stephens (Technometrics 2009),
-    drawn towards 1/2 as by ten observations (arXiv 1507.02646, appendix C). NaN with fewer than five of them, -inf where they are all equal,
-    inf where so few draws hold all the weight that the others underflow beside them.
+    The tail is the largest `min(n / 5, 3 sqrt(n))` weights that are not zero. The estimate is the empirical Bayes one of Zhang and
+    Stephens, drawn towards 1/2 with the weight of ten observations.
+
+    Args:
+        log_weight: Log weights `(n,)`.
+
+    Returns:
+        The shape k. NaN if the tail has fewer than five weights; -inf if they are all equal; inf if so few draws hold all the weight that
+        the others underflow beside them.
+
+    Source: arXiv 1507.02646, section 3 and appendix C; Zhang and Stephens, Technometrics 2009.
+
+    >>> import numpy as np
+    >>> pareto_k(np.zeros(1_000))
+    -inf
     """
     log_weight = np.sort(np.asarray(log_weight, np.float64))
     log_weight = log_weight[log_weight > -np.inf]
@@ -133,5 +180,5 @@ def _pareto_shape(y: np.ndarray) -> float:
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
-def _in_batches(log_density: Callable[..., Any], batch_size: int, x: Any) -> jax.Array:
+def _in_batches(log_density: LogDensity, batch_size: int, x: Event) -> jax.Array:
     return jax.lax.map(log_density, x, batch_size=batch_size)

@@ -1,33 +1,33 @@
 """Networks behind one `Net(init, apply)`: the only folder that imports flax, and only its `params` collection is used."""
 
-from jaxgen.nets.causal_rows import causal_rows
+from jaxgen.nets.causal_row_transformer import causal_row_transformer
 from jaxgen.nets.causal_transformer import causal_transformer
 from jaxgen.nets.classifier import classifier
-from jaxgen.nets.columns import column_made
-from jaxgen.nets.convolution import conv_decoder, conv_encoder, raveled
+from jaxgen.nets.column_made import column_made
+from jaxgen.nets.conv_autoencoder import conv_decoder, conv_encoder
+from jaxgen.nets.coupling_cnn import coupling_cnn
 from jaxgen.nets.critic import image_critic, image_generator
 from jaxgen.nets.dit import dit, time_dit, times_dit
-from jaxgen.nets.image_parameters import image_parameters
 from jaxgen.nets.lipschitz import lipschitz_mlp
 from jaxgen.nets.made import made
 from jaxgen.nets.mlp import mlp, time_mlp, times_mlp
-from jaxgen.nets.net import Net, from_linen
+from jaxgen.nets.net import Net, from_linen, raveled
 from jaxgen.nets.pixelcnn import pixelcnn
 from jaxgen.nets.unet import time_unet, times_unet, unet
 
 __all__ = [
     "Net",
-    "causal_rows",
+    "causal_row_transformer",
     "causal_transformer",
     "classifier",
     "column_made",
     "conv_decoder",
     "conv_encoder",
+    "coupling_cnn",
     "dit",
     "from_linen",
     "image_critic",
     "image_generator",
-    "image_parameters",
     "lipschitz_mlp",
     "made",
     "mlp",

@@ -1,24 +1,25 @@
 """The two players of a game on images: a generator that grows a picture from a latent, and a critic that shrinks one to a number.
 
-Residual and without normalisation: each block starts as the identity, which needs none (arXiv 1901.09321; 2501.05441, section 3).
+Both are residual and without normalisation: each block starts as the identity, which needs none (arXiv 1901.09321; 2501.05441, section 3).
 """
 
 import math
-from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from jaxgen import checks
-from jaxgen.nets.conditioned import dtype_of, num_levels_for, up_to
-from jaxgen.nets.conv import Conv
+from jaxgen.nets.conv_layer import Conv
+from jaxgen.nets.image_blocks import resolutions, up_to
 from jaxgen.nets.net import Net, from_linen
+from jaxgen.nets.precision import compute_dtype
+from jaxgen.types import Cond, DTypeLike
 
 
 class _Block(nn.Module):
     channels: int
-    dtype: Any
+    dtype: DTypeLike | None
 
     @nn.compact
     def __call__(self, h: jax.Array) -> jax.Array:
@@ -31,14 +32,12 @@ class _Generator(nn.Module):
     width: int
     depth: int
     num_levels: int
-    dtype: Any
+    dtype: DTypeLike | None
 
     @nn.compact
-    def __call__(self, z: jax.Array, cond: Any = None) -> jax.Array:
+    def __call__(self, z: jax.Array, cond: Cond = None) -> jax.Array:
         height, width, channels = self.shape
-        sizes = [(height, width)]
-        for _ in range(num_levels_for(height, width, self.num_levels) - 1):
-            sizes.append((-(-sizes[-1][0] // 2), -(-sizes[-1][1] // 2)))
+        sizes = resolutions(height, width, self.num_levels)
         h = z if cond is None else jnp.concatenate([z, cond.astype(z.dtype).ravel()])
         wide = [self.width * (1 + (level > 0)) for level in range(len(sizes))]
         h = nn.Dense(math.prod(sizes[-1]) * wide[-1], dtype=self.dtype)(h).reshape(*sizes[-1], wide[-1])
@@ -54,12 +53,12 @@ class _Critic(nn.Module):
     width: int
     depth: int
     num_levels: int
-    dtype: Any
+    dtype: DTypeLike | None
 
     @nn.compact
-    def __call__(self, x: jax.Array, cond: Any = None) -> jax.Array:
+    def __call__(self, x: jax.Array, cond: Cond = None) -> jax.Array:
         h = Conv(self.width, (3, 3), dtype=self.dtype)(x)
-        for level in range(num_levels_for(x.shape[0], x.shape[1], self.num_levels)):
+        for level in range(len(resolutions(x.shape[0], x.shape[1], self.num_levels))):
             if level > 0:
                 h = Conv(2 * self.width, (3, 3), strides=2, dtype=self.dtype)(h)
             for _ in range(self.depth):
@@ -69,26 +68,52 @@ class _Critic(nn.Module):
         score = nn.Dense(1)(h)
         if cond is None:
             return score
-        # The condition as a direction in which the picture is looked at (arXiv 1802.05637, eq. 4).
-        seen = nn.Dense(h.size, use_bias=False)(cond.astype(x.dtype).ravel())
-        return score + jnp.sum(seen * h, keepdims=True) / math.sqrt(h.size)
+        # A projection discriminator (arXiv 1802.05637, eq. 4).
+        direction = nn.Dense(h.size, use_bias=False)(cond.astype(x.dtype).ravel())
+        return score + jnp.sum(direction * h, keepdims=True) / math.sqrt(h.size)
 
 
 def image_generator(shape: tuple[int, int, int], *, width: int = 32, depth: int = 1, num_levels: int = 3, dtype: str | None = None) -> Net:
-    """`apply(params, z (l,), cond (c,) or None) -> (H, W, C)` in (-1, 1): `depth` residual blocks at each of up to `num_levels` sizes.
+    """Build a generator `apply(params, z (l,), cond (c,) or None) -> (H, W, C)` of images with values in (-1, 1).
 
-    width: channels at full size, twice as many below. dtype: as for `unet`. Raises ValueError for sizes below 1 or another dtype.
+    Args:
+        shape: The shape (height, width, channels) of the images.
+        width: Channels at the full size; all smaller sizes have twice as many.
+        depth: Residual blocks at each size.
+        num_levels: The largest number of sizes.
+        dtype: "bfloat16" or "float32" computes in it; None computes in the dtype of the latent. Parameters and images keep theirs.
+
+    Raises:
+        ValueError: `shape` has not three entries, or a size or `dtype` cannot be used.
+
+    >>> net, z = image_generator((5, 4, 3), width=4), jnp.ones(2)
+    >>> jax.eval_shape(lambda: net.apply(net.init(jax.random.key(0), z), z)).shape
+    (5, 4, 3)
     """
     if not isinstance(shape, (tuple, list)) or len(shape) != 3:
         raise ValueError(f"image_generator: shape={shape!r}; accepted: (height, width, channels).")
     height, across, channels = shape
-    checks.counts(
-        "image_generator", height=height, width_of_image=across, channels=channels, width=width, depth=depth, num_levels=num_levels
-    )
-    return from_linen(_Generator((height, across, channels), width, depth, num_levels, dtype_of(dtype)))
+    for size in shape:
+        checks.count("image_generator: side or channels in shape", size)
+    checks.counts("image_generator", width=width, depth=depth, num_levels=num_levels)
+    return from_linen(_Generator((height, across, channels), width, depth, num_levels, compute_dtype("image_generator", dtype)))
 
 
 def image_critic(*, width: int = 32, depth: int = 1, num_levels: int = 3, dtype: str | None = None) -> Net:
-    """`apply(params, x (H, W, C), cond (c,) or None) -> (1,)`, the generator's blocks the other way; options as there."""
+    """Build a critic `apply(params, x (H, W, C), cond (c,) or None) -> (1,)`: the generator's blocks in the other order.
+
+    Args:
+        width: Channels at the full size; all smaller sizes have twice as many.
+        depth: Residual blocks at each size.
+        num_levels: The largest number of sizes.
+        dtype: "bfloat16" or "float32" computes in it; None computes in the dtype of the images. Parameters and the output keep theirs.
+
+    Raises:
+        ValueError: A size or `dtype` cannot be used.
+
+    >>> net, x = image_critic(width=4), jnp.ones((5, 4, 3))
+    >>> jax.eval_shape(lambda: net.apply(net.init(jax.random.key(0), x), x)).shape
+    (1,)
+    """
     checks.counts("image_critic", width=width, depth=depth, num_levels=num_levels)
-    return from_linen(_Critic(width, depth, num_levels, dtype_of(dtype)))
+    return from_linen(_Critic(width, depth, num_levels, compute_dtype("image_critic", dtype)))

@@ -1,37 +1,95 @@
-"""The contract of a network: variables in, value out."""
+"""The contract of a network: parameters and inputs in, a value out."""
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, Concatenate, NamedTuple, Protocol, TypeAlias
 
 import flax.linen as nn
 import jax
 
+from jaxgen.types import Cond, Key, Params
+
+Solve: TypeAlias = Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
+"""`f(theta_i, z_i) -> (x_i, aux_i)`: what one coordinate is, given its row of network outputs and its noise."""
+
+
+class Substitute(Protocol):
+    """Forward substitution through an autoregressive network."""
+
+    def __call__(self, params: Params, f: Solve, z: jax.Array, cond: Cond = None) -> tuple[jax.Array, jax.Array]:
+        """Return `(x, aux)` with `x[i], aux[i] = f(apply(params, x, cond)[i], z[i])`, coordinate by coordinate."""
+        ...
+
 
 class Net(NamedTuple):
-    """A network as two pure functions. Any `apply(params, ...)` fits, whatever library made it.
+    """Hold a network as two pure functions. Any `apply(params, ...)` fits, whatever library wrote it.
 
-    init:  `(key, *inputs) -> params`, from example inputs of one event; None inputs are absent conditions.
-    apply: `(params, *inputs) -> output`, one event.
-    substitute: of a network whose output row i sees inputs before i only, forward substitution:
-           `(params, f, z (d,), cond=None) -> (x (d,), aux (d,))` with `x[i], aux[i] = f(apply(params, x, cond)[i], z[i])`, in order of i.
-           Events of another shape have their d numbers in raster order; x is shaped as z. `causal_rows` takes rows (n, k) for numbers.
-           Optional: `autoregressive` evaluates the whole network d times where it is missing.
+    Attributes:
+        init: `(key, *inputs) -> params`, from example inputs of one event. A condition that is None is absent.
+        apply: `(params, *inputs) -> output`, for one event.
+        substitute: Forward substitution, for a network whose output row i depends on the inputs before i only:
+            `(params, f, z, cond=None) -> (x, aux)`. `z` and `x` are `(d,)`, or have d numbers in raster order; `aux` is `(d,)`.
+            A network over rows, such as `causal_row_transformer`, solves rows `(n, k)` in place of numbers.
+            None lets `autoregressive` evaluate the whole network d times.
+
+    >>> import jax.numpy as jnp
+    >>> double = Net(lambda key, x: jnp.full(x.shape, 2.0), lambda params, x: params * x)
+    >>> double.apply(double.init(jax.random.key(0), jnp.ones(3)), jnp.arange(3.0)).tolist()
+    [0.0, 2.0, 4.0]
     """
 
-    init: Callable[..., Any]
-    apply: Callable[..., Any]
-    substitute: Callable[..., Any] | None = None
+    init: Callable[Concatenate[Key, ...], Params]
+    apply: Callable[Concatenate[Params, ...], Any]
+    substitute: Substitute | None = None
 
 
 def from_linen(module: nn.Module) -> Net:
-    """A flax.linen module as a `Net`. Only the `params` collection is kept, so modules with other state are refused by flax itself."""
+    """Turn a flax.linen module into a `Net`.
 
-    def init(key: jax.Array, *inputs: Any) -> Any:
+    Only the collection `params` is kept, so flax itself refuses a module with other state.
+
+    >>> import jax.numpy as jnp
+    >>> net = from_linen(nn.Dense(4))
+    >>> net.apply(net.init(jax.random.key(0), jnp.ones(3)), jnp.ones(3)).shape
+    (4,)
+    """
+
+    def init(key: Key, *inputs: Cond) -> Params:
         return module.init(key, *inputs).get("params", {})
 
     return Net(init, lambda params, *inputs: module.apply({"params": params}, *inputs))
 
 
-def call(module: nn.Module, params: Any, *inputs: Any, method: Any = None) -> Any:
-    """`method` of a flax.linen module (a name, a function of the module, or its `__call__`) at `params`."""
+def raveled(net: Net, shape: Sequence[int] | None = None) -> Net:
+    """Make a network on vectors, such as `mlp`, a network on arrays.
+
+    Args:
+        net: A network whose first input is a vector.
+        shape: The shape that the output is given. None leaves the output as `net` returns it.
+
+    >>> import jax.numpy as jnp
+    >>> from jaxgen.nets import mlp
+    >>> net = raveled(mlp(12, width=4), (2, 6))
+    >>> net.apply(net.init(jax.random.key(0), jnp.ones((2, 3))), jnp.ones((2, 3))).shape
+    (2, 6)
+    """
+
+    def apply(params: Params, x: jax.Array, *inputs: Cond) -> jax.Array:
+        y = net.apply(params, x.ravel(), *inputs)
+        return y if shape is None else y.reshape(tuple(shape))
+
+    return Net(lambda key, x, *inputs: net.init(key, x.ravel(), *inputs), apply)
+
+
+def call(module: nn.Module, params: Params, *inputs: Any, method: str | Callable[..., Any] | None = None) -> Any:
+    """Evaluate a method of a flax.linen module at `params`.
+
+    Args:
+        module: The module.
+        params: Its params.
+        *inputs: The arguments of the method.
+        method: The method's name, a function of the module, or None for `__call__`.
+
+    Returns:
+        What the method returns.
+    """
     return module.apply({"params": params}, *inputs, method=method)

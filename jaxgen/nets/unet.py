@@ -1,26 +1,40 @@
 """A U-Net for images of any height and width: residual blocks at falling resolutions and back, with attention where places are few."""
 
 import itertools
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from jaxgen import checks
-from jaxgen.nets.conditioned import Attention, GroupNorm, conditioned, dtype_of, num_levels_for, up_to
-from jaxgen.nets.conv import Conv
+from jaxgen.nets.conditioning import conditioned
+from jaxgen.nets.conv_layer import Conv
+from jaxgen.nets.image_blocks import Attention, GroupNorm, resolutions, up_to
 from jaxgen.nets.mlp import silu
 from jaxgen.nets.net import Net
+from jaxgen.nets.precision import compute_dtype
+from jaxgen.types import DTypeLike
 
 MAX_ATTENDED = 256
-"""Places from which on a resolution has no attention of its own; the lowest always has."""
+"""The most places at which a resolution has attention; the coarsest resolution always has attention."""
+
+
+class Options(TypedDict, total=False):
+    """Name the options of `unet`, except `num_times`."""
+
+    width: int
+    depth: int
+    num_levels: int
+    num_frequencies: int
+    dtype: str | None
+    remat: bool
 
 
 class _Block(nn.Module):
     channels: int
     attend: bool
-    dtype: Any
+    dtype: DTypeLike | None
 
     @nn.compact
     def __call__(self, h: jax.Array, embedding: jax.Array) -> jax.Array:
@@ -41,7 +55,7 @@ class _UNet(nn.Module):
     width: int
     depth: int
     num_levels: int
-    dtype: Any
+    dtype: DTypeLike | None
     remat: bool
 
     @nn.compact
@@ -56,23 +70,23 @@ class _UNet(nn.Module):
         def attended(h: jax.Array, level: int) -> bool:
             return level > 0 and h.shape[0] * h.shape[1] <= MAX_ATTENDED
 
-        levels = num_levels_for(x.shape[0], x.shape[1], self.num_levels)
+        levels = len(resolutions(x.shape[0], x.shape[1], self.num_levels))
         h = Conv(self.width, (3, 3), dtype=self.dtype)(x)
-        seen = [h]
+        skipped = [h]
         for level in range(levels):
             if level > 0:
                 h = Conv(h.shape[-1], (3, 3), strides=2, dtype=self.dtype)(h)
-                seen.append(h)
+                skipped.append(h)
             for _ in range(self.depth):
                 h = block(h, level, attended(h, level))
-                seen.append(h)
+                skipped.append(h)
         h = block(h, levels - 1, True)
         for level in reversed(range(levels)):
-            # What made a resolution comes back at it: its blocks, and the convolution that led there.
+            # The outputs of a resolution's blocks come back to it, and that of the convolution that led there.
             for _ in range(self.depth + 1):
-                h = block(jnp.concatenate([h, seen.pop()], -1), level, attended(h, level))
+                h = block(jnp.concatenate([h, skipped.pop()], -1), level, attended(h, level))
             if level > 0:
-                h = Conv(h.shape[-1], (3, 3), dtype=self.dtype)(up_to(h, *seen[-1].shape[:2]))
+                h = Conv(h.shape[-1], (3, 3), dtype=self.dtype)(up_to(h, *skipped[-1].shape[:2]))
         return Conv(self.out, (3, 3), kernel_init=nn.initializers.zeros, dtype=self.dtype)(silu(GroupNorm()(h)))
 
 
@@ -87,23 +101,59 @@ def unet(
     dtype: str | None = None,
     remat: bool = False,
 ) -> Net:
-    """`apply(params, x (H, W, C), *times, cond (c,) or None) -> (H, W, out)` (arXiv 1505.04597, 2006.11239 appendix B); starts at zero.
+    """Build a U-Net `apply(params, x (H, W, C), *times, cond (c,) or None) -> (H, W, out)` for images of any size.
 
-    num_times: 0, 1 (t in [0, 1]) or 2 (t and s, which enter as t and s - t). Times and condition move every block by a scale and a shift.
-    width: channels at the full resolution, twice as many below; depth: blocks a resolution; num_levels: resolutions at most, as pictures are
-    halved (rounding up) only while both sides keep four places. Any H and W; where a side is below four nothing is halved.
-    dtype: "bfloat16" computes in it, with float32 params, moments and softmax; None in the events' own. remat: blocks are computed again
-    in the backward pass instead of kept. Raises ValueError for sizes below 1, another dtype, or an event that is no image.
+    Times and condition move every block by a scale and a shift. A picture is halved, rounding up, only while both sides keep at least
+    four pixels. The network starts as the zero function.
+
+    Args:
+        out: Output channels.
+        num_times: 0, 1 (the input t in [0, 1]) or 2 (the inputs t and s, which enter as t and s - t).
+        width: Channels at the full resolution; all coarser ones have twice as many.
+        depth: Residual blocks of each resolution.
+        num_levels: The largest number of resolutions.
+        num_frequencies: Fourier pairs of each time.
+        dtype: "bfloat16" or "float32" computes in it, with moments and softmax in float32 at least; None computes in the dtype of the
+            events. Parameters and outputs keep theirs.
+        remat: Compute the blocks again in the backward pass instead of keeping their values.
+
+    Raises:
+        ValueError: A size or `dtype` cannot be used; at evaluation, the event is no image.
+
+    Source: arXiv 1505.04597; arXiv 2006.11239, appendix B.
+
+    >>> net, x = unet(3, width=4, depth=1), jnp.ones((5, 4, 2))
+    >>> jax.eval_shape(lambda: net.apply(net.init(jax.random.key(0), x), x)).shape
+    (5, 4, 3)
     """
     checks.counts("unet", out=out, width=width, depth=depth, num_levels=num_levels)
-    return conditioned(_UNet(out, width, depth, num_levels, dtype_of(dtype), remat), 4 * width, num_times, num_frequencies)
+    body = _UNet(out, width, depth, num_levels, compute_dtype("unet", dtype), remat)
+    return conditioned("unet", body, 4 * width, num_times, num_frequencies)
 
 
-def time_unet(out: int, **options: Any) -> Net:
-    """`unet` in `(x, t, cond)`, for images what `time_mlp` is for vectors."""
+def time_unet(out: int, **options: Unpack[Options]) -> Net:
+    """Build `unet` in `(x, t, cond)`, for images what `time_mlp` is for vectors.
+
+    Args:
+        out: Output channels.
+        options: Further options of `unet`.
+
+    >>> net, x, t = time_unet(3, width=4, depth=1), jnp.ones((4, 4, 2)), jnp.asarray(0.5)
+    >>> jax.eval_shape(lambda: net.apply(net.init(jax.random.key(0), x, t), x, t)).shape
+    (4, 4, 3)
+    """
     return unet(out, num_times=1, **options)
 
 
-def times_unet(out: int, **options: Any) -> Net:
-    """`unet` in `(x, t, s, cond)`, for images what `times_mlp` is for vectors."""
+def times_unet(out: int, **options: Unpack[Options]) -> Net:
+    """Build `unet` in `(x, t, s, cond)`, for images what `times_mlp` is for vectors.
+
+    Args:
+        out: Output channels.
+        options: Further options of `unet`.
+
+    >>> net, x, t = times_unet(3, width=4, depth=1), jnp.ones((4, 4, 2)), jnp.asarray(0.5)
+    >>> jax.eval_shape(lambda: net.apply(net.init(jax.random.key(0), x, t, t), x, t, t)).shape
+    (4, 4, 3)
+    """
     return unet(out, num_times=2, **options)

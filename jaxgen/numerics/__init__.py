@@ -1,8 +1,8 @@
-"""Numerics: divergences, ODE integration, exact and entropic assignment, root finding, log-dets by random series, safe elementary functions."""
+"""Numerics: divergences, ODE integration, optimal transport, root finding, log-determinants by series, safe elementary functions."""
 
 from jaxgen.numerics.assignment import assignment
 from jaxgen.numerics.divergence import divergence, hutch_plus_plus, hutchinson
-from jaxgen.numerics.elementary import distances, safe_norm
+from jaxgen.numerics.elementary import distances, safe_norm, straight_clip
 from jaxgen.numerics.fixed_point import contraction_root, contraction_steps
 from jaxgen.numerics.log_det_series import roulette_log_det
 from jaxgen.numerics.ode import solve
@@ -28,4 +28,5 @@ __all__ = [
     "safe_norm",
     "sinkhorn",
     "solve",
+    "straight_clip",
 ]

@@ -7,19 +7,32 @@ _LEVELS, _SWEEPS, _SMALL = (0.03, 0.01, 0.003, 0.001), 10, 128
 
 
 def assignment(cost: np.ndarray) -> np.ndarray:
-    """The permutation `(n,)` with the least `sum_i cost[i, permutation[i]]`, for costs `(n, n)`; exact.
+    """Return the permutation of least cost, the exact optimum of the linear assignment.
 
-    A price for each row and column changes no permutation's rank, and scipy's shortest augmenting paths (Crouse 2016, IEEE Trans. Aerosp.
-    Electron. Syst. 52) are short where reduced costs are nearly complementary. The prices are those of a coarse entropic plan, by Sinkhorn's
-    iteration in float32 with epsilon falling from a few per cent of the costs' range, absorbed at each level (arXiv 1610.06519, section 3).
+    A price for each row and column changes no permutation's rank, and scipy's shortest augmenting paths are short where reduced costs are
+    nearly complementary. The prices come from a coarse entropic plan: Sinkhorn's iteration in float32, whose epsilon falls from a few per
+    cent of the costs' range.
+
+    Args:
+        cost: Finite costs `(n, n)`, a numpy array.
+
+    Returns:
+        The permutation `(n,)` that minimises `sum_i cost[i, permutation[i]]`.
+
+    Source: Crouse 2016, IEEE Transactions on Aerospace and Electronic Systems 52; arXiv 1610.06519, section 3.
+
+    >>> import numpy as np
+    >>> from jaxgen.numerics import assignment
+    >>> assignment(np.array([[2.0, 0.0], [0.0, 1.0]]))
+    array([1, 0])
     """
     n = cost.shape[0]
-    spread = float(np.ptp(cost)) if n else 0.0
-    if n < _SMALL or not 0 < spread < np.inf:
+    cost_range = float(np.ptp(cost)) if n else 0.0
+    if n < _SMALL or not 0 < cost_range < np.inf:
         return linear_sum_assignment(cost)[1]
     # In float64 before anything is subtracted: that rounds far below what tells permutations apart.
     exact = cost.astype(np.float64)
-    exact = (exact - exact.min()) / spread
+    exact = (exact - exact.min()) / cost_range
     with np.errstate(all="ignore"):
         rows, columns = _prices(exact.astype(np.float32))
     # An outlier may overflow a level; without prices the answer is the same, later.

@@ -14,12 +14,12 @@ _SERIES = (-8162.0, 706.0, -74.0, 10.0, -2.0, 1.0)
 
 
 def log_tail(t: jax.Array) -> jax.Array:
-    """`log(1 - cdf(t))` for `t >= 0`."""
+    """Return `log(1 - cdf(t))` of the standard Gaussian for `t >= 0`."""
     return _tail_and_hazard(t)[0]
 
 
 def log_hazard(t: jax.Array) -> jax.Array:
-    """`log(pdf(t) / (1 - cdf(t)))` for `t >= 0`, which tends to `log t`."""
+    """Return `log(pdf(t) / (1 - cdf(t)))` of the standard Gaussian for `t >= 0`, which tends to `log t`."""
     return _tail_and_hazard(t)[1]
 
 
@@ -36,9 +36,10 @@ def _tail_and_hazard(t: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 @jax.custom_jvp
 def tail_quantile(q: jax.Array) -> jax.Array:
-    """The `t >= 0` with `-log(2 (1 - cdf(t))) = q` for `q >= 0`: how far out an event of two-sided log probability `-q` lies.
+    """Return the `t >= 0` for which `-log(2 (1 - cdf(t))) = q`, for `q >= 0`.
 
-    Newton's method on the concave logarithm of the tail, from `t = sqrt(2 q)`, which is never short of the root, approaches it from one side.
+    It says how far out an event of two-sided log probability `-q` lies. Newton's method on the concave logarithm of the tail starts from
+    `t = sqrt(2 q)`, which is never below the root, and approaches the root from one side.
     """
 
     def step(_: int, t: jax.Array) -> jax.Array:

@@ -11,10 +11,23 @@ MOST_STEPS = 300
 
 
 def monotone_root(f: Callable[[Any, jax.Array], jax.Array], theta: Any, target: jax.Array, low: jax.Array, high: jax.Array) -> jax.Array:
-    """The scalar `x` in `[low, high]` with `f(theta, x) = target`, for `f` increasing in `x`.
+    """Find the scalar `x` in `[low, high]` with `f(theta, x) = target`, for `f` increasing in `x`.
 
     Newton steps that leave the shrinking bracket, or do not shrink themselves, are replaced by bisection. The derivative with respect to
     `theta` and `target` is that of the implicit function theorem, `dx = (dtarget - df/dtheta dtheta) / (df/dx)`; the bracket has none.
+
+    Args:
+        f: `(theta, x) -> scalar`, increasing in the scalar `x`.
+        theta: Any pytree of arrays.
+        target: The scalar that `f` has to reach.
+        low: The lower end of an interval that holds the root.
+        high: The upper end of that interval.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jaxgen.numerics import monotone_root
+    >>> root = lambda y: monotone_root(lambda _, x: x**3, (), y, jnp.asarray(0.0), jnp.asarray(10.0))
+    >>> [round(float(a), 4) for a in jax.value_and_grad(root)(jnp.asarray(8.0))]
+    [2.0, 0.0833]
     """
 
     # The bracket is an argument: a custom rule must not close over values that a surrounding scan is tracing.

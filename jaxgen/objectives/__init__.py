@@ -1,11 +1,11 @@
-"""Objectives: how parameters are found. Each factory takes a model, checks what it needs of it, and returns an `Objective`."""
+"""Objectives: how params are trained. Each factory takes a model, checks that it has what the loss needs, and returns an `Objective`."""
 
 from jaxgen.objectives import couplings, weights
 from jaxgen.objectives.adversarial import adversarial
 from jaxgen.objectives.bridge_matching import bridge_matching
 from jaxgen.objectives.consistency import consistency
 from jaxgen.objectives.data_initialised import data_initialised
-from jaxgen.objectives.denoising import denoising, lognormal_times, stratified_times
+from jaxgen.objectives.denoising import denoising
 from jaxgen.objectives.discrepancy import energy
 from jaxgen.objectives.distillation import distillation
 from jaxgen.objectives.drifting import drifting
@@ -21,7 +21,7 @@ from jaxgen.objectives.reconstruction import gaussian_of_codes, reconstruction
 from jaxgen.objectives.reflow import reflow
 from jaxgen.objectives.reverse_kl import reverse_kl
 from jaxgen.objectives.score_matching import score_matching
-from jaxgen.objectives.times import antithetic_times, uniform_times
+from jaxgen.objectives.times import antithetic_times, grid_times, lognormal_times, stratified_times, uniform_times
 from jaxgen.objectives.variational_bound import variational_bound
 from jaxgen.objectives.without_condition import without_condition
 
@@ -39,6 +39,7 @@ __all__ = [
     "energy",
     "flow_matching",
     "gaussian_of_codes",
+    "grid_times",
     "importance_weighted",
     "inductive_moment_matching",
     "interpolant_matching",

@@ -1,16 +1,15 @@
-"""Games between a generator and a critic, each written as one scalar that has both players' gradients (arXiv 1406.2661)."""
-
-from typing import Any
+"""Games between a generator and a critic, each written as one scalar that has both players' gradients."""
 
 import jax
 import jax.numpy as jnp
 
 from jaxgen import checks
+from jaxgen.lifting import over_batch
 from jaxgen.model import Model
 from jaxgen.nets import Net
 from jaxgen.numerics import safe_norm
 from jaxgen.objective import Batch, Clock, Objective
-from jaxgen.transform import over_batch
+from jaxgen.types import Aux, Cond, Key, Params
 
 GAMES = ("non_saturating", "wasserstein", "relativistic")
 
@@ -18,30 +17,51 @@ GAMES = ("non_saturating", "wasserstein", "relativistic")
 def adversarial(
     model: Model, critic: Net, game: str = "non_saturating", *, gradient_penalty: float = 0.0, r1: float = 0.0, r2: float = 0.0
 ) -> Objective:
-    """`L_G(theta, stop(phi)) + L_D(stop(theta), phi)`; aux is phi, the params of `critic.apply(phi, x, cond) -> (1,)`.
+    """Train a generator and a critic against each other by one scalar, `L_G(theta, stop(phi)) + L_D(stop(theta), phi)`.
 
-    game: "non_saturating" (arXiv 1406.2661, section 3), "wasserstein" (arXiv 1704.00028), "relativistic" (pairing, arXiv 2501.05441).
-    gradient_penalty: weight of `(|grad_x D| - 1)^2` on the segments between real and fake (1704.00028, eq. 3).
-    r1, r2: weight of `|grad_x D|^2 / 2` at real and at fake events (arXiv 1801.04406, eqs. 9 and 10).
+    theta are the params of the model, and phi are the params of the critic, which are the auxiliaries of the objective. Each player gets
+    the gradient of its own loss, because `stop` holds the other player's params fixed. Any model that samples can be the generator.
 
-    Any transform that samples can play. Raises ValueError for an unknown game or a negative weight.
+    Args:
+        model: The generator.
+        critic: The network D with `critic.apply(phi, x, cond)` of shape `(1,)` for one event.
+        game: "non_saturating" (arXiv 1406.2661), "wasserstein" (arXiv 1704.00028) or "relativistic" (arXiv 2501.05441).
+        gradient_penalty: The weight of `(|grad_x D| - 1)^2` at random points of the segments between real and generated events.
+        r1: The weight of `|grad_x D|^2 / 2` at real events.
+        r2: The weight of `|grad_x D|^2 / 2` at generated events.
+
+    Returns:
+        An objective whose aux are the params of the critic and whose metrics are `generator`, `critic` and `penalty`.
+
+    Raises:
+        ValueError: `game` is unknown or a weight is negative.
+
+    Source: arXiv 1406.2661, section 3; arXiv 1704.00028, equation 3; arXiv 1801.04406, equations 9 and 10.
+
+    >>> import jax, jaxgen
+    >>> from jaxgen.objective import Batch, Clock
+    >>> model = jaxgen.Model(jaxgen.bases.normal((1,)), jaxgen.transforms.affine(0.0, 1.0))
+    >>> blind = jaxgen.nets.Net(lambda key, x, cond: (), lambda phi, x, cond: 0 * x)
+    >>> loss, metrics = adversarial(model, blind).loss((), (), jax.random.key(0), Batch(jax.numpy.ones((4, 1))), Clock(0, 1, ()))
+    >>> round(float(metrics["critic"]), 4)  # A critic that cannot tell them apart loses 2 log 2.
+    1.3863
     """
     if game not in GAMES:
-        raise ValueError(f"game={game!r}; accepted: {', '.join(GAMES)}.")
+        raise ValueError(f"adversarial: game={game!r}; accepted: {', '.join(GAMES)}.")
     for name, weight in (("gradient_penalty", gradient_penalty), ("r1", r1), ("r2", r2)):
         checks.number(f"adversarial: {name}", weight, least=0)
     stop = jax.lax.stop_gradient
 
-    def init(key: jax.Array, params: Any, batch: Batch) -> tuple[Any, Any]:
+    def init(key: Key, params: Params, batch: Batch) -> tuple[Params, Aux]:
         return params, critic.init(key, *jax.tree.map(lambda a: a[0], (batch.x, batch.cond)))
 
-    def score(phi: Any, x: jax.Array, cond: Any) -> jax.Array:
+    def score(phi: Aux, x: jax.Array, cond: Cond) -> jax.Array:
         return jax.vmap(lambda x, c: critic.apply(phi, x, c)[0])(x, cond)
 
-    def slope(phi: Any, x: jax.Array, cond: Any) -> jax.Array:
+    def slope(phi: Aux, x: jax.Array, cond: Cond) -> jax.Array:
         return jax.vmap(jax.grad(lambda x, c: critic.apply(phi, x, c)[0]))(x, cond).reshape(x.shape[0], -1)
 
-    def penalty(phi: Any, key: jax.Array, real: jax.Array, fake: jax.Array, cond: Any) -> jax.Array:
+    def penalty(phi: Aux, key: Key, real: jax.Array, fake: jax.Array, cond: Cond) -> jax.Array:
         total = jnp.zeros((), real.dtype)
         if gradient_penalty:
             u = jax.random.uniform(key, (real.shape[0], *(1,) * (real.ndim - 1)), real.dtype)
@@ -51,21 +71,21 @@ def adversarial(
                 total += 0.5 * weight * jnp.mean(jnp.sum(slope(phi, x, cond) ** 2, -1))
         return total
 
-    def loss(params: Any, aux: Any, key: jax.Array, batch: Batch, clock: Clock) -> tuple[jax.Array, dict[str, jax.Array]]:
+    def loss(params: Params, aux: Aux, key: Key, batch: Batch, clock: Clock) -> tuple[jax.Array, dict[str, jax.Array]]:
         key_noise, key_penalty = jax.random.split(key)
         z = model.base.sample(seed=key_noise, sample_shape=(batch.x.shape[0],))
         fake = over_batch(model.transform).forward(params, z, batch.cond)
-        generator, _ = _players(game, score(stop(aux), batch.x, batch.cond), score(stop(aux), fake, batch.cond))
+        generator, _ = _losses(game, score(stop(aux), batch.x, batch.cond), score(stop(aux), fake, batch.cond))
         fake = stop(fake)
-        _, discriminator = _players(game, score(aux, batch.x, batch.cond), score(aux, fake, batch.cond))
-        smooth = penalty(aux, key_penalty, batch.x, fake, batch.cond)
-        return generator + discriminator + smooth, {"generator": generator, "critic": discriminator, "penalty": smooth}
+        _, discriminator = _losses(game, score(aux, batch.x, batch.cond), score(aux, fake, batch.cond))
+        smoothness = penalty(aux, key_penalty, batch.x, fake, batch.cond)
+        return generator + discriminator + smoothness, {"generator": generator, "critic": discriminator, "penalty": smoothness}
 
-    return Objective(init, loss, parts={"critic": lambda aux, x, cond=None: critic.apply(aux, x, cond)[0]})
+    return Objective(init, loss)
 
 
-def _players(game: str, real: jax.Array, fake: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Losses of generator and critic given the critic's scores `(n,)` of real and of fake events."""
+def _losses(game: str, real: jax.Array, fake: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return the losses of generator and critic, given the critic's scores `(n,)` of real and of generated events."""
     if game == "non_saturating":
         return jnp.mean(jax.nn.softplus(-fake)), jnp.mean(jax.nn.softplus(fake) + jax.nn.softplus(-real))
     if game == "wasserstein":

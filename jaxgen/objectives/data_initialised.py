@@ -1,26 +1,50 @@
-"""Data-dependent initialisation: an objective whose first batch sets what the transform can set from data (arXiv 1602.07868, sec. 3)."""
-
-from typing import Any
+"""Data-dependent initialisation: an objective whose first batch sets what the transform can set from data."""
 
 import jax
 
+from jaxgen.lifting import data_init
 from jaxgen.model import Model
-from jaxgen.objective import Batch, Objective, require
-from jaxgen.transform import Density, data_init
+from jaxgen.objective import Batch, Objective, PairingError
+from jaxgen.transform import Density
+from jaxgen.types import Aux, Key, Params
 
 
 def data_initialised(objective: Objective, model: Model) -> Objective:
-    """`objective` with the part `data_init` of `model.transform` run on the first batch, before the objective's own `init`.
+    """Set the params that `model.transform` can set from data on the first batch, before the `init` of `objective`.
 
-    From data back to noise each `actnorm` takes the mean and the standard deviation of what reaches it, in chains and repeated layers too.
-    Raises PairingError where the transform has no such part.
+    It runs the hook `data_init`. Each `actnorm` takes the mean and the standard deviation of the batch that reaches it on the way from data
+    to noise, also in chains and repeated layers.
+
+    Args:
+        objective: The objective whose `init` follows.
+        model: The model of `objective`.
+
+    Returns:
+        `objective` with another `init`.
+
+    Raises:
+        PairingError: The transform has no hook `data_init`.
+
+    Source: arXiv 1602.07868, section 3.
+
+    >>> import jax, jaxgen
+    >>> from jaxgen.objective import Batch
+    >>> model = jaxgen.Model(jaxgen.bases.normal((1,)), jaxgen.transforms.actnorm())
+    >>> objective = data_initialised(jaxgen.objectives.maximum_likelihood(model), model)
+    >>> params = jaxgen.model.init(jax.random.key(0), model)
+    >>> params, _ = objective.init(jax.random.key(0), params, Batch(jax.numpy.asarray([[1.0], [5.0]])))
+    >>> round(float(model.transform.inverse(params, jax.numpy.asarray([5.0])).z[0]), 3)
+    1.0
     """
-    require("data_initialised", model, frozenset({"data_init"}))
-    from_data, exact = data_init(model.transform), model.transform.density is Density.EXACT
+    if model.transform.hooks.data_init is None:
+        raise PairingError(
+            f"data_initialised: model.transform={model.transform!r}; accepted: a transform that sets params from data, as actnorm does."
+        )
+    from_data, exact = data_init(model.transform), model.transform.kind is Density.EXACT
 
-    def init(key: jax.Array, params: Any, batch: Batch) -> tuple[Any, Any]:
+    def init(key: Key, params: Params, batch: Batch) -> tuple[Params, Aux]:
         key_data, key_aux = jax.random.split(key)
-        keys = None if exact else jax.random.split(key_data, jax.tree.leaves(batch.x)[0].shape[0])
+        keys = None if exact else jax.random.split(key_data, batch.x.shape[0])
         params, _ = from_data(params, batch.x, batch.cond, keys)
         return objective.init(key_aux, params, batch)
 

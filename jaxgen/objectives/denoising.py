@@ -1,77 +1,62 @@
-"""Denoising: regress one reading of a diffusion network on the data and the noise that made its input."""
-
-from collections.abc import Callable
-from typing import Any
+"""Denoising: regress one prediction of a diffusion network on the data and the noise that its input is mixed from."""
 
 import jax
 import jax.numpy as jnp
 
-from jaxgen import checks
 from jaxgen.model import Model
 from jaxgen.objective import Batch, Clock, Objective, no_aux, require
+from jaxgen.objectives.pairing import gaussian_noise
+from jaxgen.objectives.times import Times, stratified_times
+from jaxgen.objectives.weights import Weight
 from jaxgen.paths import TARGETS, Path
-
-Times = Callable[[jax.Array, int, Any], jax.Array]
-
-
-def stratified_times(key: jax.Array, num: int, dtype: Any) -> jax.Array:
-    """`num` times on (0, 1), one in each equal cell at a shared offset: uniform marginals, less variance (arXiv 2107.00630, appendix I.1)."""
-    return (jnp.arange(num, dtype=dtype) + jax.random.uniform(key, (), dtype)) / num
+from jaxgen.types import Aux, Cond, Key, Params
 
 
-def grid_times(num_steps: int) -> Times:
-    """Times drawn from the first `num_steps` points of the grid `k / num_steps`: those at which a sampler with that many steps asks."""
-    checks.count("grid_times: num_steps", num_steps)
+def denoising(model: Model, path: Path, part: str = "eps", *, weight: Weight | None = None, times: Times = stratified_times) -> Objective:
+    """Minimise `E weight(t) |part(x_t, t) - target|^2` per coordinate, where `x_t = alpha x + sigma z` mixes an event x and noise z.
 
-    def times(key: jax.Array, num: int, dtype: Any) -> jax.Array:
-        return jnp.floor(stratified_times(key, num, dtype) * num_steps) / num_steps
+    The minimum is the conditional expectation of the target given x_t, whatever the weight.
 
-    return times
+    Args:
+        model: A model whose transform has `part`.
+        path: The schedules alpha and sigma.
+        part: What the network predicts: "eps" (target z), "denoiser" (x), "score" (-z / sigma), "velocity" (alpha' x + sigma' z) or "v"
+            (alpha z - sigma x).
+        weight: `(path, t) -> scalar`, such as those of `objectives.weights`. None weighs every time by one.
+        times: `(key, num, dtype) -> (num,)`, the times t in [0, 1].
 
+    Returns:
+        An objective whose metric is `error`, the loss.
 
-def lognormal_times(path: Path, mean: float = -1.2, sd: float = 1.2) -> Times:
-    """Times at which log sigma is normal (arXiv 2206.00364, table 1), read off a table of the path's decreasing sigma."""
-    checks.number("lognormal_times: mean", mean)
-    checks.number("lognormal_times: sd", sd, above=0)
+    Raises:
+        ValueError: `part` is unknown.
+        PairingError: The transform lacks `part`.
 
-    def times(key: jax.Array, num: int, dtype: Any) -> jax.Array:
-        grid = jnp.linspace(0.0, 1.0, 1025, dtype=dtype)
-        # Where sigma ends at 0, its logarithm would be infinite and the last cell's interpolation NaN.
-        log_sigma = jnp.log(jnp.maximum(path.sigma(grid), jnp.finfo(dtype).tiny))
-        return jnp.interp(mean + sd * jax.scipy.stats.norm.ppf(stratified_times(key, num, dtype)), log_sigma[::-1], grid[::-1])
+    Source: arXiv 2006.11239, equation 14.
 
-    return times
-
-
-def denoising(
-    model: Model,
-    path: Path,
-    part: str = "eps",
-    *,
-    weight: Callable[[Path, jax.Array], jax.Array] | None = None,
-    times: Times = stratified_times,
-) -> Objective:
-    """Minimise `E weight(t) |part(x_t, t) - target|^2` per coordinate with `x_t = alpha x + sigma z` (arXiv 2006.11239, eq. 14).
-
-    part: "eps" (target z), "denoiser" (x), "score" (-z / sigma), "velocity" (alpha' x + sigma' z) or "v" (alpha z - sigma x);
-    the transform must have it.
-    weight: `(path, t) -> scalar`, one by default. times: `(key, num, dtype) -> (num,)` in [0, 1].
-    Raises ValueError for another part, PairingError where the transform has it not.
+    >>> import jax, jaxgen
+    >>> from jaxgen.objective import Batch, Clock
+    >>> path = jaxgen.paths.linear()
+    >>> truth = jaxgen.paths.prediction(path, lambda params, x, t, cond=None: 0 * x, "denoiser")
+    >>> flow = jaxgen.transforms.probability_flow(lambda key, z, cond=None: (), truth)
+    >>> objective = denoising(jaxgen.Model(jaxgen.bases.normal((2,)), flow), path, "denoiser")
+    >>> loss, _ = objective.loss((), (), jax.random.key(0), Batch(jax.numpy.zeros((8, 2))), Clock(0, 1, ()))
+    >>> float(loss)  # All data are zero, and so is the prediction.
+    0.0
     """
     if part not in TARGETS:
-        raise ValueError(f"part={part!r}; accepted: {', '.join(TARGETS)}.")
+        raise ValueError(f"denoising: part={part!r}; accepted: {', '.join(TARGETS)}.")
     require("denoising", model, frozenset({part}))
     predict = model.transform.parts[part]
 
-    def one(params: Any, x: jax.Array, cond: Any, z: jax.Array, t: jax.Array) -> jax.Array:
-        error = jnp.mean((predict(params, path.at(t, x, z), t, cond) - TARGETS[part].at(path, t, x, z)) ** 2)
+    def error_of(params: Params, x: jax.Array, cond: Cond, z: jax.Array, t: jax.Array) -> jax.Array:
+        error = jnp.mean((predict(params, path.at(t, x, z), t, cond=cond) - TARGETS[part].at(path, t, x, z)) ** 2)
         return error if weight is None else weight(path, t) * error
 
-    def loss(params: Any, aux: Any, key: jax.Array, batch: Batch, clock: Clock) -> tuple[jax.Array, dict[str, jax.Array]]:
+    def loss(params: Params, aux: Aux, key: Key, batch: Batch, clock: Clock) -> tuple[jax.Array, dict[str, jax.Array]]:
         key_z, key_t = jax.random.split(key)
-        z = jax.random.normal(key_z, batch.x.shape, batch.x.dtype) if batch.z is None else batch.z
-        t = times(key_t, batch.x.shape[0], batch.x.dtype)
-        error = jnp.mean(jax.vmap(lambda x, c, z, t: one(params, x, c, z, t))(batch.x, batch.cond, z, t))
+        z, t = gaussian_noise(key_z, batch), times(key_t, batch.x.shape[0], batch.x.dtype)
+        error = jnp.mean(jax.vmap(lambda x, c, z, t: error_of(params, x, c, z, t))(batch.x, batch.cond, z, t))
         return error, {"error": error}
 
-    return Objective(no_aux, loss, frozenset({part}))
+    return Objective(no_aux, loss)

@@ -1,78 +1,110 @@
-"""Distillation: a model of few evaluations learns, noise by noise, what a sampler of many makes of it."""
+"""Distillation: a model of few evaluations learns, noise by noise, what a sampler of many evaluations makes of it."""
 
-from typing import Any
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 
 from jaxgen import checks
-from jaxgen.model import Model, init
-from jaxgen.objective import Batch, Clock, Objective, PairingError
-from jaxgen.transform import over_batch
+from jaxgen.lifting import over_batch
+from jaxgen.model import Model
+from jaxgen.model import init as init_model
+from jaxgen.objective import Batch, Clock, Objective, PairingError, Schedule, no_aux
+from jaxgen.types import Aux, Key, Params
 
 
 def distillation(
-    model: Model, teacher: Model, taught: Objective | None = None, params: Any = None, *, share: float = 0.5, pairs: float = 0.5
+    model: Model, teacher: Model, taught: Objective | None = None, params: Params | None = None, *, share: float = 0.5, pairs: float = 0.5
 ) -> Objective:
-    """Minimise `E |model(z) - teacher(z)|^2` per coordinate over the noise z that both consume (arXiv 2101.02388, to any sampler).
+    """Minimise `E |model(z) - teacher(z)|^2` per coordinate over the noise z that both consume, under the conditions of the batch.
 
-    A sampler is a function of its noise, whatever happens on the way, so any deterministic or stochastic one can be distilled whose base
-    gives the noise that `model` takes. The conditions are the batch's.
+    A sampler is a function of its noise, so any deterministic or stochastic sampler can be distilled if its base draws the noise that
+    `model` takes.
 
-    params: the teacher's, where it is trained already; it is then frozen. Otherwise `taught` is the objective of `teacher`, whose params
-        are aux["teacher"] and learn in the first `share` of the fit alone, from the same data; after it they stand and `model` learns.
-    pairs: how many noises a step, as a share of the batch; each costs the teacher's evaluations.
+    Args:
+        model: The model that learns.
+        teacher: The sampler that is distilled.
+        taught: The objective that trains the teacher, whose params are then `aux["teacher"]`: they learn in the first `share` of training
+            alone, from the same data, and are frozen after it, when `model` learns.
+        params: The params of a teacher that is trained already; they are frozen. Give either `taught` or `params`.
+        share: The first fraction of training, in which the teacher learns; used with `taught`.
+        pairs: The number of noises per step as a share of the batch. Each costs the teacher's evaluations.
 
-    Raises ValueError for neither or both of taught and params, or a share out of (0, 1); PairingError for bases of unlike noise.
+    Returns:
+        An objective whose metric is `error`, the loss of the one who learns.
+
+    Raises:
+        ValueError: Neither or both of `taught` and `params` are given, or a share is out of range.
+        PairingError: The two bases draw noise of different shapes.
+
+    Source: arXiv 2101.02388, for any sampler.
+
+    >>> import jax, jaxgen
+    >>> from jaxgen.objective import Batch, Clock
+    >>> twice = jaxgen.Model(jaxgen.bases.normal((2,)), jaxgen.transforms.affine(0.0, 2.0))
+    >>> shifted = jaxgen.Model(jaxgen.bases.normal((2,)), jaxgen.transforms.affine(3.0, 2.0))
+    >>> objective = distillation(twice, shifted, params=())
+    >>> loss, _ = objective.loss((), (), jax.random.key(0), Batch(jax.numpy.zeros((4, 2))), Clock(0, 1, ()))
+    >>> round(float(loss), 4)
+    9.0
     """
     if (taught is None) == (params is None):
-        raise ValueError("distillation: give the objective that trains the teacher, taught=, or the params it has, params=; one of them.")
+        given = "taught=None, params=None" if taught is None else "taught and params are both given"
+        raise ValueError(f"distillation: {given}; accepted: exactly one of them, the objective that trains the teacher or its params.")
     checks.number("distillation: share", share, above=0, below=1)
     checks.number("distillation: pairs", pairs, above=0, most=1)
     _check_noise(model, teacher)
 
-    def start(key: jax.Array, own: Any, batch: Batch) -> tuple[Any, Any]:
-        if taught is None:
-            return own, ()
-        key_params, key_aux = jax.random.split(key)
-        first = None if batch.cond is None else batch.cond[0]
-        learning, aux = taught.init(key_aux, init(key_params, teacher, first), batch)
-        return own, {"teacher": learning, "aux": aux}
-
-    def of_teacher(clock: Clock, aux: Any) -> Clock:
-        return Clock(clock.step, jnp.round(share * clock.num_steps).astype(clock.num_steps.dtype), aux["teacher"])
-
-    def update_teacher(own: Any, aux: Any, key: jax.Array, batch: Batch, clock: Clock) -> Any:
-        assert taught is not None and taught.update is not None
-        return {**aux, "aux": taught.update(aux["teacher"], aux["aux"], key, batch, of_teacher(clock, aux))}
-
-    def apart(own: Any, frozen: Any, key: jax.Array, batch: Batch) -> jax.Array:
+    def error_of(params: Params, frozen: Params, key: Key, batch: Batch) -> jax.Array:
         num = max(1, round(pairs * batch.x.shape[0]))
         z = model.base.sample(seed=key, sample_shape=(num,))
         cond = None if batch.cond is None else batch.cond[:num]
         goal = jax.lax.stop_gradient(over_batch(teacher.transform).forward(frozen, z, cond))
-        return jnp.mean((over_batch(model.transform).forward(own, z, cond) - goal) ** 2)
+        return jnp.mean((over_batch(model.transform).forward(params, z, cond) - goal) ** 2)
 
-    def loss(own: Any, aux: Any, key: jax.Array, batch: Batch, clock: Clock) -> tuple[jax.Array, dict[str, jax.Array]]:
-        if taught is None:
-            error = apart(own, params, key, batch)
-            return error, {"error": error}
-        lesson, lessons = taught.loss, of_teacher(clock, aux)
+    if taught is not None:
+        return _after_the_teacher(teacher, taught, share, error_of)
+
+    def loss(learner: Params, aux: Aux, key: Key, batch: Batch, clock: Clock) -> tuple[jax.Array, dict[str, jax.Array]]:
+        error = error_of(learner, params, key, batch)
+        return error, {"error": error}
+
+    return Objective(no_aux, loss)
+
+
+def _after_the_teacher(
+    teacher: Model, taught: Objective, share: float, error_of: Callable[[Params, Params, Key, Batch], jax.Array]
+) -> Objective:
+    """Return the objective of two stages: `taught` trains the teacher in the first `share` of training, `error_of` the model after it."""
+
+    def init(key: Key, params: Params, batch: Batch) -> tuple[Params, Aux]:
+        key_params, key_aux = jax.random.split(key)
+        first_cond = None if batch.cond is None else batch.cond[0]
+        teacher_params, aux = taught.init(key_aux, init_model(key_params, teacher, first_cond), batch)
+        return params, {"teacher": teacher_params, "aux": aux}
+
+    def clock_of_teacher(clock: Clock, aux: Aux) -> Clock:
+        return Clock(clock.step, jnp.round(share * clock.num_steps).astype(clock.num_steps.dtype), aux["teacher"])
+
+    def loss(params: Params, aux: Aux, key: Key, batch: Batch, clock: Clock) -> tuple[jax.Array, dict[str, jax.Array]]:
+        first_stage = clock_of_teacher(clock, aux)
         error = jax.lax.cond(
-            clock.step < lessons.num_steps,
-            lambda: lesson(aux["teacher"], aux["aux"], key, batch, lessons)[0],
-            lambda: apart(own, jax.lax.stop_gradient(aux["teacher"]), key, batch),
+            clock.step < first_stage.num_steps,
+            lambda: taught.loss(aux["teacher"], aux["aux"], key, batch, first_stage)[0],
+            lambda: error_of(params, aux["teacher"], key, batch),
         )
         return error, {"error": error}
 
-    if taught is None:
-        return Objective(start, loss)
-    update = None if taught.update is None else update_teacher
-    return Objective(start, loss, update=update, prepare=taught.prepare, prepared=share * taught.prepared, unjudged=share)
+    def update(params: Params, aux: Aux, key: Key, batch: Batch, clock: Clock) -> Aux:
+        assert taught.update is not None
+        return {**aux, "aux": taught.update(aux["teacher"], aux["aux"], key, batch, clock_of_teacher(clock, aux))}
+
+    schedule = Schedule(prepare_until=share * taught.schedule.prepare_until, judge_from=share)
+    return Objective(init, loss, None if taught.update is None else update, taught.prepare, schedule=schedule)
 
 
 def _check_noise(model: Model, teacher: Model) -> None:
-    """PairingError unless both take noise of one shape."""
+    """Raise PairingError unless both bases draw noise of one shape."""
     shapes = [jax.tree.map(jnp.shape, jax.eval_shape(lambda m=m: m.base.sample(seed=jax.random.key(0)))) for m in (model, teacher)]
     if shapes[0] != shapes[1]:
-        raise PairingError(f"distillation: the model's noise is {shapes[0]} and the teacher's {shapes[1]}; both have to take the same.")
+        raise PairingError(f"distillation: teacher.base draws noise of shape {shapes[1]}; accepted: the model's, {shapes[0]}.")

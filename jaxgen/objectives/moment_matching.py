@@ -1,6 +1,4 @@
-"""Inductive moment matching: what is reached from t and from a later r must have one law at s, measured by a kernel (arXiv 2503.07565)."""
-
-from typing import Any
+"""Inductive moment matching: jumps from t and from a later r must have one law at s, measured by a kernel."""
 
 import jax
 import jax.numpy as jnp
@@ -9,10 +7,12 @@ from jaxgen import checks
 from jaxgen.model import Model
 from jaxgen.numerics import safe_norm
 from jaxgen.objective import Batch, Clock, Objective, no_aux, require
-from jaxgen.objectives.couplings import Coupling, Pair, resolve
+from jaxgen.objectives.couplings import CouplingLike
+from jaxgen.objectives.joint import joint
 from jaxgen.objectives.pairing import pairing
 from jaxgen.objectives.times import ordered_pairs
 from jaxgen.paths import Path, linear
+from jaxgen.types import Aux, Cond, Key, Params
 
 
 def inductive_moment_matching(
@@ -22,52 +22,86 @@ def inductive_moment_matching(
     group: int = 64,
     gap: float = 1 / 8,
     to_end: float = 0.5,
-    coupling: str | Coupling | Pair = "independent",
+    coupling: CouplingLike = "independent",
 ) -> Objective:
-    """Minimise the squared MMD between `f(x_t, t, s)` and `f(x_r, r, s)`, held fixed, with `r = min(t + gap, s)` (arXiv 2503.07565, eq. 12).
+    """Minimise the squared MMD between the jumps `f(x_t, t, s)` and `f(x_r, r, s)`, the latter held fixed, with `r = min(t + gap, s)`.
 
-    x_t and x_r share data and noise. At r = s the second is x_s itself, and from there the law is carried on to earlier times, so it is that
-    of the path at s for every t: unlike consistency, laws are compared and not points, which costs no teacher and no schedule.
+    The maximum mean discrepancy (MMD) compares the laws of two samples by a kernel. x_t and x_r share data and noise. At r = s the second
+    jump is x_s itself, and from there the law is carried on to earlier times, so it becomes the path's law at s for every t. Laws are
+    compared and not points, which needs neither a teacher nor a schedule of levels. The kernel is `exp(-|a - b| / (d (s - t)))`, whose
+    width is that of the step, so near and far steps pull alike. Conditions are joined to the points.
 
-    group: how many events share one (t, s) and are compared; more see more of the laws (the paper's M, 4 for images). gap: the step from t
-        to r in time; a smaller one makes an easier induction of more stages. to_end: the share of groups with s = 1, the data.
+    Args:
+        model: A model whose transform has the part `jump (params, x, t, s, cond)`, such as a `flow_map`.
+        path: The path between noise and data. None is the straight line.
+        group: How many events share one pair of times (t, s) and are compared; the paper's M, 4 for images.
+        gap: The step in time from t to r. A smaller step makes an easier induction of more stages.
+        to_end: The share of groups with s = 1, where the data are.
+        coupling: Which noise meets which event, as `flow_matching` takes it.
 
-    The kernel is `exp(-|a - b| / (d (s - t)))`, whose width is that of the step, and events are weighted by the inverse of that width, so
-    that near and far steps pull alike. Conditions are joined to the points. Needs the part `jump`. Raises ValueError for numbers out of range.
+    Returns:
+        An objective whose metric is `squared_mmd`, the loss.
+
+    Raises:
+        ValueError: `group` is below 2, `gap` or `to_end` is out of range, or `coupling` is unknown.
+        PairingError: The transform lacks the part `jump`.
+
+    Source: arXiv 2503.07565, equation 12.
+
+    >>> import jax, jaxgen
+    >>> from jaxgen.objective import Batch, Clock
+    >>> still = lambda params, x, t, s, cond=None: 0 * x
+    >>> model = jaxgen.Model(jaxgen.bases.normal((2,)), jaxgen.transforms.flow_map(lambda key, z, cond=None: (), still))
+    >>> objective = inductive_moment_matching(model, coupling=lambda key, x, z, cond: x)
+    >>> loss, _ = objective.loss((), (), jax.random.key(0), Batch(jax.numpy.arange(8.0).reshape(4, 2)), Clock(0, 1, ()))
+    >>> float(loss)  # Noise and data are the same points, so nothing has to move.
+    0.0
     """
     checks.count("inductive_moment_matching: group", group, 2)
     checks.number("inductive_moment_matching: gap", gap, above=0, most=1)
     checks.number("inductive_moment_matching: to_end", to_end, least=0, most=1)
     require("inductive_moment_matching", model, frozenset({"jump"}))
-    jump, path, paired = model.transform.parts["jump"], linear() if path is None else path, pairing(model, resolve(coupling))
+    jump, path, paired = model.transform.parts["jump"], path or linear(), pairing("inductive_moment_matching", model, coupling)
 
-    def discrepancy(params: Any, x: jax.Array, z: jax.Array, cond: Any, t: jax.Array, s: jax.Array) -> jax.Array:
-        def reached(params: Any, when: jax.Array) -> jax.Array:
-            return jax.vmap(lambda x, z, c: jump(params, path.at(when, x, z), when, s, c).ravel())(x, z, cond)
+    def discrepancy(params: Params, x: jax.Array, z: jax.Array, cond: Cond, t: jax.Array, s: jax.Array) -> jax.Array:
+        def jumps(start: jax.Array) -> jax.Array:
+            return jax.vmap(lambda x, z, c: jump(params, path.at(start, x, z), start, s, cond=c).ravel())(x, z, cond)
 
-        ours, theirs = reached(params, t), jax.lax.stop_gradient(reached(params, jnp.minimum(t + gap, s)))
+        early, late = jumps(t), jax.lax.stop_gradient(jumps(jnp.minimum(t + gap, s)))
         width = jnp.maximum(s - t, 1e-3)
-        return squared_mmd(ours, theirs, cond, width * x[0].size)
+        return squared_mmd(early, late, cond, width * x[0].size)
 
-    def loss(params: Any, aux: Any, key: jax.Array, batch: Batch, clock: Clock) -> tuple[jax.Array, dict[str, jax.Array]]:
+    def loss(params: Params, aux: Aux, key: Key, batch: Batch, clock: Clock) -> tuple[jax.Array, dict[str, jax.Array]]:
         key_z, key_pair, key_t = jax.random.split(key, 3)
         z, num = paired.source(key_z, key_pair, batch), batch.x.shape[0]
         size = min(group, num)
         groups = num // size
         x, z, cond = jax.tree.map(lambda a: a[: groups * size].reshape(groups, size, *a.shape[1:]), (batch.x, z, batch.cond))
         t, s = ordered_pairs(key_t, groups, batch.x.dtype, to_end)
-        each = jax.vmap(lambda x, z, c, t, s: discrepancy(params, x, z, c, t, s))(x, z, cond, t, s)
-        return jnp.mean(each), {"squared_mmd": jnp.mean(each)}
+        value = jnp.mean(jax.vmap(lambda x, z, c, t, s: discrepancy(params, x, z, c, t, s))(x, z, cond, t, s))
+        return value, {"squared_mmd": value}
 
-    return Objective(no_aux, loss, frozenset({"jump"}), prepare=paired.prepare)
+    return Objective(no_aux, loss, prepare=paired.prepare)
 
 
-def squared_mmd(x: jax.Array, y: jax.Array, cond: Any, width: jax.Array) -> jax.Array:
-    """The squared MMD `(n, d)` against `(n, d)` with the kernel `exp(-distance / width)`, every pair counted: zero where x is y row by row."""
+def squared_mmd(x: jax.Array, y: jax.Array, cond: Cond, width: jax.Array) -> jax.Array:
+    """Return the squared MMD between two samples with the kernel `exp(-distance / width)`, every pair counted.
+
+    Args:
+        x: Points `(n, d)`.
+        y: Points `(n, d)`.
+        cond: Conditions `(n, *cond)` of both, or None; they are joined to the points.
+        width: The distance over which the kernel falls by a factor e, a scalar.
+
+    Returns:
+        A scalar, zero if x and y agree row by row.
+
+    >>> import jax.numpy as jnp
+    >>> round(float(squared_mmd(jnp.zeros((2, 1)), jnp.ones((2, 1)), None, jnp.asarray(1.0))), 3)  # 2 - 2 / e
+    1.264
+    """
 
     def kernel(a: jax.Array, b: jax.Array) -> jax.Array:
-        if cond is not None:
-            a, b = (jnp.concatenate([p, cond.reshape(len(p), -1).astype(p.dtype)], 1) for p in (a, b))
-        return jnp.mean(jnp.exp(-safe_norm(a[:, None] - b[None]) / width))
+        return jnp.mean(jnp.exp(-safe_norm(joint(a, cond)[:, None] - joint(b, cond)[None]) / width))
 
     return kernel(x, x) + kernel(y, y) - 2 * kernel(x, y)

@@ -2,42 +2,70 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
 
 from jaxgen.model import Model
-from jaxgen.objective import Batch
-from jaxgen.objectives.couplings import Coupling
+from jaxgen.objective import Batch, Prepare
+from jaxgen.objectives.couplings import CouplingLike, resolve
+from jaxgen.types import Key, Noise
 
 
 class Pairing(NamedTuple):
-    """`source (key_z, key_pair, batch) -> z (n, *event)` for a loss; `prepare`, for `Objective.prepare`, where the coupling is the host's."""
+    """Hold the two functions that pair noise with events.
 
-    source: Callable[[jax.Array, jax.Array, Batch], Any]
-    prepare: Callable[[jax.Array, Batch], Batch] | None
+    Attributes:
+        source: `(key_z, key_pair, batch) -> z`, noise `(n, *event)` for the loss.
+        prepare: `Objective.prepare` if the coupling works on the host, None otherwise.
+    """
+
+    source: Callable[[Key, Key, Batch], jax.Array]
+    prepare: Prepare | None
 
 
-def pairing(model: Model, coupling: Coupling) -> Pairing:
-    """The pairing of the model's base with a batch's events; a batch that already has its `z` keeps it."""
-    draw = functools.partial(_draw, model)
-    on_host = jax.jit(draw, static_argnums=1)
+def pairing(function: str, model: Model, coupling: CouplingLike) -> Pairing:
+    """Pair draws of the model's base with the events of a batch; a batch that has its noise `z` already keeps it.
 
-    def prepare(key: jax.Array, batch: Batch) -> Batch:
+    Args:
+        function: The name of the objective's factory, for the message of an error.
+        model: The model whose base draws the noise.
+        coupling: Which noise meets which event: a name, a `Coupling` or a function, as `couplings.resolve` takes it.
+
+    Raises:
+        ValueError: `coupling` is an unknown name.
+    """
+    resolved, draw = resolve(function, coupling), functools.partial(_draw, model)
+    draw_on_host = jax.jit(draw, static_argnums=1)
+
+    def prepare(key: Key, batch: Batch) -> Batch:
         x = np.asarray(batch.x)
         # A number that no split inside the base's draw comes to: fold_in and split give the same keys.
         key_pair = jax.random.fold_in(key, 2**20)
-        return batch._replace(z=coupling.pair(key_pair, x, np.asarray(on_host(key, x.shape[0]), x.dtype), batch.cond))
+        return batch._replace(z=resolved.pair(key_pair, x, np.asarray(draw_on_host(key, x.shape[0]), x.dtype), batch.cond))
 
-    def source(key_z: jax.Array, key_pair: jax.Array, batch: Batch) -> Any:
+    def source(key_z: Key, key_pair: Key, batch: Batch) -> jax.Array:
         if batch.z is not None:
             return batch.z
         z = draw(key_z, batch.x.shape[0]).astype(batch.x.dtype)
-        return z if coupling.on_host else coupling.pair(key_pair, batch.x, z, batch.cond)
+        return z if resolved.on_host else resolved.pair(key_pair, batch.x, z, batch.cond)
 
-    return Pairing(source, prepare if coupling.on_host else None)
+    return Pairing(source, prepare if resolved.on_host else None)
 
 
-def _draw(model: Model, key: jax.Array, num: int) -> Any:
+def gaussian_noise(key: Key, batch: Batch) -> jax.Array:
+    """Return the noise `z` of a batch, or standard Gaussian noise for a batch without it.
+
+    Args:
+        key: A random key.
+        batch: The batch.
+
+    Returns:
+        Noise `(n, *event)`.
+    """
+    return jax.random.normal(key, batch.x.shape, batch.x.dtype) if batch.z is None else batch.z
+
+
+def _draw(model: Model, key: Key, num: int) -> Noise:
     return model.base.sample(seed=key, sample_shape=(num,))

@@ -1,4 +1,4 @@
-"""A network trained on one path, read on another: noise levels are matched by their signal-to-noise ratio, points by their scale."""
+"""A network trained on one path and read on another: noise levels match in their signal-to-noise ratio, points in their scale."""
 
 from typing import Any
 
@@ -11,11 +11,28 @@ from jaxgen.paths.target import unit_target
 
 
 def on_path(trained: Prediction, path: Path) -> Prediction:
-    """`trained` read on `path`: at time s, the old path's t with `alpha(t) / sigma(t)` that of s, and the old point `c x_s`.
+    """Read a network that was trained on one path on another path.
 
-    Data and noise behind the two points are the same, so eps and the denoiser are the old ones; velocity, score and v follow from the new
-    path's schedules (arXiv 2206.00364, eq. 4, for a change of both; 2403.03206, section 3). Where `path` is noisier or cleaner than the
-    old one ever is, the network is asked at its nearer end, with a point of the scale it has there for unit-variance data.
+    At time s the network is asked at the time t of its own path that has the same ratio `alpha / sigma`, with the point scaled to that
+    path. Data and noise behind the two points are the same, so eps and the denoiser do not change; velocity, score and v follow from the
+    new path's schedules. If `path` is noisier or cleaner than the network's path ever is, the network is asked at the nearer end, with a
+    point of the scale it has there for unit-variance data.
+
+    Args:
+        trained: The prediction on the path of its training.
+        path: The new path.
+
+    Returns:
+        The prediction on `path`, with the same params.
+
+    Source: arXiv 2206.00364, eq. 4; arXiv 2403.03206, section 3.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jaxgen import paths
+    >>> trained = paths.mixture_prediction(paths.linear(), jnp.ones(1), jnp.ones((1, 1)), 1.0)
+    >>> moved = jax.jit(paths.on_path(trained, paths.trigonometric()).denoiser)
+    >>> bool(jnp.allclose(moved((), jnp.zeros(1), jnp.asarray(0.5)), 0.5, atol=1e-4))
+    True
     """
     old, unit = trained.path, unit_target()
     read = trained.read(unit)

@@ -12,41 +12,93 @@ from jaxgen.paths.path import Path, Schedule, linear
 
 
 class Interpolant(NamedTuple):
-    """`x_t = alpha(t) x_1 + beta(t) x_0 + gamma(t) z` from source data x_0 at t = 0 to data x_1 at t = 1, z standard Gaussian.
+    """Describe `x_t = alpha(t) x_1 + beta(t) x_0 + gamma(t) z`, from source data x_0 at t = 0 to data x_1 at t = 1, z standard Gaussian.
 
-    variance: `gamma(t)^2`, 0 at both ends. It is kept squared because its rate is finite at the ends, where gamma's may not be.
+    Attributes:
+        alpha: The weight of x_1, a function of t.
+        beta: The weight of x_0, a function of t.
+        variance: `gamma(t)^2`, 0 at both ends, or None for an interpolant without noise. It is kept squared because its rate is finite at
+            the ends, where the rate of gamma may not be.
     """
 
     alpha: Schedule
     beta: Schedule
-    variance: Schedule
+    variance: Schedule | None = None
 
     def at(self, t: jax.Array, x0: jax.Array, x1: jax.Array, z: jax.Array) -> jax.Array:
-        """The point x_t, all `(d,)`."""
-        return self.alpha(t) * x1 + self.beta(t) * x0 + jnp.sqrt(self.variance(t)) * z
+        """Return the point x_t.
+
+        Args:
+            t: The time, a scalar.
+            x0: Source data `(d,)`.
+            x1: Data `(d,)`.
+            z: Standard Gaussian noise `(d,)`.
+
+        Returns:
+            The point `(d,)`.
+        """
+        mean = self.alpha(t) * x1 + self.beta(t) * x0
+        return mean if self.variance is None else mean + jnp.sqrt(self.variance(t)) * z
 
     def rates(self, t: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """`(alpha', beta', (gamma^2)' / 2)`; the last is gamma gamma', which multiplies `z / gamma`, minus the score in expectation."""
+        """Return `(alpha', beta', (gamma^2)' / 2)` at `t`.
+
+        The last is gamma gamma', which multiplies `z / gamma`, whose expectation given x_t is minus the score.
+        """
         one = jnp.ones_like(t)
-        a, b, v = (jax.jvp(f, (t,), (one,))[1] for f in (self.alpha, self.beta, self.variance))
+        a, b, v = (jax.jvp(f, (t,), (one,))[1] for f in (self.alpha, self.beta, self.variance or jnp.zeros_like))
         return a, b, 0.5 * v
 
     def direct(self, t: jax.Array, x0: jax.Array, x1: jax.Array) -> jax.Array:
-        """`alpha' x_1 + beta' x_0`, whose expectation given x_t is the velocity without its noise part."""
+        """Return `alpha' x_1 + beta' x_0`, whose expectation given x_t is the velocity without the part of the noise.
+
+        Args:
+            t: The time, a scalar.
+            x0: Source data `(d,)`.
+            x1: Data `(d,)`.
+
+        Returns:
+            The vector `(d,)`.
+        """
         d_alpha, d_beta, _ = self.rates(t)
         return d_alpha * x1 + d_beta * x0
 
     def velocity(self, t: jax.Array, direct: jax.Array, score: jax.Array) -> jax.Array:
-        """The ODE's velocity b from E[direct | x_t] and the score of p_t: `direct - gamma gamma' score` (arXiv 2303.08797, eq. 2.10)."""
+        """Return the velocity of the ODE, `direct - gamma gamma' score`.
+
+        Args:
+            t: The time, a scalar.
+            direct: The expectation of `Interpolant.direct` given x_t, `(d,)`.
+            score: The gradient of `log p_t` at x_t, `(d,)`.
+
+        Returns:
+            The velocity `(d,)`.
+
+        Source: arXiv 2303.08797, eq. 2.10.
+        """
         return direct - self.rates(t)[2] * score
 
 
 def interpolant(path: Path | None = None, variance: Schedule | None = None) -> Interpolant:
-    """The interpolant whose x_1 and x_0 take the place of a path's data and noise: alpha and beta are its alpha and sigma.
+    """Build the interpolant whose alpha and beta are a path's alpha and sigma, so that x_1 and x_0 take the place of data and noise.
 
-    path: linear by default; it should end in 0 and 1, as `linear` and `trigonometric` do. variance: gamma^2, such as `brownian_variance()`
-    or `sine_variance()`; none by default, which is flow matching between data sets (arXiv 2302.00482). Raises ValueError for a path whose
-    alpha or sigma changes infinitely fast at an end, as `follmer`'s sigma does at t = 1: so would the points there.
+    Args:
+        path: The path; None is `linear()`. It should end in 0 and 1, as `linear` and `trigonometric` do.
+        variance: `t -> gamma(t)^2`, such as `brownian_variance()` or `sine_variance()`. None has no noise, which is flow matching between
+            data sets (arXiv 2302.00482).
+
+    Returns:
+        The interpolant.
+
+    Raises:
+        ValueError: The rate of alpha or sigma is infinite at an end, as that of `follmer` is at t = 1.
+
+    Source: arXiv 2303.08797.
+
+    >>> import jax.numpy as jnp
+    >>> from jaxgen import paths
+    >>> paths.interpolant().at(jnp.asarray(0.25), jnp.zeros(2), jnp.ones(2), jnp.ones(2))
+    Array([0.25, 0.25], dtype=float32)
     """
     path = linear() if path is None else path
     for t in (0.0, 1.0):
@@ -55,23 +107,40 @@ def interpolant(path: Path | None = None, variance: Schedule | None = None) -> I
                 f"path: alpha or sigma has an infinite rate at t = {t:g}, and so has a velocity learnt on it; accepted: linear(), trigonometric() "
                 "or another with finite rates. Noise to data on follmer() is learnt as a denoiser instead: objectives.denoising."
             )
-    return Interpolant(path.alpha, path.sigma, jnp.zeros_like if variance is None else variance)
+    return Interpolant(path.alpha, path.sigma, variance)
 
 
 def brownian_variance(scale: float = 1.0) -> Schedule:
-    """`gamma^2 = scale t (1 - t)`: with the linear path, a Brownian bridge of that diffusion from x_0 to x_1."""
+    """Return `gamma^2 = scale t (1 - t)`: with the linear path, a Brownian bridge of that diffusion from x_0 to x_1.
+
+    >>> from jaxgen import paths
+    >>> paths.brownian_variance(2.0)(0.5)
+    0.5
+    """
     checks.number("brownian_variance: scale", scale, least=0)
     return lambda t: scale * t * (1 - t)
 
 
 def sine_variance(scale: float = 1.0) -> Schedule:
-    """`gamma^2 = scale sin(pi t)^4`, a gamma that is smooth at both ends (arXiv 2303.08797, table 2)."""
+    """Return `gamma^2 = scale sin(pi t)^4`, a gamma that is smooth at both ends (arXiv 2303.08797, table 2).
+
+    >>> from jaxgen import paths
+    >>> paths.sine_variance(2.0)(0.5)
+    Array(2., dtype=float32, weak_type=True)
+    """
     checks.number("sine_variance: scale", scale, least=0)
     return lambda t: scale * jnp.sin(jnp.pi * t) ** 4
 
 
 class Truth(NamedTuple):
-    """Functions `(params, x_t (d,), t, cond=None) -> (d,)`; params and cond are not used. log_prob gives a scalar in nats."""
+    """Hold what networks on an interpolant should learn, as functions `(params, x_t (d,), t, cond=None)` that use neither params nor cond.
+
+    Attributes:
+        direct: The expectation of `Interpolant.direct` given x_t, `(d,)`.
+        velocity: The velocity of the ODE, `(d,)`.
+        score: The gradient of `log p_t`, `(d,)`.
+        log_prob: `log p_t` in nats, a scalar.
+    """
 
     direct: Any
     velocity: Any
@@ -80,9 +149,24 @@ class Truth(NamedTuple):
 
 
 def interpolant_mixture(between: Interpolant, source: tuple[ArrayLike, ...], target: tuple[ArrayLike, ...]) -> Truth:
-    """The truth for two independent Gaussian mixtures, each `(weights (k,), means (k, d), sds (k,))`: what networks should have learnt.
+    """Return what networks should learn on an interpolant between two independent Gaussian mixtures.
 
     For every pair of components x_t is Gaussian around `alpha m_1 + beta m_0` with variance `(alpha s_1)^2 + (beta s_0)^2 + gamma^2`.
+
+    Args:
+        between: The interpolant.
+        source: The weights `(k,)`, means `(k, d)` and standard deviations `(k,)` of x_0.
+        target: The weights, means and standard deviations of x_1.
+
+    Returns:
+        The exact functions.
+
+    >>> import jax.numpy as jnp, numpy as np
+    >>> from jaxgen import paths
+    >>> gaussian = (np.ones(1), np.zeros((1, 1)), np.ones(1))
+    >>> truth = paths.interpolant_mixture(paths.interpolant(), gaussian, gaussian)
+    >>> truth.score((), jnp.ones(1), jnp.asarray(0.5))  # x_t has variance 1/2
+    Array([-2.], dtype=float32)
     """
     (w0, m0, s0), (w1, m1, s1) = ([np.asarray(a, np.float64) for a in side] for side in (source, target))
     first, second = (i.ravel() for i in np.indices((w0.size, w1.size)))
@@ -92,15 +176,16 @@ def interpolant_mixture(between: Interpolant, source: tuple[ArrayLike, ...], tar
         weights, m0, s0, m1, s1 = (jnp.asarray(c, x.dtype) for c in constants)
         alpha, beta = between.alpha(t), between.beta(t)
         d_alpha, d_beta, _ = between.rates(t)
-        slope = (alpha * s1) ** 2 + (beta * s0) ** 2 + between.variance(t)
-        standard = (x[None] - alpha * m1 - beta * m0) / slope
+        noise = 0 if between.variance is None else between.variance(t)
+        variance = (alpha * s1) ** 2 + (beta * s0) ** 2 + noise
+        standard = (x[None] - alpha * m1 - beta * m0) / variance
         direct = d_alpha * (m1 + alpha * s1**2 * standard) + d_beta * (m0 + beta * s0**2 * standard)
-        logs = jnp.log(weights / jnp.sum(weights)) - 0.5 * jnp.sum(standard**2 * slope + jnp.log(2 * jnp.pi * slope), 1)
+        logs = jnp.log(weights / jnp.sum(weights)) - 0.5 * jnp.sum(standard**2 * variance + jnp.log(2 * jnp.pi * variance), 1)
         return logs, direct, -standard
 
     def mean(x: jax.Array, t: jax.Array, i: int) -> jax.Array:
-        found = components(x, t)
-        return jax.nn.softmax(found[0]) @ found[i]
+        of_each = components(x, t)
+        return jax.nn.softmax(of_each[0]) @ of_each[i]
 
     def velocity(params: Any, x: jax.Array, t: jax.Array, cond: Any = None) -> jax.Array:
         return between.velocity(t, mean(x, t, 1), mean(x, t, 2))

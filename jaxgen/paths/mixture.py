@@ -1,4 +1,4 @@
-"""The truth for Gaussian mixtures as data: at every t the density, the score and every prediction are in closed form."""
+"""Gaussian mixtures as data: at every t the density, the score and every prediction are known in closed form."""
 
 from typing import Any
 
@@ -13,11 +13,28 @@ from jaxgen.paths.target import unit_target
 
 
 def mixture_prediction(path: Path, weights: ArrayLike, means: ArrayLike, sds: ArrayLike) -> Prediction:
-    """The perfect network on `path` for data `sum_k weights[k] N(means[k], diag(sds[k]^2))`; it has no params, give any.
+    """Return the perfect network for data from a Gaussian mixture, `sum_k weights[k] N(means[k], diag(sds[k]^2))`.
 
-    weights `(k,)`, means `(k, d)`, sds scalar, `(k,)` or `(k, d)`; weights need not sum to one. A condition `(k,)` replaces the weights: a
-    one-hot vector is a class. Given the component, data and x_t are jointly Gaussian; the component's posterior weighs the answers. Raises
-    ValueError where shapes disagree, or a weight or standard deviation is not positive.
+    Given the component, data and x_t are jointly Gaussian, and the posterior of the component weighs the answers. The network has no params
+    and accepts any. A condition `(k,)` replaces the weights, so that a one-hot vector is a class.
+
+    Args:
+        path: The path.
+        weights: Weights `(k,)`, above 0; they need not sum to one.
+        means: Means `(k, d)`.
+        sds: Standard deviations, a scalar, `(k,)` or `(k, d)`, above 0.
+
+    Returns:
+        The prediction on `path`.
+
+    Raises:
+        ValueError: Shapes disagree, or a weight or standard deviation is not positive.
+
+    >>> import jax.numpy as jnp
+    >>> from jaxgen import paths
+    >>> perfect = paths.mixture_prediction(paths.linear(), jnp.ones(1), jnp.zeros((1, 1)), 1.0)
+    >>> perfect.score((), jnp.ones(1), jnp.asarray(0.5))  # x_t has variance 1/2
+    Array([-2.], dtype=float32)
     """
     mixture, unit = _checked(weights, means, sds), unit_target()
 
@@ -36,7 +53,26 @@ def mixture_prediction(path: Path, weights: ArrayLike, means: ArrayLike, sds: Ar
 
 
 def mixture_log_prob(path: Path, weights: ArrayLike, means: ArrayLike, sds: ArrayLike) -> Function:
-    """`(x_t (d,), t, cond=None) -> log p_t(x_t)` in nats for the data of `mixture_prediction`: each component spread by the noise."""
+    """Return the log density of x_t for the data of `mixture_prediction`.
+
+    Args:
+        path: The path.
+        weights: Weights `(k,)`, above 0; they need not sum to one.
+        means: Means `(k, d)`.
+        sds: Standard deviations, a scalar, `(k,)` or `(k, d)`, above 0.
+
+    Returns:
+        `(x_t (d,), t, cond=None) -> log p_t(x_t)` in nats.
+
+    Raises:
+        ValueError: Shapes disagree, or a weight or standard deviation is not positive.
+
+    >>> import jax.numpy as jnp
+    >>> from jaxgen import paths
+    >>> log_prob = paths.mixture_log_prob(paths.linear(), jnp.ones(1), jnp.zeros((1, 1)), 1.0)
+    >>> log_prob(jnp.zeros(1), jnp.asarray(1.0))  # the standard Gaussian
+    Array(-0.9189385, dtype=float32)
+    """
     mixture = _checked(weights, means, sds)
 
     def log_prob(x: jax.Array, t: jax.Array, cond: Any = None) -> jax.Array:
@@ -46,7 +82,7 @@ def mixture_log_prob(path: Path, weights: ArrayLike, means: ArrayLike, sds: Arra
 
 
 def _components(path: Path, mixture: Any, x: jax.Array, t: jax.Array, cond: Any) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
-    """Posterior `(k,)` of the component, `x - alpha mean` and its variance, both `(k, d)`, and the log density."""
+    """Return the component's posterior `(k,)`, `x - alpha mean` and its variance, both `(k, d)`, and the log density."""
     weights, means, sds = (jnp.asarray(a, x.dtype) for a in mixture)
     weights = weights if cond is None else jnp.asarray(cond, x.dtype)
     deviation = x[None] - path.alpha(t) * means
@@ -59,10 +95,10 @@ def _components(path: Path, mixture: Any, x: jax.Array, t: jax.Array, cond: Any)
 def _checked(weights: ArrayLike, means: ArrayLike, sds: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     w, m, s = (np.asarray(a, np.float64) for a in (weights, means, sds))
     if w.ndim != 1 or m.ndim != 2 or m.shape[0] != w.shape[0]:
-        raise ValueError(f"weights of shape {w.shape} and means of shape {m.shape}; accepted: (k,) and (k, d).")
+        raise ValueError(f"mixture: weights of shape {w.shape} and means of shape {m.shape}; accepted: (k,) and (k, d).")
     s = s[:, None] if s.ndim == 1 else s
     if s.shape not in ((), (w.size, 1), m.shape):
-        raise ValueError(f"sds of shape {s.shape}; accepted: a scalar, {(w.size,)} or {m.shape}.")
+        raise ValueError(f"mixture: sds of shape {s.shape}; accepted: a scalar, {(w.size,)} or {m.shape}.")
     if not (np.all(w > 0) and np.all(s > 0) and all(np.isfinite(a).all() for a in (w, m, s))):
-        raise ValueError("weights, means and sds: every one must be finite, and weights and sds positive.")
+        raise ValueError("mixture: weights, means or sds out of range; accepted: finite numbers, weights and sds positive.")
     return w, m, np.broadcast_to(s, m.shape)

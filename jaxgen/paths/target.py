@@ -1,4 +1,4 @@
-"""What a network on a path may predict: a target linear in data and noise, as one tuple, and the change from one to another."""
+"""What a network on a path may predict: targets that are linear in data and noise, and the conversion of one into another."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -13,13 +13,28 @@ Coefficient = Callable[[Path, jax.Array], jax.Array]
 
 
 class Target(NamedTuple):
-    """`y = a(path, t) x + b(path, t) z`, a linear function of the data x and the noise z of `x_t = alpha x + sigma z`."""
+    """Describe what a network predicts: `y = a(path, t) x + b(path, t) z`, for the data x and the noise z of `x_t = alpha x + sigma z`.
+
+    Attributes:
+        a: The weight of the data, a function of the path and t.
+        b: The weight of the noise, a function of the path and t.
+    """
 
     a: Coefficient
     b: Coefficient
 
     def at(self, path: Path, t: jax.Array, x: jax.Array, z: jax.Array) -> jax.Array:
-        """The value to regress on for data `x` and noise `z`, both `(d,)`."""
+        """Return the value that a network regresses on.
+
+        Args:
+            path: The path.
+            t: The time, a scalar.
+            x: Data `(d,)`.
+            z: Noise `(d,)`.
+
+        Returns:
+            The value `(d,)`.
+        """
         return self.a(path, t) * x + self.b(path, t) * z
 
 
@@ -34,13 +49,21 @@ TARGETS = {
 
 
 def unit_target(sigma_data: float = 1.0) -> Target:
-    """EDM's F (arXiv 2206.00364, eq. 7) on any path: what is left to predict once the best linear denoiser is known, with unit variance.
+    """Return EDM's target F on any path: what remains to predict once the best linear denoiser is known, with unit variance.
 
-    `F = (sigma x - alpha sigma_data^2 z) / (sigma_data n)` with `n^2 = alpha^2 sigma_data^2 + sigma^2`. For sigma_data = 1 on a
-    variance-preserving path it is -v.
-    It can be read as any other target wherever that one is finite, at both ends of a path too: its system is never singular.
+    It is `F = (sigma x - alpha sigma_data^2 z) / (sigma_data n)` with `n^2 = alpha^2 sigma_data^2 + sigma^2`. For sigma_data = 1 on a
+    variance-preserving path it is -v. Its conversion is never singular, so every target that is finite at an end of the path can be read
+    from it there.
+
+    Source: arXiv 2206.00364, eq. 7.
+
+    >>> import jax.numpy as jnp
+    >>> from jaxgen import paths
+    >>> t, one, zero = jnp.asarray(0.0), jnp.ones(1), jnp.zeros(1)
+    >>> paths.unit_target().at(paths.linear(), t, one, zero)  # at t = 0 it is the data
+    Array([1.], dtype=float32)
     """
-    checks.number("sigma_data", sigma_data, above=0)
+    checks.number("unit_target: sigma_data", sigma_data, above=0)
 
     def norm(path: Path, t: jax.Array) -> jax.Array:
         return sigma_data * jnp.sqrt((path.alpha(t) * sigma_data) ** 2 + path.sigma(t) ** 2)
@@ -52,16 +75,30 @@ def unit_target(sigma_data: float = 1.0) -> Target:
 
 
 def resolve(target: str | Target) -> Target:
-    """The target of that name, or the one given; raises ValueError for an unknown name."""
+    """Return the target of that name, or the target given; raise ValueError for an unknown name."""
     if isinstance(target, Target):
         return target
     if target not in TARGETS:
-        raise ValueError(f"target={target!r}; accepted: {', '.join(TARGETS)}, or a Target.")
+        raise ValueError(f"prediction: target={target!r}; accepted: {', '.join(TARGETS)}, or a Target.")
     return TARGETS[target]
 
 
 def conversion(path: Path, known: Target, wanted: Target) -> Callable[[jax.Array], tuple[jax.Array, jax.Array]]:
-    """`t -> (p, q)` with `wanted = p known + q x_t`: the 2 x 2 system of `known` and `x_t` in (x, z), solved."""
+    """Return the coefficients that turn one target into another: `t -> (p, q)` with `wanted = p known + q x_t`.
+
+    They solve the 2 x 2 system of `known` and `x_t` in data and noise.
+
+    Args:
+        path: The path.
+        known: The target that is known.
+        wanted: The target that is wanted.
+
+    Returns:
+        `t -> (p, q)`; they may be infinite at an end.
+    """
+    if wanted is known:
+        # Without the division, which is 0 / 0 where the target and x_t are the same.
+        return lambda t: (jnp.ones_like(t), jnp.zeros_like(t))
 
     def at(t: jax.Array) -> tuple[jax.Array, jax.Array]:
         alpha, sigma = path.alpha(t), path.sigma(t)
@@ -74,10 +111,10 @@ def conversion(path: Path, known: Target, wanted: Target) -> Callable[[jax.Array
 
 
 def singular_ends(at: Callable[[jax.Array], tuple[jax.Array, jax.Array]]) -> tuple[float, float]:
-    """How far from t = 0 and t = 1 a conversion is to be read, as powers of the machine epsilon; 0 where it does not break down.
+    """Return how far from t = 0 and t = 1 a conversion is read, as powers of the machine epsilon; 0 if it is finite at that end.
 
-    A pole of order k loses `eps / distance^k` to rounding and `distance` to the limit: the best distance is `eps^(1 / (k + 1))`. A
-    conversion that is being traced (a learned schedule) is taken not to break down.
+    A pole of order k loses `eps / distance^k` to rounding and `distance` to the limit, so the best distance is `eps^(1 / (k + 1))`. A
+    conversion of a learned schedule, which is being traced, counts as finite.
     """
 
     def size(t: float) -> float:

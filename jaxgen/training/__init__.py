@@ -1,15 +1,17 @@
 """Training: one loop for every family, a pure step for people who write their own, checkpoints of arrays."""
 
 from jaxgen.training.checkpoint import load_arrays, save_arrays
-from jaxgen.training.entry import Entry
+from jaxgen.training.entry import Card, Entry, Style
 from jaxgen.training.fit import Fitted, TrainingDiverged, fit
 from jaxgen.training.optimizers import adam, in_turn, players
 from jaxgen.training.step import State, batch_at, init_state, make_step
 
 __all__ = [
+    "Card",
     "Entry",
     "Fitted",
     "State",
+    "Style",
     "TrainingDiverged",
     "adam",
     "batch_at",

@@ -1,4 +1,4 @@
-"""`fit`: K steps per scan, donated state, data on the devices, the batch split over them; the host sees a chunk's metrics only."""
+"""`fit`: the training loop of every family. A state advances chunk by chunk, and the host sees the metrics of whole chunks."""
 
 import math
 import time
@@ -8,39 +8,52 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
+from jaxgen import checks
 from jaxgen.compiled import once
-from jaxgen.objective import Batch, Clock
-from jaxgen.training.chunk import Chunk, make_chunk
+from jaxgen.training.checked import Rows, checked_batches
+from jaxgen.training.chunk import Chunk, Plan, make_chunk
 from jaxgen.training.entry import Entry
+from jaxgen.training.history import EarlyStopping, History, history_of
 from jaxgen.training.interrupt import deferred_interrupt
-from jaxgen.training.progress import Progress, progress_bar
-from jaxgen.training.step import State, check_ema, go_on_from, init_state, start_from
+from jaxgen.training.progress import progress_bar
+from jaxgen.training.step import State, init_state, resumed, start_from
+from jaxgen.training.validation import validation_loss
+from jaxgen.types import Aux, Key, Params, PyTree
 
 
 class Fitted(NamedTuple):
-    """The result of `fit`.
+    """Hold the result of `fit`.
 
-    params:  what `jaxgen.sample` and `log_prob` take: the moving average of the trained params (the best by validation with `patience`).
-    aux:     trained auxiliaries, not needed for sampling.
-    history: arrays by name: one value per step of "loss" and the objective's metrics; "valid_step" and "valid_loss"; and the numbers
-             "compile_seconds", "train_seconds", "num_steps".
-    status:  "finished", "early stop" or "interrupted".
-    state:   where an interrupted fit stood, optimiser included: what `fit(start=fitted)` goes on from. None otherwise.
+    Attributes:
+        params: What `jaxgen.sample` and `jaxgen.log_prob` take: the moving average of the trained params. With `patience` it is the moving
+            average that had the best validation loss.
+        aux: The trained auxiliaries, which sampling does not need.
+        history: Arrays by name: one value per step of "loss", of "gradient_norm" and of the objective's metrics, and the validation losses
+            "valid_loss" at the steps "valid_step". It also holds the numbers "compile_seconds", "train_seconds" and "num_steps".
+        status: "finished", "early stop", "interrupted" or, in the error `TrainingDiverged`, "diverged".
+        state: The state of an interrupted fit, its optimiser included, from which `fit(start=fitted)` goes on; None for any other.
     """
 
-    params: Any
-    aux: Any
-    history: dict[str, Any]
+    params: Params
+    aux: Aux
+    history: dict[str, PyTree]
     status: str = "finished"
     state: State | None = None
 
 
 class TrainingDiverged(FloatingPointError):
-    """A loss or gradient that is not finite. `step`, `metrics` (the last finite ones) and `fitted`, the last good parameters, are kept."""
+    """Report a loss or gradient that is not finite.
 
-    def __init__(self, step: int, metrics: dict[str, float], fitted: Fitted):
-        shown = ", ".join(f"{k}={v:.4g}" for k, v in metrics.items()) or "none"
+    Args:
+        step: The number of good steps before it.
+        metrics: The metrics of the last good step, by name.
+        fitted: The params and history of the good steps.
+    """
+
+    def __init__(self, step: int, metrics: dict[str, float], fitted: Fitted) -> None:
+        shown = ", ".join(f"{name}={value:.4g}" for name, value in metrics.items()) or "none"
         super().__init__(
             f"loss or gradient is not finite at step {step}; last finite metrics: {shown}. The parameters before that step are in "
             "the error's `fitted`. A smaller learning rate or standardised data usually mends it."
@@ -48,36 +61,83 @@ class TrainingDiverged(FloatingPointError):
         self.step, self.metrics, self.fitted = step, metrics, fitted
 
 
+class Run(NamedTuple):
+    """Say where a fit stands; `_advance` takes it one chunk further, and resuming a fit loads it.
+
+    Attributes:
+        state: The training state on the devices.
+        history: What has been measured so far.
+        best: The params with the best validation loss so far on the host, or None while no validation loss has counted.
+        status: "running", or how the fit has ended.
+    """
+
+    state: State
+    history: History = History()
+    best: Params | None = None
+    status: str = "running"
+
+    def done(self) -> int:
+        """Return the number of steps done."""
+        return int(self.state.step)
+
+
+class _Loop(NamedTuple):
+    """What `_advance` needs and does not change."""
+
+    chunk: Chunk
+    num_steps: int
+    valid_loss: Callable[[Params, Aux], jax.Array] | None
+    eval_every: int
+    stopping: EarlyStopping
+
+
 def fit(
-    key: jax.Array,
+    key: Key,
     entry: Entry,
-    data: Any,
+    data: ArrayLike | None,
     num_steps: int,
     *,
-    cond: Any = None,
-    valid: Any = None,
-    valid_cond: Any = None,
+    cond: ArrayLike | None = None,
+    valid: ArrayLike | None = None,
+    valid_cond: ArrayLike | None = None,
     batch_size: int = 256,
     ema: float = 0.999,
     eval_every: int | None = None,
     patience: int | None = None,
     steps_per_chunk: int = 100,
     devices: Sequence[Any] | None = None,
-    start: "tuple[Any, Any] | Fitted | None" = None,
+    start: tuple[Params, Aux] | Fitted | None = None,
     progress: bool | None = None,
 ) -> Fitted:
-    """Train `entry` on the events `data` `(n, *event)` for `num_steps` steps.
+    """Train the params of an entry's model on data, by the entry's objective and optimiser.
 
-    data: None for an objective that is `data_free`, such as `reverse_kl`; `batch_size` is then the number of draws a step.
-    cond: conditions `(n, *cond)`.  valid, valid_cond: held-out events; their loss is taken every `eval_every` steps (a tenth of the run).
-    patience: stop after that many evaluations without a better validation loss, and return the best params. Those that an objective of
-        several stages takes before its last one do not count.
-    ema: decay of the moving average that is returned.  devices: over which each batch is split (all present by default).
-    start: `(params, aux)` to begin from instead of a fresh initialisation; or an interrupted `Fitted`, which is gone on with: given the
-        same key, data and arguments, the result is that of a fit without the interruption.
-    progress: a progress bar on a terminal, plain lines elsewhere; None shows the bar on a terminal only.
+    An interrupt (Ctrl-C) ends the training after the steps in flight and returns what is done.
 
-    Raises ValueError for bad shapes or values, TrainingDiverged where the loss is no longer finite. An interrupt returns what is done.
+    Args:
+        key: A random key; the same key and arguments give the same result.
+        entry: A model with the objective and the optimiser that train it, from `jaxgen.zoo.build` or made by hand.
+        data: Events `(n, *event)`; None for an objective that is `data_free`, such as `reverse_kl`.
+        num_steps: The number of training steps.
+        cond: Conditions `(n, *cond)`, one for each event; None for a model without conditions.
+        valid: Held-out events `(m, *event)`, whose loss is taken every `eval_every` steps; None takes no validation loss.
+        valid_cond: The conditions `(m, *cond)` of `valid`.
+        batch_size: The number of events in a batch, drawn with replacement; for a `data_free` objective the number of draws.
+        ema: The decay of the moving average of the params that is returned, from 0 to below 1.
+        eval_every: The number of steps between validation losses; None is a tenth of the training.
+        patience: Stop after this many validation losses in a row without a better one, and return the best params. The losses that come
+            before the last stage of the objective do not count. None never stops.
+        steps_per_chunk: The most steps that run as one program before the host sees their metrics.
+        devices: The devices over which each batch is split; None takes all that are present.
+        start: `(params, aux)` to begin from instead of a fresh initialisation; or an interrupted `Fitted` to go on from, which, given the
+            same key, data and arguments, ends as if it had not been interrupted.
+        progress: True shows a progress bar on a terminal and lines elsewhere, None the bar on a terminal only, False nothing.
+
+    Returns:
+        The trained params and auxiliaries, the history of the training and how it ended.
+
+    Raises:
+        ValueError: An argument has a shape, dtype or value that the model or the training cannot take.
+        TrainingDiverged: The loss or a gradient is no longer finite.
 
     >>> import jax, jaxgen
     >>> entry = jaxgen.zoo.build("cfm", event_shape=(2,), width=8)
@@ -85,165 +145,76 @@ def fit(
     >>> fitted.status, fitted.history["loss"].shape
     ('finished', (4,))
     """
-    batch = _without_data(data, cond, valid, entry) if entry.objective.data_free else _checked("data", data, "cond", cond, entry)
-    held_out = None if valid is None else _checked("valid", valid, "valid_cond", valid_cond, entry)
-    _check_numbers(num_steps=num_steps, batch_size=batch_size, steps_per_chunk=steps_per_chunk, eval_every=eval_every, patience=patience)
-    check_ema(ema)
-    if patience is not None and held_out is None:
-        raise ValueError(f"patience={patience} needs valid=, held-out events whose loss decides when to stop.")
-    key_init, key_run, key_finish = jax.random.split(key, 3)
-    state = once(lambda k, b: init_state(k, entry, b, num_steps), key_init, jax.tree.map(lambda a: a[:batch_size], batch))
-    earlier = start if isinstance(start, Fitted) else None
-    if isinstance(start, Fitted):
-        state = go_on_from(state, start.state, num_steps)
-    elif start is not None:
-        state = start_from(state, entry, start, num_steps)
-    chunk = make_chunk(entry, state, batch, key_run, num_steps, batch_size, ema, steps_per_chunk, devices)
-    valid_loss = None if held_out is None else _validation(entry, held_out, num_steps)
-    with progress_bar(entry.name, num_steps, progress) as bar:
-        judge = None if patience is None else _Judge(patience, math.ceil(entry.objective.unjudged * num_steps), earlier)
-        fitted = _loop(chunk, valid_loss, num_steps, eval_every or max(1, num_steps // 10), judge, bar, earlier)
+    checks.key("fit: key", key)
+    optional = {"eval_every": eval_every, "patience": patience}
+    checks.counts("fit", num_steps=num_steps, batch_size=batch_size, steps_per_chunk=steps_per_chunk)
+    checks.counts("fit", **{name: value for name, value in optional.items() if value is not None})
+    checks.number("fit: ema", ema, least=0, below=1)
+    if patience is not None and valid is None:
+        raise ValueError(f"fit: patience={patience}; accepted: None, or a number together with valid=, whose loss decides when to stop.")
+    batch, held_out = checked_batches(entry, Rows("data", data, "cond", cond), Rows("valid", valid, "valid_cond", valid_cond))
+    key_init, key_run, _ = jax.random.split(key, 3)
+    fresh = once(lambda k, b: init_state(k, entry, b, num_steps), key_init, jax.tree.map(lambda a: a[:batch_size], batch))
+    stopping = EarlyStopping(patience, math.ceil(entry.objective.schedule.judge_from * num_steps))
+    run = _begin(fresh, entry, start, num_steps, stopping)
+    chunk = make_chunk(entry, run.state, batch, key_run, Plan(num_steps, batch_size, ema, steps_per_chunk), devices)
+    valid_loss = None if held_out is None else validation_loss(entry, held_out, num_steps)
+    loop = _Loop(chunk, num_steps, valid_loss, eval_every or max(1, num_steps // 10), stopping)
+    seconds_before = start.history.get("train_seconds", 0.0) if isinstance(start, Fitted) else 0.0
+    began = time.perf_counter()
+    run = run._replace(state=chunk.state)
+    with progress_bar(num_steps, progress) as bar, deferred_interrupt() as interrupt:
+        while run.status == "running":
+            run = _advance(loop, run)
+            bar.update(run.done(), run.history.last())
+            if interrupt.requested and run.status == "running":
+                run = run._replace(status="interrupted")
+    fitted = _result(run, chunk.compile_seconds, seconds_before + time.perf_counter() - began)
+    if run.status == "diverged":
+        raise TrainingDiverged(run.done(), run.history.last(), fitted)
     if entry.objective.finish is not None:
         fitted = fitted._replace(params=entry.objective.finish(fitted.params, fitted.aux, batch))
     return fitted
 
 
-def _loop(
-    chunk: Chunk,
-    valid_loss: Callable[..., Any] | None,
-    num_steps: int,
-    eval_every: int,
-    judge: "_Judge | None",
-    bar: Progress,
-    earlier: Fitted | None,
-) -> Fitted:
-    seen, valids = ([], []) if earlier is None else _remembered(earlier)
-    state, done, status = chunk.state, int(chunk.state.step), "finished"
-    next_eval = eval_every * (done // eval_every + 1)
-    start = time.perf_counter() - (0.0 if earlier is None else earlier.history.get("train_seconds", 0.0))
-    with deferred_interrupt() as interrupt:
-        while done < num_steps and status == "finished":
-            state, metrics = chunk.run(state, done)
-            ok = metrics.pop("ok")[: num_steps - done]
-            good = len(ok) if ok.all() else int(np.argmin(ok))
-            seen.append({name: values[:good] for name, values in metrics.items()})
-            done += good
-            if good < len(ok):
-                last = {name: float(v[-1]) for name, v in _history(seen).items() if len(v)}
-                raise TrainingDiverged(done, last, _fitted(state, seen, valids, chunk, start, "diverged"))
-            bar.update(done, {name: float(v[-1]) for name, v in seen[-1].items()})
-            if valid_loss is not None and (done >= next_eval or done == num_steps):
-                next_eval += eval_every
-                valids.append((done, float(valid_loss(state.ema, state.aux))))
-                if judge is not None and judge.gives_up(valids, state.ema):
-                    status = "early stop"
-            if interrupt.requested and done < num_steps:
-                status = "interrupted"
-    fitted = _fitted(state, seen, valids, chunk, start, status)
-    if status == "interrupted":
-        # A copy: these buffers are spread over the mesh.
-        fitted = fitted._replace(state=jax.tree.map(jnp.asarray, jax.device_get(state)))
-    best = None if judge is None else judge.best
-    return fitted if best is None else fitted._replace(params=jax.tree.map(jnp.asarray, best))
+def _begin(fresh: State, entry: Entry, start: tuple[Params, Aux] | Fitted | None, num_steps: int, stopping: EarlyStopping) -> Run:
+    """Return a run before its first step, or the one in which an interrupted fit stood."""
+    if start is None:
+        return Run(fresh)
+    if not isinstance(start, Fitted):
+        return Run(start_from(fresh, entry, start, num_steps))
+    history = history_of(start.history)
+    best = jax.device_get(start.params) if stopping.has_best(history) else None
+    return Run(resumed(fresh, start.state, num_steps), history, best)
 
 
-class _Judge:
-    """The best params by held-out loss from step `first` on, and when to give up."""
-
-    def __init__(self, patience: int, first: int, earlier: Fitted | None) -> None:
-        self.patience, self.first = patience, first
-        self.best = earlier.params if earlier is not None and self._losses(_remembered(earlier)[1]) else None
-
-    def _losses(self, valids: list[tuple[int, float]]) -> list[float]:
-        # A loss that is not a number is no better than any other.
-        return [loss if math.isfinite(loss) else math.inf for step, loss in valids if step >= self.first]
-
-    def gives_up(self, valids: list[tuple[int, float]], params: Any) -> bool:
-        """After an evaluation, the last of `valids`, of these params."""
-        losses = self._losses(valids)
-        if losses and losses[-1] < min(losses[:-1], default=math.inf):
-            self.best = jax.device_get(params)
-        return len(losses) - 1 - int(np.argmin(losses or [0.0])) >= self.patience
-
-
-def _fitted(
-    state: State, seen: list[dict[str, np.ndarray]], valids: list[tuple[int, float]], chunk: Chunk, start: float, status: str
-) -> Fitted:
-    # Copies on the default device: training's own buffers are spread over the mesh.
-    params, aux = jax.tree.map(jnp.asarray, jax.device_get((state.ema, state.aux)))
-    history: dict[str, Any] = _history(seen)
-    history["valid_step"] = np.array([s for s, _ in valids], np.int32)
-    history["valid_loss"] = np.array([v for _, v in valids], np.float32)
-    history["compile_seconds"], history["train_seconds"] = chunk.compile_seconds, time.perf_counter() - start
-    history["num_steps"] = int(state.step)
-    return Fitted(params, aux, history, status)
+def _advance(loop: _Loop, run: Run) -> Run:
+    """Train one chunk and take the validation loss if it is due."""
+    before = run.done()
+    state, metrics = loop.chunk.run(run.state, before)
+    ok = metrics["ok"][: loop.num_steps - before]
+    num_good = len(ok) if ok.all() else int(np.argmin(ok))
+    history = run.history.with_chunk({name: values[:num_good] for name, values in metrics.items() if name != "ok"})
+    run, done = run._replace(state=state, history=history), before + num_good
+    if num_good < len(ok):
+        return run._replace(status="diverged")
+    if loop.valid_loss is not None and (done // loop.eval_every > before // loop.eval_every or done == loop.num_steps):
+        run = run._replace(history=history.with_validation(done, float(loop.valid_loss(state.ema, state.aux))))
+        if loop.stopping.is_best(run.history):
+            run = run._replace(best=jax.device_get(state.ema))
+        if loop.stopping.stops(run.history):
+            return run._replace(status="early stop")
+    return run._replace(status="finished") if done == loop.num_steps else run
 
 
-def _remembered(earlier: Fitted) -> tuple[list[dict[str, np.ndarray]], list[tuple[int, float]]]:
-    """The history of an interrupted fit in the form in which the loop keeps it."""
-    steps = {k: v for k, v in earlier.history.items() if isinstance(v, np.ndarray) and not k.startswith("valid_")}
-    valids = zip(earlier.history["valid_step"], earlier.history["valid_loss"], strict=True)
-    return [steps] if steps else [], [(int(s), float(v)) for s, v in valids]
+def _result(run: Run, compile_seconds: float, train_seconds: float) -> Fitted:
+    best = run.best if run.best is not None and run.status != "diverged" else run.state.ema
+    params, aux = _copied((best, run.state.aux))
+    numbers = {"compile_seconds": compile_seconds, "train_seconds": train_seconds, "num_steps": run.done()}
+    state = _copied(run.state) if run.status == "interrupted" else None
+    return Fitted(params, aux, {**run.history.arrays(), **numbers}, run.status, state)
 
 
-def _history(seen: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    return {name: np.concatenate([s[name] for s in seen]) for name in (seen[0] if seen else {})}
-
-
-def _validation(entry: Entry, data: Batch, num_steps: int) -> Callable[..., jax.Array]:
-    """The objective's loss on held-out data, always with the same key, in slices of at most 1,000 events."""
-    size = min(1_000, data.x.shape[0])
-    num = data.x.shape[0] // size
-    slices = jax.tree.map(lambda a: a[: num * size].reshape(num, size, *a.shape[1:]), data)
-    keys = jax.random.split(jax.random.key(0), num)
-
-    @jax.jit
-    def loss(params: Any, aux: Any) -> jax.Array:
-        clock = Clock(jnp.asarray(num_steps, jnp.int32), jnp.asarray(num_steps, jnp.int32), params)
-        return jnp.mean(jax.lax.map(lambda args: entry.objective.loss(params, aux, args[0], args[1], clock)[0], (keys, slices)))
-
-    return loss
-
-
-def _without_data(data: Any, cond: Any, valid: Any, entry: Entry) -> Batch:
-    """Rows without coordinates: they are drawn, split over devices and counted as data is."""
-    for name, value in (("data", data), ("valid", valid)):
-        if value is not None:
-            raise ValueError(f"{name} is given, but this entry's objective learns without data; accepted: {name}=None.")
-    num = 1 if cond is None else len(jnp.atleast_1d(jnp.asarray(cond)))
-    return Batch(jnp.zeros((num, 0)), _checked_conditions("cond", cond, num, entry))
-
-
-def _checked(name: str, x: Any, cond_name: str, cond: Any, entry: Entry) -> Batch:
-    if x is None:
-        raise ValueError(f"{name}=None, but this entry's objective learns from events; only one without data, as reverse_kl, accepts None.")
-    x = jnp.asarray(x)
-    event = tuple(entry.config.get("event_shape", x.shape[1:]))
-    if x.ndim < 2 or x.shape[0] == 0 or x.shape[1:] != event:
-        raise ValueError(f"{name} has shape {x.shape}; expected (n, {', '.join(map(str, event))}) with n >= 1.")
-    if not jnp.issubdtype(x.dtype, jnp.floating):
-        raise ValueError(f"{name} has dtype {x.dtype}; expected floating point, for example {name}.astype('float32').")
-    finite = np.isfinite(np.asarray(x)).reshape(x.shape[0], -1).all(1)
-    if not finite.all():
-        raise ValueError(f"{name} has a value that is not finite in row {int(np.argmin(finite))}; remove or fill such rows.")
-    return Batch(x, _checked_conditions(cond_name, cond, x.shape[0], entry))
-
-
-def _checked_conditions(name: str, cond: Any, num: int, entry: Entry) -> jax.Array | None:
-    wanted = entry.config.get("cond_shape")
-    if (cond is None) != (wanted is None):
-        raise ValueError(f"{name}={'None' if cond is None else 'given'}, but the entry was built with cond_shape={wanted}.")
-    if cond is None:
-        return None
-    cond = jnp.asarray(cond)
-    if cond.shape != (num, *tuple(wanted or ())):
-        raise ValueError(f"{name} has shape {cond.shape}; expected {(num, *tuple(wanted or ()))}.")
-    if not np.isfinite(np.asarray(cond)).all():
-        raise ValueError(f"{name} has a value that is not finite.")
-    return cond
-
-
-def _check_numbers(**numbers: int | None) -> None:
-    for name, value in numbers.items():
-        if value is not None and (not isinstance(value, int) or value < 1):
-            raise ValueError(f"{name}={value!r}; accepted: an integer of at least 1.")
+def _copied(tree: PyTree) -> PyTree:
+    """Return copies on the default device: training's own buffers are spread over the mesh."""
+    return jax.tree.map(jnp.asarray, jax.device_get(tree))

@@ -4,25 +4,28 @@ import contextlib
 import signal
 import threading
 from collections.abc import Iterator
-from typing import Any
+from types import FrameType
 
 
 class Interrupt:
-    """`requested` turns true at the first interrupt; a second one is raised as KeyboardInterrupt at once."""
+    """Say by `requested` whether an interrupt has come; a second one raises KeyboardInterrupt at once."""
 
     requested = False
 
 
 @contextlib.contextmanager
 def deferred_interrupt() -> Iterator[Interrupt]:
-    """Hold back the first SIGINT: buffers donated to a running step cannot be read, so the loop asks between steps. Main thread only."""
+    """Hold back the first SIGINT and give an `Interrupt` that a loop asks between its steps; other threads than the main one get none.
+
+    The arrays that are donated to a running step cannot be read, so an exception raised within a step would lose them.
+    """
     interrupt = Interrupt()
     if threading.current_thread() is not threading.main_thread():
         yield interrupt
         return
     previous = signal.getsignal(signal.SIGINT)
 
-    def handle(number: int, frame: Any) -> None:
+    def handle(number: int, frame: FrameType | None) -> None:
         if interrupt.requested:
             raise KeyboardInterrupt
         interrupt.requested = True

@@ -1,44 +1,63 @@
 """Optimisers as functions of the number of steps, from optax."""
 
-import math
 from collections.abc import Callable, Hashable
-from numbers import Real
-from typing import Any
+from typing import Protocol
 
 import jax
+import jax.numpy as jnp
 import optax
+from jax.typing import ArrayLike
 
 from jaxgen import checks
+from jaxgen.types import Aux, Params, PyTree
 
-Optimizer = Callable[[int], optax.GradientTransformation]
+Trained = tuple[Params, Aux]
+
+
+class Optimizer(Protocol):
+    """Build the optax transformation of `(params, aux)` for a training of so many steps, as schedules need their number."""
+
+    def __call__(self, num_steps: int, /) -> optax.GradientTransformation: ...
 
 
 def adam(
-    learning_rate: float = 1e-3,
-    *,
-    b1: float = 0.9,
-    b2: float = 0.999,
-    clip: float | None = 1.0,
-    warmup: float = 0.02,
-    floor: float = 0.0,
-    cycles: int = 1,
+    learning_rate: float = 1e-3, *, b1: float = 0.9, b2: float = 0.999, clip: float | None = 1.0, warmup: float = 0.02, cycles: int = 1
 ) -> Optimizer:
-    """Adam with cosine decay from `learning_rate` to `floor` times it, after a linear warm-up over a share `warmup` of the steps.
+    """Build Adam with clipped gradients, a linear warm-up and a cosine decay to zero.
 
-    Gradients are clipped to global norm `clip`. cycles: how often that schedule runs, each time over an equal share of the steps, for
-    objectives that train in rounds. Raises ValueError for a learning rate that is not positive.
+    Args:
+        learning_rate: The learning rate at the end of the warm-up.
+        b1: The decay of the mean of the gradients.
+        b2: The decay of the mean of the squared gradients.
+        clip: The largest global norm of a gradient; a longer gradient is shortened to it. None does not clip.
+        warmup: The fraction of the steps of a cycle over which the learning rate rises.
+        cycles: How often the schedule runs, each time over an equal share of the steps, for objectives that train in rounds.
+
+    Returns:
+        The optimiser, a function of the number of steps.
+
+    Raises:
+        ValueError: `learning_rate` or `clip` is not positive, `warmup` no fraction or `cycles` no count.
+
+    Source: arXiv 1412.6980, algorithm 1; arXiv 1608.03983, equation 5.
+
+    >>> import jax.numpy as jnp
+    >>> transformation = adam(0.1, warmup=0.5)(4)
+    >>> state = transformation.init(jnp.zeros(1))
+    >>> float(transformation.update(jnp.ones(1), state)[0][0])  # the warm-up begins at zero
+    0.0
     """
-    checks.count("cycles", cycles)
-    if not (isinstance(learning_rate, Real) and 0 < learning_rate < math.inf):
-        raise ValueError(f"learning_rate={learning_rate!r}; accepted: a positive, finite number.")
+    checks.number("adam: learning_rate", learning_rate, above=0)
+    checks.number("adam: warmup", warmup, least=0, most=1)
+    checks.count("adam: cycles", cycles)
+    if clip is not None:
+        checks.number("adam: clip", clip, above=0)
 
     def build(num_steps: int) -> optax.GradientTransformation:
         length = max(1, -(-num_steps // cycles))
         warm = min(max(1, round(warmup * length)), max(1, length - 1))
-        once = optax.warmup_cosine_decay_schedule(
-            0.0 if length > 1 else learning_rate, learning_rate, warm, max(length, warm + 1), floor * learning_rate
-        )
-        schedule = once if cycles == 1 else lambda count: once(count % length)
+        cycle = optax.warmup_cosine_decay_schedule(0.0 if length > 1 else learning_rate, learning_rate, warm, max(length, warm + 1))
+        schedule = cycle if cycles == 1 else lambda count: cycle(count % length)
         clipping = optax.identity() if clip is None else optax.clip_by_global_norm(clip)
         return optax.chain(clipping, optax.adam(schedule, b1, b2))
 
@@ -46,29 +65,56 @@ def adam(
 
 
 def players(generator: Optimizer, critic: Optimizer) -> Optimizer:
-    """One optimiser for each player of a game, with its own clipping: `generator` for params, `critic` for aux."""
+    """Give each player of a game its own optimiser, and so its own clipping.
 
-    def labels(trained: tuple[Any, Any]) -> tuple[Any, Any]:
+    Args:
+        generator: The optimiser of the params.
+        critic: The optimiser of the auxiliaries.
+
+    Returns:
+        An optimiser of the tuple `(params, aux)`.
+
+    >>> import jax.numpy as jnp
+    >>> state = players(adam(1e-3), adam(1e-4))(100).init((jnp.zeros(2), jnp.zeros(3)))
+    >>> sorted(state.inner_states)
+    ['critic', 'generator']
+    """
+
+    def labels(trained: Trained) -> tuple[PyTree, PyTree]:
         params, aux = trained
         return jax.tree.map(lambda _: "generator", params), jax.tree.map(lambda _: "critic", aux)
 
     return lambda num_steps: optax.partition({"generator": generator(num_steps), "critic": critic(num_steps)}, labels)
 
 
-def in_turn(first: Optimizer, second: Optimizer, labels: Callable[[tuple[Any, Any]], Any]) -> Optimizer:
-    """`first` over the first half of the steps and `second` over the rest, each on what `labels` of `(params, aux)` marks "first" or "second".
+def in_turn(first: Optimizer, second: Optimizer, labels: Callable[[Trained], PyTree]) -> Optimizer:
+    """Train with one optimiser over the first half of the steps and with another over the rest, for objectives of two stages.
 
-    Whose turn it is not stands still to the last bit: no momentum moves it and no moment fades. For objectives of two stages.
+    What is not trained stays equal to the last bit: no momentum moves it and none of its moments fades.
+
+    Args:
+        first: The optimiser of the first half.
+        second: The optimiser of the second half.
+        labels: `labels((params, aux))` marks each leaf "first" or "second" by the optimiser that trains it.
+
+    Returns:
+        An optimiser of the tuple `(params, aux)`.
+
+    >>> import jax.numpy as jnp
+    >>> descent = lambda num_steps: optax.sgd(0.5)
+    >>> optimizer, trained = in_turn(descent, descent, lambda trained: ("first", "second"))(10), (jnp.ones(()), jnp.ones(()))
+    >>> [float(move) for move in optimizer.update(trained, optimizer.init(trained), trained)[0]]
+    [-0.5, 0.0]
     """
 
     def build(num_steps: int) -> optax.GradientTransformation:
         half = -(-num_steps // 2)
 
-        def is_first(step: Any, **extra: Any) -> Any:
-            return step < half
+        def is_first(step: ArrayLike, **extra: object) -> jax.Array:
+            return jnp.less(step, half)
 
-        def is_second(step: Any, **extra: Any) -> Any:
-            return step >= half
+        def is_second(step: ArrayLike, **extra: object) -> jax.Array:
+            return jnp.greater_equal(step, half)
 
         turns: dict[Hashable, optax.GradientTransformation] = {
             "first": optax.conditionally_mask(first(half), is_first),

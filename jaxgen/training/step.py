@@ -1,66 +1,121 @@
 """One training step as a pure function of state, batch and key."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax.flatten_util import ravel_pytree
+from jax.typing import ArrayLike
 
+from jaxgen import checks
 from jaxgen.model import init
 from jaxgen.objective import Batch, Clock
 from jaxgen.training.entry import Entry
+from jaxgen.types import Aux, Key, Params, PyTree
 
-Step = Callable[["State", Batch, jax.Array], tuple["State", dict[str, jax.Array]]]
+Step = Callable[["State", Batch, Key], tuple["State", dict[str, jax.Array]]]
 
 
 class State(NamedTuple):
-    """Everything training carries: `step` int32 scalar, `params`, `aux`, the optimiser's state, and `ema`, the average of the params."""
+    """Hold everything that a training step reads and changes.
+
+    Attributes:
+        step: The number of steps done, an int32 scalar.
+        params: The model's params.
+        aux: The objective's auxiliaries.
+        opt_state: The optimiser's state.
+        ema: The exponential moving average of the params.
+    """
 
     step: jax.Array
-    params: Any
-    aux: Any
-    opt_state: Any
-    ema: Any
+    params: Params
+    aux: Aux
+    opt_state: optax.OptState
+    ema: Params
 
 
-def init_state(key: jax.Array, entry: Entry, batch: Batch, num_steps: int) -> State:
-    """The state before step 0; `batch` is an example for shapes and data-dependent initialisation."""
+def init_state(key: Key, entry: Entry, batch: Batch, num_steps: int) -> State:
+    """Return the state before the first step.
+
+    Args:
+        key: A random key.
+        entry: The entry to train.
+        batch: A first batch, for the shapes and for initialisation from data.
+        num_steps: The number of steps of the whole training, which the optimiser's schedule needs.
+    """
     key_params, key_aux = jax.random.split(key)
     first = None if batch.cond is None else batch.cond[0]
-    params, aux = entry.objective.init(key_aux, init(key_params, entry.model, first), batch)
-    opt_state = entry.optimizer(num_steps).init((params, aux))
+    pair = entry.objective.init(key_aux, init(key_params, entry.model, first), batch)
+    if not isinstance(pair, tuple) or len(pair) != 2:  # pyright: ignore[reportUnnecessaryIsInstance, reportUnnecessaryComparison]
+        raise ValueError(f"Objective: init=a function that returns a {type(pair).__name__}; accepted: one that returns (params, aux).")
+    params, aux = pair
+    optimizer = entry.optimizer(num_steps)
+    if not isinstance(optimizer, optax.GradientTransformation):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ValueError(f"Entry: optimizer=a function that returns {optimizer!r}; accepted: num_steps -> optax.GradientTransformation.")
+    opt_state = optimizer.init((params, aux))
     return State(jnp.zeros((), jnp.int32), params, aux, opt_state, jax.tree.map(jnp.copy, params))
 
 
-def start_from(state: State, entry: Entry, start: tuple[Any, Any], num_steps: int) -> State:
-    """`state` with `(params, aux)` from an earlier fit and a fresh optimiser. ValueError where their shapes differ from the entry's."""
-    shapes = jax.tree.map(jnp.shape, (state.params, state.aux))
-    if jax.tree.map(jnp.shape, tuple(start)) != shapes:
-        raise ValueError("start: these params and auxiliaries are not shaped as this entry's; it was built with other options.")
+def start_from(state: State, entry: Entry, start: tuple[Params, Aux], num_steps: int) -> State:
+    """Return a fresh state with the params and auxiliaries of an earlier fit, and a fresh optimiser.
+
+    Args:
+        state: A fresh state, for the shapes.
+        entry: The entry to train.
+        start: `(params, aux)` of an earlier fit, which are copied.
+        num_steps: The number of steps of the whole training.
+
+    Raises:
+        ValueError: The shapes of `start` differ from the entry's.
+    """
+    if not isinstance(start, tuple) or len(start) != 2:  # pyright: ignore[reportUnnecessaryIsInstance, reportUnnecessaryComparison]
+        raise ValueError(f"fit: start=<{type(start).__name__}>; accepted: (params, aux), or an interrupted Fitted.")
+    _check_shapes("(params, aux)", start, (state.params, state.aux))
     # A copy: training donates its state, and the caller's arrays must outlive it.
     params, aux = jax.tree.map(jnp.copy, tuple(start))
     return State(state.step, params, aux, entry.optimizer(num_steps).init((params, aux)), jax.tree.map(jnp.copy, params))
 
 
-def go_on_from(fresh: State, state: State | None, num_steps: int) -> State:
-    """The `state` of an interrupted fit, checked against a `fresh` one. ValueError where there is none, it is done or shaped otherwise."""
+def resumed(fresh: State, state: State | None, num_steps: int) -> State:
+    """Return a copy of the state of an interrupted fit, to go on from.
+
+    Args:
+        fresh: A fresh state of the same entry, for the shapes.
+        state: The state that `Fitted.state` holds.
+        num_steps: The number of steps of the whole training.
+
+    Raises:
+        ValueError: There is no state, its shapes differ from the entry's, or its steps are all done.
+    """
     if state is None:
-        raise ValueError("start: this fit was not interrupted, so it has no state to go on from; give start=(params, aux) instead.")
-    if jax.tree.map(jnp.shape, state) != jax.tree.map(jnp.shape, fresh):
-        raise ValueError("start: this state is not shaped as this entry's; it was built with other options.")
+        raise ValueError("fit: start=a fit without a state; accepted: a fit that was interrupted, or (params, aux) of any fit.")
+    _check_shapes("an interrupted fit", state, fresh)
     if int(state.step) >= num_steps:
-        raise ValueError(f"start: {int(state.step)} steps are done already; num_steps={num_steps} must be more.")
+        raise ValueError(f"fit: num_steps={num_steps}; accepted: more than the {int(state.step)} steps that are done already.")
     # A copy: training donates its state, and the caller's must outlive it.
     return jax.tree.map(jnp.copy, state)
 
 
 def make_step(entry: Entry, num_steps: int, *, ema: float = 0.999, axis_name: str | None = None, limit: int | None = None) -> Step:
-    """`step(state, batch, key) -> (state, metrics)`, pure and to be jitted by the caller; `fit` runs the same one.
+    """Build the training step, a pure function that the caller compiles; `fit` runs the same one.
 
-    A step whose loss or gradient is not finite leaves the state, its counter included, as it was; `metrics["ok"]` says so. With `axis_name`
-    the batch is one device's share and gradients cross that axis in one ravelled all-reduce. From step `limit` on the state stays as it is.
+    A step whose loss or gradient is not finite leaves the whole state as it was, its counter included, and `metrics["ok"]` is then False.
+
+    Args:
+        entry: The entry to train.
+        num_steps: The number of steps of the whole training, which the optimiser's schedule and the loss's clock need.
+        ema: The decay of the moving average of the params, from 0 to below 1.
+        axis_name: The name of a mapped axis over whose devices the batch is split; the gradients cross it in one all-reduce. None is for one
+            device.
+        limit: The step from which on the state stays as it is; None for no limit.
+
+    Returns:
+        `step(state, batch, key) -> (state, metrics)`; the metrics are the objective's, "loss", "gradient_norm" and "ok".
+
+    Raises:
+        ValueError: `ema` is not a decay.
 
     >>> import jax, jaxgen
     >>> entry = jaxgen.zoo.build("realnvp", event_shape=(2,), width=8, num_layers=2)
@@ -70,7 +125,8 @@ def make_step(entry: Entry, num_steps: int, *, ema: float = 0.999, axis_name: st
     >>> int(state.step), bool(metrics["ok"])
     (1, True)
     """
-    check_ema(ema)
+    # With any other number the average of the params is none, and NaN would enter it unseen.
+    checks.number("make_step: ema", ema, least=0, below=1)
     objective, optimizer = entry.objective, entry.optimizer(num_steps)
 
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
@@ -78,8 +134,11 @@ def make_step(entry: Entry, num_steps: int, *, ema: float = 0.999, axis_name: st
             key = jax.random.fold_in(key, jax.lax.axis_index(axis_name))
         clock = Clock(state.step, jnp.asarray(num_steps, jnp.int32), state.ema)
 
-        def scalar(trained: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
-            value, metrics = objective.loss(*trained, key, batch, clock)
+        def scalar(trained: tuple[Params, Aux]) -> tuple[jax.Array, dict[str, jax.Array]]:
+            pair = objective.loss(trained[0], trained[1], key, batch, clock)
+            if not isinstance(pair, tuple) or len(pair) != 2 or jnp.shape(pair[0]) != ():  # pyright: ignore[reportUnnecessaryIsInstance, reportUnnecessaryComparison]
+                raise ValueError("Objective: loss=a function that returns something else; accepted: one that returns (scalar, metrics).")
+            value, metrics = pair
             return value, {"loss": value, **metrics}
 
         trained = (state.params, state.aux)
@@ -89,10 +148,10 @@ def make_step(entry: Entry, num_steps: int, *, ema: float = 0.999, axis_name: st
         norm = optax.global_norm(grads)
         ok = jnp.isfinite(metrics["loss"]) & jnp.isfinite(norm)
 
-        def move(state: State, grads: Any) -> State:
+        def move(state: State, grads: tuple[Params, Aux]) -> State:
             trained = (state.params, state.aux)
             updates, opt_state = optimizer.update(grads, state.opt_state, trained)
-            params, aux = cast(tuple[Any, Any], optax.apply_updates(trained, updates))
+            params, aux = cast(tuple[Params, Aux], optax.apply_updates(trained, updates))
             if objective.update is not None:
                 aux = objective.update(params, aux, key, batch, clock)
             # Early averages forget their start faster, so that a short fit is not an average with its initialisation.
@@ -102,30 +161,49 @@ def make_step(entry: Entry, num_steps: int, *, ema: float = 0.999, axis_name: st
 
         # A branch, not a select of every number: that would keep the state before the step beside the one after it.
         moves = ok if limit is None else ok & (state.step < limit)
-        kept = jax.lax.cond(moves, move, lambda state, _: state, state, grads)
-        return kept, {**metrics, "gradient_norm": norm, "ok": ok}
+        state = jax.lax.cond(moves, move, lambda state, _: state, state, grads)
+        return state, {**metrics, "gradient_norm": norm, "ok": ok}
 
     return step
 
 
-def check_ema(ema: float) -> None:
-    """ValueError unless `ema` is a decay: with any other number the average of the params is none, and NaN would enter it unseen."""
-    if not 0 <= ema < 1:
-        raise ValueError(f"ema={ema!r}; accepted: a number from 0 to below 1.")
+def batch_at(key: Key, step: ArrayLike, data: Batch, batch_size: int) -> tuple[Batch, Key]:
+    """Return the batch that `fit` draws for a step, and the key of that step.
 
+    Args:
+        key: The key that all steps' batches are drawn from.
+        step: The number of steps before this one.
+        data: All the events and conditions.
+        batch_size: The number of events to draw, uniformly and with replacement.
 
-def batch_at(key: jax.Array, step: Any, data: Batch, batch_size: int) -> tuple[Batch, jax.Array]:
-    """The batch that `fit` draws for `step` (uniformly with replacement) and the key of that step, both by `fold_in(key, step)`."""
+    Returns:
+        The batch and the key, both by `fold_in(key, step)`.
+    """
     rows, key_step = rows_at(key, step, data.x.shape[0], batch_size)
     return jax.tree.map(lambda a: a[rows], data), key_step
 
 
-def rows_at(key: jax.Array, step: Any, num: int, batch_size: int) -> tuple[jax.Array, jax.Array]:
-    """Which of `num` events `batch_at` takes, `(batch_size,)`, and the key of that step."""
+def rows_at(key: Key, step: ArrayLike, num: int, batch_size: int) -> tuple[jax.Array, Key]:
+    """Return which events `batch_at` takes at a step.
+
+    Args:
+        key: The random key of the training.
+        step: The number of the step.
+        num: The number of events.
+        batch_size: The number of rows of a batch.
+
+    Returns:
+        The rows `(batch_size,)`, drawn with replacement, and the key of that step.
+    """
     key_rows, key_step = jax.random.split(jax.random.fold_in(key, step))
     return jax.random.randint(key_rows, (batch_size,), 0, num), key_step
 
 
-def _mean_over(axis_name: str, tree: Any) -> Any:
+def _check_shapes(what: str, given: PyTree, wanted: PyTree) -> None:
+    if jax.tree.map(jnp.shape, given) != jax.tree.map(jnp.shape, wanted):
+        raise ValueError(f"fit: start={what} of other shapes; accepted: those of this entry, built with the same options.")
+
+
+def _mean_over(axis_name: str, tree: PyTree) -> PyTree:
     flat, unravel = ravel_pytree(tree)
     return unravel(jax.lax.pmean(flat, axis_name))

@@ -1,9 +1,9 @@
 """Transforms: how noise becomes data. Each factory returns a `Transform`; each sees one event."""
 
-from jaxgen.bases import from_distrax, to_distrax
-from jaxgen.transform import chain, invert, on
+from jaxgen.combinators import chain, invert, on
+from jaxgen.interop import from_distrax, to_distrax
 from jaxgen.transforms.actnorm import actnorm
-from jaxgen.transforms.affine import affine, diagonal_affine, flip, on_condition, triangular_affine
+from jaxgen.transforms.affine import affine, diagonal_affine, flip, triangular_affine
 from jaxgen.transforms.alternating import alternating
 from jaxgen.transforms.autoregressive import autoregressive, autoregressive_rows, inverse_autoregressive
 from jaxgen.transforms.block_autoregressive import block_autoregressive
@@ -18,6 +18,7 @@ from jaxgen.transforms.image_layers import channel_coupling, on_channels, pixelw
 from jaxgen.transforms.ladder_decoder import Rung, ladder_decoder
 from jaxgen.transforms.linear import low_rank, lu, orthogonal, planar, radial, sylvester
 from jaxgen.transforms.ode_flow import ode_flow, probability_flow
+from jaxgen.transforms.on_condition import on_condition
 from jaxgen.transforms.patches import num_patches, patches
 from jaxgen.transforms.quantised_decoder import quantised_decoder
 from jaxgen.transforms.repeat import repeat

@@ -7,11 +7,14 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen import checks
+from jaxgen.combinators import chain
+from jaxgen.lifting import lifted
 from jaxgen.nets import Net
-from jaxgen.transform import Batched, Preimage, Transform, chain, over_batch
+from jaxgen.transform import Hooks, Maps, Preimage, Transform
 from jaxgen.transforms.coupling import couple
 from jaxgen.transforms.repeat import repeat
 from jaxgen.transforms.scalars.scalar import Scalar
+from jaxgen.types import Cond, Event, Key, Noise, Params
 
 
 def alternating(
@@ -22,55 +25,76 @@ def alternating(
     remat: bool = False,
     unroll: int = 1,
 ) -> Transform:
-    """`num` couplings on events `(d,)`, d >= 2: the first, third ... map the last `d - d // 2` coordinates, the others the first `d // 2`.
+    """Build couplings that take turns: odd layers map the last `d - d // 2` coordinates, even layers the first `d // 2`.
 
-    The halves are split once and joined once, where `repeat(chain(coupling(...), flip()), num)` joins and reverses the event in each layer;
-    two layers are one step of the loop. params: of the networks, stacked, `(first, second)` of the pairs of layers, and for an odd `num`
-    `((first, second), last)`. remat, unroll: of pairs, as in `repeat`. Raises ValueError for a `num` below 1 and for other
-    events.
+    The halves are split once and joined once, where `repeat(chain(coupling(...), flip()), num)` joins and reverses the event in each layer.
+    Two layers are one step of the loop.
+
+    Args:
+        scalar: The bijection of one number.
+        net: `net(num_outputs)` returns the network of the half that passes.
+        num: How many couplings.
+        remat: Recompute pairs of layers in reverse mode, as in `repeat`.
+        unroll: How many pairs are written out in one step of the loop.
+
+    Returns:
+        An EXACT transform of events `(d,)` with d >= 2. Its params are those of the networks, stacked: `(first, second)` of the pairs of
+        layers, and `((first, second), last)` for an odd `num`.
+
+    Raises:
+        ValueError: `num` is below 1, or the event has a single coordinate.
+
+    Source: arXiv 1410.8516; arXiv 1605.08803, section 3.5.
+
+    >>> import jax, jax.numpy as jnp, jaxgen
+    >>> flow = alternating(jaxgen.transforms.scale_and_shift(), lambda out: jaxgen.nets.mlp(out, width=4, depth=1), 2)
+    >>> z = jnp.asarray([1.0, -1.0, 0.5])
+    >>> params = flow.init(jax.random.key(0), z)
+    >>> bool(jnp.allclose(flow.inverse(params, flow.forward(params, z)).z, z, atol=1e-5))
+    True
     """
     checks.count("alternating: num", num)
     first = couple(scalar, net, lambda pair: pair, lambda same, rest: (same, rest))
     second = couple(scalar, net, lambda pair: pair[::-1], lambda same, rest: (rest, same))
-    options: dict[str, Any] = {"remat": remat, "unroll": unroll}
+    options: Any = {"remat": remat, "unroll": unroll}
     pairs = repeat(chain(first, second), num // 2, **options) if num > 1 else first
     whole = chain(pairs, first) if num > 1 and num % 2 else pairs
 
-    def stages(params: Any, z: jax.Array, cond: Any = None) -> jax.Array:
-        def step(pair: Any, layers: Any) -> Any:
+    def stages(params: Params, z: jax.Array, /, cond: Cond = None) -> jax.Array:
+        def step(pair: Event, layers: Params) -> tuple[Event, jax.Array]:
             middle = first.forward(layers[0], pair, cond)
             pair = second.forward(layers[1], middle, cond)
             return pair, jnp.stack([_join(middle), _join(pair)])
 
         if num == 1:
             return _join(whole.forward(params, _split(z), cond))[None]
-        pair, seen = jax.lax.scan(step, _split(z), params[0] if num % 2 else params)
-        seen = seen.reshape(-1, *z.shape)
-        return jnp.concatenate([seen, _join(first.forward(params[1], pair, cond))[None]]) if num % 2 else seen
+        pair, states = jax.lax.scan(step, _split(z), params[0] if num % 2 else params)
+        states = states.reshape(-1, *z.shape)
+        return jnp.concatenate([states, _join(first.forward(params[1], pair, cond))[None]]) if num % 2 else states
 
-    return Transform(
+    return lifted(
+        lambda change: alternating(scalar, net, num, **options),
+        lambda batched, maps: _on_halves(maps),
         lambda key, z, cond=None: whole.init(key, _split(z), cond),
-        *_on_halves(whole),
-        whole.density,
-        {"stages": stages, "nfe": lambda params, z, cond=None: num},
-        _on_halves(over_batch(whole)),
+        whole,
+        hooks=Hooks(stages, lambda params, z, cond=None: num),
     )
 
 
-def _on_halves(f: Transform | Batched) -> Batched:
-    """The functions of `f`, whose event is a pair of halves, over whole events; a batch has its axis in front."""
+def _on_halves(f: Maps) -> Maps:
+    """The maps of `f`, whose event is a pair of halves, over whole events; a batch has its axis in front."""
     inverse, with_log_det = f.inverse, f.forward_and_log_det
     assert inverse is not None and with_log_det is not None
 
-    def from_data(params: Any, x: jax.Array, cond: Any = None, key: Any = None) -> Preimage:
+    def from_data(params: Params, x: jax.Array, /, cond: Cond = None, key: Key | None = None) -> Preimage:
         pre = inverse(params, _split(x), cond, key)
         return pre._replace(z=_join(pre.z))
 
-    def to_data(params: Any, z: jax.Array, cond: Any = None) -> tuple[jax.Array, jax.Array]:
+    def to_data(params: Params, z: Noise, /, cond: Cond = None) -> tuple[Event, jax.Array]:
         pair, log_det = with_log_det(params, _split(z), cond)
         return _join(pair), log_det
 
-    return Batched(lambda params, z, cond=None: _join(f.forward(params, _split(z), cond)), from_data, to_data)
+    return Maps(lambda params, z, cond=None: _join(f.forward(params, _split(z), cond)), from_data, to_data)
 
 
 def _split(x: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -1,22 +1,31 @@
-"""Parameter-free bijections onto bounded supports: the positive numbers, an interval, the simplex.
+"""Bijections without params onto bounded supports: the positive numbers, an interval, the simplex.
 
-Outside the support the log density is -inf and every gradient finite. A sample that rounding put on the boundary counts as inside, at
-the distance of half a unit in the last place, so that the density of one's own samples is finite however saturated they are.
+Outside the support the log density is -inf and every gradient is finite. A sample that rounding put on the boundary counts as inside, at
+the distance of half a unit in the last place, so that a model's samples have a finite density however saturated they are.
 """
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
-from jaxgen.transform import Density, Preimage, Transform
+from jaxgen.transform import Preimage, Transform, bijection, no_params
 
 
 def onto_positive() -> Transform:
-    """`x = softplus(z)` on events of any shape; for large `z` it is the identity. Without params."""
+    """Build the softplus map `x = log(1 + exp(z))` onto the positive numbers; for large `z` it is the identity.
+
+    Returns:
+        An EXACT transform of events of any shape, without params.
+
+    >>> import jax.numpy as jnp
+    >>> from jaxgen import transforms
+    >>> transforms.onto_positive().forward((), jnp.asarray([-100.0, 0.0, 100.0])).round(3).tolist()
+    [0.0, 0.693, 100.0]
+    """
 
     def forward_and_log_det(z: jax.Array) -> tuple[jax.Array, jax.Array]:
         return jax.nn.softplus(z), jnp.sum(jax.nn.log_sigmoid(z))
@@ -27,17 +36,33 @@ def onto_positive() -> Transform:
         log_rest = jnp.log(-jnp.expm1(-x))
         return Preimage(x + log_rest, _supported(outside, -jnp.sum(log_rest)))
 
-    return _parameter_free(forward_and_log_det, inverse)
+    return _without_params(forward_and_log_det, inverse)
 
 
-def onto_interval(low: Any = 0.0, high: Any = 1.0, by: str = "sigmoid") -> Transform:
-    """`x = low + (high - low) sigmoid(z)`, or with `by="tanh"` `x = (low + high) / 2 + (high - low) / 2 tanh(z)`; without params.
+def onto_interval(low: ArrayLike = 0.0, high: ArrayLike = 1.0, by: str = "sigmoid") -> Transform:
+    """Build a map onto the interval from `low` to `high`, elementwise.
 
-    `low` and `high` broadcast to the event. Raises ValueError unless both are finite and `low < high`, or for another `by`.
+    Args:
+        low: Lower ends, in the units of the data. They are broadcast to the event.
+        high: Upper ends, in the units of the data. They are broadcast to the event.
+        by: "sigmoid" for `x = low + (high - low) sigmoid(z)`; "tanh" for `x = (low + high) / 2 + (high - low) / 2 tanh(z)`.
+
+    Returns:
+        An EXACT transform of events of any shape, without params.
+
+    Raises:
+        ValueError: A bound is not finite, `low < high` does not hold, or `by` is unknown.
+
+    >>> import jax.numpy as jnp
+    >>> from jaxgen import transforms
+    >>> transforms.onto_interval(-1.0, 3.0).forward((), jnp.asarray([-100.0, 0.0, 100.0])).tolist()
+    [-1.0, 1.0, 3.0]
     """
     low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
-    if not (np.isfinite(low).all() and np.isfinite(high).all() and np.all(low < high)):
-        raise ValueError(f"onto_interval(low={low}, high={high}): accepted: finite bounds with low < high.")
+    if not np.isfinite(low).all():
+        raise ValueError(f"onto_interval: low={low.tolist()!r}; accepted: finite numbers.")
+    if not (np.isfinite(high).all() and np.all(low < high)):
+        raise ValueError(f"onto_interval: high={high.tolist()!r}; accepted: finite numbers above low={low.tolist()!r}.")
     if by not in ("sigmoid", "tanh"):
         raise ValueError(f"onto_interval: by={by!r}; accepted: 'sigmoid', 'tanh'.")
     # tanh(z) = 2 sigmoid(2 z) - 1, and the sigmoid is exact near both of its ends.
@@ -63,14 +88,22 @@ def onto_interval(low: Any = 0.0, high: Any = 1.0, by: str = "sigmoid") -> Trans
         z = (jnp.log(below) - jnp.log(above)) / speed
         return Preimage(z, _supported(outside, jnp.sum(jnp.log(width / speed) - jnp.log(below) - jnp.log(above))))
 
-    return _parameter_free(forward_and_log_det, inverse)
+    return _without_params(forward_and_log_det, inverse)
 
 
 def onto_simplex() -> Transform:
-    """Stick-breaking from `(d,)` to the simplex in `(d + 1,)`: `x_i` is the share `sigmoid(z_i - log(d + 1 - i))` of what is left.
+    """Build the stick-breaking map from `(d,)` to the simplex in `(d + 1,)`.
 
-    The density is with respect to the free coordinates `x_1 .. x_d`, the last being one minus their sum; `z = 0` is the centre. Data off
-    the simplex by more than the square root of a rounding error have log density -inf. Without params.
+    `x_i` is the share `sigmoid(z_i - log(d + 1 - i))` of what the coordinates before it left over, and `z = 0` is the centre. The density
+    is with respect to the free coordinates `x_1 .. x_d`: the last one is one minus their sum.
+
+    Returns:
+        An EXACT transform without params. Data off the simplex by more than the square root of a rounding error have log density -inf.
+
+    >>> import jax.numpy as jnp
+    >>> from jaxgen import transforms
+    >>> transforms.onto_simplex().forward((), jnp.zeros(3)).tolist()
+    [0.25, 0.25, 0.25, 0.25]
     """
 
     def centred(z: jax.Array) -> jax.Array:
@@ -86,27 +119,27 @@ def onto_simplex() -> Transform:
     def inverse(x: jax.Array) -> Preimage:
         outside = jnp.any(x < 0) | (jnp.abs(jnp.sum(x) - 1) > math.sqrt(float(jnp.finfo(x.dtype).eps)))
         x = _at_least(jnp.where(outside, 1 / x.shape[0], x), _smallest(x))
-        # What is left after each coordinate, summed from the far end, where the small ones are exact.
+        # The rest after each coordinate, summed from the far end, where the small ones are exact.
         left = jnp.cumsum(x[::-1])[::-1][1:]
         log_x, log_left = jnp.log(x[:-1]), jnp.log(left)
         offset = -centred(jnp.zeros_like(log_x))
         log_rest = jnp.log(x[:-1] + left)
         return Preimage(log_x - log_left + offset, _supported(outside, jnp.sum(log_rest - log_x - log_left)))
 
-    return _parameter_free(forward_and_log_det, inverse)
+    return _without_params(forward_and_log_det, inverse)
 
 
-def _parameter_free(forward_and_log_det: Callable[..., tuple[jax.Array, jax.Array]], inverse: Callable[..., Preimage]) -> Transform:
-    return Transform(
-        lambda key, z, cond=None: (),
-        lambda params, z, cond=None: forward_and_log_det(z)[0],
-        lambda params, x, cond=None, key=None: inverse(x),
+def _without_params(
+    forward_and_log_det: Callable[[jax.Array], tuple[jax.Array, jax.Array]], inverse: Callable[[jax.Array], Preimage]
+) -> Transform:
+    return bijection(
+        no_params,
         lambda params, z, cond=None: forward_and_log_det(z),
-        Density.EXACT,
+        lambda params, x, cond=None, key=None: inverse(x),
     )
 
 
-def _at_least(x: jax.Array, least: Any) -> jax.Array:
+def _at_least(x: jax.Array, least: jax.Array | float) -> jax.Array:
     # Not `maximum`, whose derivative at equality is one half.
     return jnp.where(x < least, jnp.asarray(least, x.dtype), x)
 

@@ -1,85 +1,138 @@
 """The decoder of a variational autoencoder for discrete events: each value is a cell of uniform noise whose volume is its probability."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 
 from jaxgen import checks
 from jaxgen.nets import Net
-from jaxgen.transform import Density, Preimage, Transform
+from jaxgen.transform import Density, Hooks, Maps, Part, Preimage, Space, Transform, require_key
 from jaxgen.transforms.posterior import divergence, draw, halves
 from jaxgen.transforms.scalars.scalar import lookup
-from jaxgen.transforms.surjections.contribution import require_key
+from jaxgen.types import Cond, Event, Key, Noise, Params
 
 MIN_MASS = 1e-6
-"""Probability kept for every value, which keeps its cell wider than a rounding error."""
+"""Probability that every value has at least, which holds its cell wider than a rounding error."""
 
 
 def discrete_decoder(decoder: Net, encoder: Net, levels: int = 2) -> Transform:
-    """`x` is the value whose cell of `p(x | z)` the noise falls into, pixel by pixel, for the noise `{"latent": z, "noise": uniform}`.
+    """Build the discrete decoder of a variational autoencoder: each pixel is the value whose cell of `p(x | z)` its noise falls into.
 
-    Events hold whole numbers 0.0 ... levels - 1: Bernoulli pixels for `levels=2` (arXiv 1312.6114, appendix C.1), a categorical
-    distribution over all values otherwise. `inverse` draws z ~ q(z | x), a diagonal Gaussian from the encoder, and takes the middle of
-    each pixel's cell: `log_det = log p(x | z)`, the log-volume of the cells, and `log_q = log q(z | x)`: a lower bound of log p(x) in
-    expectation. -inf for an event with a number that is no value.
+    The noise is `{"latent": z, "noise": uniform}`. Pixels are Bernoulli for `levels=2` and categorical otherwise. `inverse` draws z from
+    the encoder's diagonal Gaussian q(z | x) and takes the middle of each pixel's cell, with `log_det = log p(x | z)`, the log-volume of
+    the cells, and `log_q = log q(z | x)`: in expectation a lower bound of log p(x).
 
-    `decoder` maps `(L,)` to the logits of all values but the first, `(..., c (levels - 1))` for events `(..., c)`; `encoder` sees the event
-    scaled to [-1, 1] and gives `(2 L,)`, means, then log scales. params: `{"decoder", "encoder"}`. parts: `decode (params, z, cond) ->
-    (levels, *event)`, probabilities; `encode (params, x, cond) -> (mean, log_scale)`; `distortion_and_rate (params, x, cond, key)`, one
-    draw of `-log p(x | z)` and `KL(q(z | x) || N(0, I))` in nats.
+    Args:
+        decoder: The network from a latent `(L,)` to the logits of all values but the first, `(..., c (levels - 1))` for events `(..., c)`.
+        encoder: The network from the event, scaled to [-1, 1], to means and then log standard deviations of the latent, `(2 L,)`.
+        levels: How many values a pixel has. Events hold whole numbers 0.0 ... levels - 1.
+
+    Returns:
+        A LOWER_BOUND transform whose params are `{"decoder", "encoder"}`; an event with a number that is no value has log density -inf. Its
+        parts are `decode(params, z, cond=None) -> (levels, *event)`, probabilities; `encode(params, x, cond=None) -> (mean, log_scale)`;
+        and `distortion_and_rate(params, x, *, cond=None, key)`, a draw of `-log p(x | z)` and `KL(q(z | x) || N(0, I))` in nats.
+
+    Raises:
+        ValueError: `levels` is below 2 or above 65,536, or `inverse` is called without a key.
+
+    Source: arXiv 1312.6114, appendix C.1.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jaxgen import nets, transforms
+    >>> f = transforms.discrete_decoder(nets.mlp(3, width=4, depth=1), nets.mlp(2 * 1, width=4, depth=1))
+    >>> z = {"latent": jnp.zeros(1), "noise": jnp.asarray([0.0, 0.4999, 0.5001])}
+    >>> params = jax.tree.map(jnp.zeros_like, f.init(jax.random.key(0), z))
+    >>> f.forward(params, z).tolist()
+    [0.0, 0.0, 1.0]
     """
     check_levels("discrete_decoder", levels)
 
-    def init(key: jax.Array, z: Any, cond: Any = None) -> Any:
+    def init(key: Key, z: Noise, /, cond: Cond = None) -> Params:
         key_decoder, key_encoder = jax.random.split(key)
         return {"decoder": decoder.init(key_decoder, z["latent"], cond), "encoder": encoder.init(key_encoder, z["noise"], cond)}
 
-    def decode(params: Any, latent: jax.Array, cond: Any = None) -> jax.Array:
+    def decode(params: Params, latent: jax.Array, /, cond: Cond = None) -> jax.Array:
         return cells(decoder.apply(params["decoder"], latent, cond), levels)
 
-    def encode(params: Any, x: jax.Array, cond: Any = None) -> tuple[jax.Array, jax.Array]:
+    def encode(params: Params, x: Event, /, cond: Cond = None) -> tuple[jax.Array, jax.Array]:
         return halves(encoder.apply(params["encoder"], centred(x, levels), cond))
 
-    def forward(params: Any, z: Any, cond: Any = None) -> jax.Array:
+    def forward(params: Params, z: Noise, /, cond: Cond = None) -> Event:
         return value_in(decode(params, z["latent"], cond), z["noise"])
 
-    def inverse(params: Any, x: jax.Array, cond: Any = None, key: Any = None) -> Preimage:
-        latent, log_q = draw(require_key("discrete_decoder", key), *encode(params, x, cond))
+    def inverse(params: Params, x: Event, /, cond: Cond = None, key: Key | None = None) -> Preimage:
+        key = require_key("discrete_decoder", key, "the latent is drawn from q(z | x)")
+        latent, log_q = draw(key, *encode(params, x, cond))
         noise, log_likelihood = middle(decode(params, latent, cond), x)
         return Preimage({"latent": latent, "noise": noise}, log_likelihood, log_q)
 
-    def distortion_and_rate(params: Any, x: jax.Array, cond: Any, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def distortion_and_rate(params: Params, x: Event, /, *, cond: Cond = None, key: Key) -> tuple[jax.Array, jax.Array]:
         posterior = encode(params, x, cond)
         return -middle(decode(params, draw(key, *posterior)[0], cond), x)[1], divergence(*posterior)
 
-    def stages(params: Any, z: Any, cond: Any = None) -> jax.Array:
+    def stages(params: Params, z: Noise, /, cond: Cond = None) -> jax.Array:
         return jnp.stack([mean_of(decode(params, z["latent"], cond)), forward(params, z, cond)])
 
-    parts = {"decode": decode, "encode": encode, "distortion_and_rate": distortion_and_rate, "stages": stages}
-    return Transform(init, forward, inverse, None, Density.LOWER_BOUND, {**parts, "nfe": lambda params, z, cond=None: 1})
+    parts = {
+        "decode": Part(decode, Space.STATE),
+        "encode": Part(encode, Space.DATA),
+        "distortion_and_rate": Part(distortion_and_rate, Space.DATA),
+    }
+    hooks = Hooks(stages, nfe=lambda params, z, cond=None: 1)
+    return Transform(init, Maps(forward, inverse), Density.LOWER_BOUND, hooks=hooks, parts=parts)
 
 
-def check_levels(name: str, levels: Any) -> None:
-    """ValueError naming `levels` unless cells of that many values can be told apart."""
+def check_levels(name: str, levels: int) -> None:
+    """Refuse a number of levels whose cells cannot be told apart.
+
+    Args:
+        name: The factory's name, for the message.
+        levels: The number of values of one coordinate.
+
+    Raises:
+        ValueError: `levels` is below 2 or above 65,536, where float32 cannot tell cells apart.
+    """
     checks.count(f"{name}: levels", levels, 2)
     checks.number(f"{name}: levels", levels, most=2**16)
 
 
 def cells(outputs: jax.Array, levels: int) -> jax.Array:
-    """Probabilities `(levels, *event)` by a softmax over a logit of 0 and `outputs` `(..., c (levels - 1))`, the logits of the other values."""
+    """Return the probabilities of all values by a softmax over a logit of 0 and the network's outputs.
+
+    Args:
+        outputs: The logits of all values but the first, `(..., c (levels - 1))`.
+        levels: How many values there are.
+
+    Returns:
+        Probabilities `(levels, ..., c)`, each at least `MIN_MASS`.
+    """
     logits = jnp.moveaxis(outputs.reshape(*outputs.shape[:-1], -1, levels - 1), -1, 0)
     softmax = jax.nn.softmax(jnp.concatenate([jnp.zeros_like(logits[:1]), logits]), 0)
     return (1 - levels * MIN_MASS) * softmax + MIN_MASS
 
 
 def value_in(p: jax.Array, u: jax.Array) -> jax.Array:
-    """The values whose cells the uniforms `u` `(*event)` fall into: the inverse distribution function."""
+    """Return the values whose cells the uniform numbers `u` fall into: the inverse distribution function.
+
+    Args:
+        p: Probabilities `(levels, *event)`.
+        u: Uniform numbers `(*event)` in [0, 1).
+
+    Returns:
+        Values `(*event)`.
+    """
     return jnp.sum(u[None] >= jnp.cumsum(p, 0)[:-1], 0).astype(u.dtype)
 
 
 def middle(p: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The middles `(*event)` of the cells of `x`, and the log of their volume: the sum over the event, -inf where one is no value."""
+    """Return the middles of the cells of `x` and the log of the cells' volume.
+
+    Args:
+        p: Probabilities `(levels, *event)`.
+        x: Values `(*event)`.
+
+    Returns:
+        The middles `(*event)`, and the log-volume summed over the event, -inf if a number of `x` is no value.
+    """
     levels, upper = p.shape[0], jnp.cumsum(p, 0)
     known = (x >= 0) & (x < levels) & (x == jnp.floor(x))
     k = jnp.where(known, x, 0)
@@ -90,10 +143,18 @@ def middle(p: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def mean_of(p: jax.Array) -> jax.Array:
-    """The expected value `(*event)`."""
+    """Return the expected values `(*event)` of probabilities `(levels, *event)`."""
     return jnp.tensordot(jnp.arange(p.shape[0], dtype=p.dtype), p, 1)
 
 
 def centred(x: jax.Array, levels: int) -> jax.Array:
-    """Values 0 ... levels - 1 on [-1, 1], as networks want them."""
+    """Scale values to [-1, 1], the range that networks read best.
+
+    Args:
+        x: Values 0 ... levels - 1, of any shape.
+        levels: The number of values.
+
+    Returns:
+        Numbers in [-1, 1], shaped as `x`.
+    """
     return 2 * x / (levels - 1) - 1

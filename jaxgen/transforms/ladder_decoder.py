@@ -1,24 +1,27 @@
 """A hierarchy of latents, drawn from the top down, in front of a decoder of discrete events: the ladder variational autoencoder."""
 
-import functools
-from typing import Any, NamedTuple
+import dataclasses
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from jaxgen import checks
 from jaxgen.nets import Net
-from jaxgen.transform import Density, Preimage, Transform
+from jaxgen.transform import Density, Hooks, Maps, Part, Preimage, Space, Transform, require_key
 from jaxgen.transforms.discrete_decoder import cells, centred, check_levels, mean_of, middle, value_in
 from jaxgen.transforms.posterior import divergence, draw, halves
-from jaxgen.transforms.surjections.contribution import require_key
+from jaxgen.types import Cond, Event, Key, Noise, Params
 
 
 class Rung(NamedTuple):
-    """The networks of one level of the hierarchy, the same for all levels with parameters of their own, for a state of `(w,)`.
+    """The networks of one level of the hierarchy; every level has the same networks with params of its own.
 
-    prior:     `(w,) -> (2 L,)`, mean and log scale of p(z_l | z_<l).
-    posterior: `(w + f,) -> (2 L,)`, of state and the encoder's features: where q(z_l | z_<l, x) lies in the prior's own units.
-    merge:     `(w + L,) -> (w,)`, what the latent adds to the state.
+    Attributes:
+        prior: From the state `(w,)` to mean and log standard deviation of p(z_l | z_<l), `(2 L,)`.
+        posterior: From the state and the encoder's features `(w + f,)` to mean and log standard deviation of q(z_l | z_<l, x) in the
+            prior's units, `(2 L,)`.
+        merge: From the state and the latent `(w + L,)` to what the latent adds to the state, `(w,)`.
     """
 
     prior: Net
@@ -27,41 +30,49 @@ class Rung(NamedTuple):
 
 
 def ladder_decoder(rung: Rung, decoder: Net, encoder: Net, width: int, levels: int = 2) -> Transform:
-    """`x` from the noise `{"latent": (S, L) Gaussian, "noise": uniform}`: S latents in turn change one state `(width,)`, which is decoded.
+    """Build a ladder variational autoencoder: S latents in turn change one state, which is decoded to a discrete event.
 
-    `z_l = mu_l(h) + sigma_l(h) * latent_l`, `h <- h + merge(h, z_l)` (arXiv 1602.02282; top-down as in 2011.10650). `inverse` goes the same way
-    down, each latent drawn given the state and the encoder's features of x. The posterior is a Gaussian in the units of the prior
-    (arXiv 2007.03898, section 3.2), that is of the noise, so that `log_q` and the divergence from the base's N(0, I) are those of the
-    noise and no scale of the prior enters. Pixels are `discrete_decoder`'s: `log_det = log p(x | z)`, LOWER_BOUND.
+    The noise is `{"latent": (S, L) Gaussian, "noise": uniform}`. Level l sets `z_l = mu_l(h) + sigma_l(h) latent_l` and adds
+    `merge(h, z_l)` to the state h. `inverse` goes down the same way and draws each latent given the state and the encoder's features of
+    x. The posterior is a Gaussian in the units of the prior, which are the units of the noise, so that `log_q` and the divergence from the
+    base's N(0, I) are those of the noise. Pixels are cells of uniform noise, as in `discrete_decoder`.
 
-    `decoder` maps the state to logits, `encoder` the event scaled to [-1, 1] to features `(f,)`. params: `{"start", "rungs", "decoder",
-    "encoder"}`, those of the rungs stacked. parts: `decode (params, z, cond) -> (levels, *event)` for latents `(S, L)`, `distortion_and_rate`.
+    Args:
+        rung: The networks of a level.
+        decoder: The network from the state `(width,)` to logits, as for `discrete_decoder`.
+        encoder: The network from the event, scaled to [-1, 1], to features `(f,)`.
+        width: The size of the state.
+        levels: How many values a pixel has. Events hold whole numbers 0.0 ... levels - 1.
+
+    Returns:
+        A LOWER_BOUND transform with `log_det = log p(x | z)`. Its params are `{"start", "rungs", "decoder", "encoder"}`; those of the rungs
+        are stacked. Its parts are `decode(params, z, cond=None) -> (levels, *event)` for latents `(S, L)`, and
+        `distortion_and_rate(params, x, *, cond=None, key)`, as in `discrete_decoder`.
+
+    Raises:
+        ValueError: `width` or `levels` is out of range, or `inverse` is called without a key.
+
+    Source: arXiv 1602.02282; top-down as in arXiv 2011.10650; the posterior's units, arXiv 2007.03898, section 3.2.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jaxgen import nets, transforms
+    >>> net = lambda out: nets.mlp(out, width=4, depth=1)
+    >>> f = transforms.ladder_decoder(transforms.Rung(net(2), net(2), net(3)), net(5), net(4), width=3)
+    >>> z = {"latent": jnp.zeros((2, 1)), "noise": jnp.zeros(5)}
+    >>> f.forward(f.init(jax.random.key(0), z), z).tolist()
+    [0.0, 0.0, 0.0, 0.0, 0.0]
     """
+    checks.count("ladder_decoder: width", width)
     check_levels("ladder_decoder", levels)
     ladder = _Ladder(rung, decoder, encoder, width, levels)
-    decode = functools.partial(_decode, ladder)
-
-    def forward(params: Any, z: Any, cond: Any = None) -> jax.Array:
-        return value_in(decode(params, z["latent"], cond), z["noise"])
-
-    def inverse(params: Any, x: jax.Array, cond: Any = None, key: Any = None) -> Preimage:
-        latent, log_q, _, p = _descend(ladder, params, x, cond, require_key("ladder_decoder", key))
-        noise, log_likelihood = middle(p, x)
-        return Preimage({"latent": latent, "noise": noise}, log_likelihood, log_q)
-
-    def distortion_and_rate(params: Any, x: jax.Array, cond: Any, key: jax.Array) -> tuple[jax.Array, jax.Array]:
-        _, _, rate, p = _descend(ladder, params, x, cond, key)
-        return -middle(p, x)[1], rate
-
-    def stages(params: Any, z: Any, cond: Any = None) -> jax.Array:
-        return jnp.stack([mean_of(decode(params, z["latent"], cond)), forward(params, z, cond)])
-
-    parts = {"decode": decode, "distortion_and_rate": distortion_and_rate, "stages": stages, "nfe": lambda params, z, cond=None: 1}
-    return Transform(functools.partial(_init, ladder), forward, inverse, None, Density.LOWER_BOUND, parts)
+    parts = {"decode": Part(ladder.decode, Space.STATE), "distortion_and_rate": Part(ladder.distortion_and_rate, Space.DATA)}
+    hooks = Hooks(ladder.stages, nfe=lambda params, z, cond=None: 1)
+    return Transform(ladder.init, Maps(ladder.forward, ladder.inverse), Density.LOWER_BOUND, hooks=hooks, parts=parts)
 
 
-class _Ladder(NamedTuple):
-    """The networks and sizes of a hierarchy; the functions below that take it first are the transform's."""
+@dataclasses.dataclass(frozen=True)
+class _Ladder:
+    """The networks and sizes of a hierarchy, and its maps."""
 
     rung: Rung
     decoder: Net
@@ -69,53 +80,65 @@ class _Ladder(NamedTuple):
     width: int
     levels: int
 
+    def init(self, key: Key, z: Noise, /, cond: Cond = None) -> Params:
+        key_decoder, key_encoder, key_rungs = jax.random.split(key, 3)
+        latent, start = z["latent"], jnp.zeros((self.width,), z["latent"].dtype)
+        encoder = self.encoder.init(key_encoder, z["noise"], cond)
+        features = self.encoder.apply(encoder, z["noise"], cond)
 
-def _init(ladder: _Ladder, key: jax.Array, z: Any, cond: Any = None) -> Any:
-    key_decoder, key_encoder, key_rungs = jax.random.split(key, 3)
-    latent, start = z["latent"], jnp.zeros((ladder.width,), z["latent"].dtype)
-    encoded = ladder.encoder.init(key_encoder, z["noise"], cond)
-    features = ladder.encoder.apply(encoded, z["noise"], cond)
-    rung = ladder.rung
+        def rung(key: Key) -> Params:
+            k = jax.random.split(key, 3)
+            return {
+                "prior": self.rung.prior.init(k[0], start, cond),
+                "posterior": self.rung.posterior.init(k[1], jnp.concatenate([start, features]), cond),
+                "merge": self.rung.merge.init(k[2], jnp.concatenate([start, latent[0]]), cond),
+            }
 
-    def one(key: jax.Array) -> Any:
-        k = jax.random.split(key, 3)
-        return {
-            "prior": rung.prior.init(k[0], start, cond),
-            "posterior": rung.posterior.init(k[1], jnp.concatenate([start, features]), cond),
-            "merge": rung.merge.init(k[2], jnp.concatenate([start, latent[0]]), cond),
-        }
+        rungs = jax.vmap(rung)(jax.random.split(key_rungs, latent.shape[0]))
+        return {"start": start, "rungs": rungs, "decoder": self.decoder.init(key_decoder, start, cond), "encoder": encoder}
 
-    rungs = jax.vmap(one)(jax.random.split(key_rungs, latent.shape[0]))
-    return {"start": start, "rungs": rungs, "decoder": ladder.decoder.init(key_decoder, start, cond), "encoder": encoded}
+    def forward(self, params: Params, z: Noise, /, cond: Cond = None) -> Event:
+        return value_in(self.decode(params, z["latent"], cond), z["noise"])
 
+    def inverse(self, params: Params, x: Event, /, cond: Cond = None, key: Key | None = None) -> Preimage:
+        latent, log_q, _, p = self.descend(params, x, cond, require_key("ladder_decoder", key, "the latents are drawn from q(z | x)"))
+        noise, log_likelihood = middle(p, x)
+        return Preimage({"latent": latent, "noise": noise}, log_likelihood, log_q)
 
-def _step(rung: Rung, p: Any, h: jax.Array, noise: jax.Array, cond: Any) -> jax.Array:
-    """The state after one level, whose latent is `noise` in the units of the prior."""
-    mean, log_scale = halves(rung.prior.apply(p["prior"], h, cond))
-    return h + rung.merge.apply(p["merge"], jnp.concatenate([h, mean + jnp.exp(log_scale) * noise]), cond)
+    def distortion_and_rate(self, params: Params, x: Event, /, *, cond: Cond = None, key: Key) -> tuple[jax.Array, jax.Array]:
+        """Return a draw of `-log p(x | z)` and of the divergences from the prior."""
+        _, _, rate, p = self.descend(params, x, cond, key)
+        return -middle(p, x)[1], rate
 
+    def stages(self, params: Params, z: Noise, /, cond: Cond = None) -> jax.Array:
+        return jnp.stack([mean_of(self.decode(params, z["latent"], cond)), self.forward(params, z, cond)])
 
-def _decode(ladder: _Ladder, params: Any, latent: jax.Array, cond: Any = None) -> jax.Array:
-    """The probabilities of the pixels given all latents `(S, L)`."""
-    down = lambda h, at: (_step(ladder.rung, at[0], h, at[1], cond), None)
-    h = jax.lax.scan(down, params["start"], (params["rungs"], latent))[0]
-    return cells(ladder.decoder.apply(params["decoder"], h, cond), ladder.levels)
+    def decode(self, params: Params, latent: jax.Array, /, cond: Cond = None) -> jax.Array:
+        """Return the probabilities of the pixels given all latents `(S, L)`."""
 
+        def down(h: jax.Array, rung_and_noise: tuple[Params, jax.Array]) -> tuple[jax.Array, None]:
+            p, noise = rung_and_noise
+            return self.step(p, h, noise, cond), None
 
-def _descend(ladder: _Ladder, params: Any, x: jax.Array, cond: Any, key: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
-    """Latents `(S, L)`, their log density, the divergence from the prior, and the probabilities of the pixels."""
-    features = ladder.encoder.apply(params["encoder"], centred(x, ladder.levels), cond)
+        h = jax.lax.scan(down, params["start"], (params["rungs"], latent))[0]
+        return cells(self.decoder.apply(params["decoder"], h, cond), self.levels)
 
-    def down(h: jax.Array, at: Any) -> Any:
-        p, k = at
-        posterior = halves(ladder.rung.posterior.apply(p["posterior"], jnp.concatenate([h, features]), cond))
-        noise, log_q = draw(k, *posterior)
-        return _step(ladder.rung, p, h, noise, cond), (noise, log_q, divergence(*posterior))
+    def descend(self, params: Params, x: Event, cond: Cond, key: Key) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+        """Return latents `(S, L)`, their log density, their divergence from the prior, and the probabilities of the pixels."""
+        features = self.encoder.apply(params["encoder"], centred(x, self.levels), cond)
 
-    keys = jax.random.split(key, _count(params["rungs"]))
-    h, (latent, log_q, rate) = jax.lax.scan(down, params["start"], (params["rungs"], keys))
-    return latent, jnp.sum(log_q), jnp.sum(rate), cells(ladder.decoder.apply(params["decoder"], h, cond), ladder.levels)
+        def down(h: jax.Array, rung_and_key: tuple[Params, Key]) -> tuple[jax.Array, tuple[jax.Array, jax.Array, jax.Array]]:
+            p, k = rung_and_key
+            posterior = halves(self.rung.posterior.apply(p["posterior"], jnp.concatenate([h, features]), cond))
+            noise, log_q = draw(k, *posterior)
+            return self.step(p, h, noise, cond), (noise, log_q, divergence(*posterior))
 
+        num_rungs = jax.tree.leaves(params["rungs"])[0].shape[0]
+        keys = jax.random.split(key, num_rungs)
+        h, (latent, log_q, rate) = jax.lax.scan(down, params["start"], (params["rungs"], keys))
+        return latent, jnp.sum(log_q), jnp.sum(rate), cells(self.decoder.apply(params["decoder"], h, cond), self.levels)
 
-def _count(stacked: Any) -> int:
-    return jax.tree.leaves(stacked)[0].shape[0]
+    def step(self, p: Params, h: jax.Array, noise: jax.Array, cond: Cond) -> jax.Array:
+        """Return the state after one level, whose latent is `noise` in the units of the prior."""
+        mean, log_scale = halves(self.rung.prior.apply(p["prior"], h, cond))
+        return h + self.rung.merge.apply(p["merge"], jnp.concatenate([h, mean + jnp.exp(log_scale) * noise]), cond)

@@ -1,4 +1,4 @@
-"""Static pictures and reports. Arrays and plain dicts in, figures and one self-contained HTML file out."""
+"""Static pictures and reports: arrays and plain dicts in, figures and one self-contained HTML file out."""
 
 from jaxgen.viz.picture import Dropped, Picture, Stage
 from jaxgen.viz.report import write_report

@@ -1,37 +1,29 @@
-"""Figures of the beta study: the trade-off of rate and distortion with what goes along, and one strip of images for each beta."""
+"""Figures of the beta study: rate, distortion and other measures over beta, and one strip of images for each beta."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from jaxgen.viz.palette import INK, family_style
+from jaxgen.evaluation import LatentView
+from jaxgen.viz.palette import INK
 from jaxgen.viz.study import plain_axes
 
-ACCENT = family_style("autoencoder").accent
-
-
-class Strip(NamedTuple):
-    """What one beta shows: images `(k, height, width, c)` of the data, their reconstructions, samples' means and samples; the latent plane.
-
-    codes `(n, 2)` are posterior means of the data in the two units that vary most, `labels` `(n,)` their classes or None; `plane`
-    `(g, g, height, width, c)` are decoded means over the same two units, others at 0, second unit upwards; `reach` is where it ends.
-    """
-
-    data: np.ndarray
-    reconstructions: np.ndarray
-    means: np.ndarray
-    samples: np.ndarray
-    codes: np.ndarray
-    labels: np.ndarray | None
-    plane: np.ndarray
-    reach: float
+ACCENT = "#d98324"
 
 
 def draw_trade_off(rows: Sequence[dict[str, Any]]) -> Figure:
-    """Four panels from the study's rows: rate-distortion curve, active units, sharpness and aggregate mismatch over beta."""
+    """Draw four panels: the curve of rate and distortion; then active units, sharpness and aggregate mismatch over beta.
+
+    Args:
+        rows: One dict for each run, with `beta` and what `jaxgen.evaluation.autoencoder_figures` returned.
+
+    Returns:
+        The figure.
+    """
     betas = sorted({r["beta"] for r in rows})
     figure = Figure(figsize=(13, 3.3), layout="constrained", facecolor="none")
     FigureCanvasAgg(figure)
@@ -55,49 +47,56 @@ def draw_trade_off(rows: Sequence[dict[str, Any]]) -> Figure:
     return figure
 
 
-def draw_strip(strip: Strip) -> Figure:
-    """Data, reconstructions, means of samples and samples in rows; the codes of the data; the decoded latent plane."""
-    rows = [strip.data, strip.reconstructions, strip.means, strip.samples]
+def draw_strip(view: LatentView) -> Figure:
+    """Draw data, reconstructions, means of samples and samples in rows; then the codes of the data and the decoded latent plane.
+
+    Args:
+        view: What `jaxgen.evaluation.latent_view` returned.
+
+    Returns:
+        The figure.
+    """
+    rows = [view.data, view.reconstructions, view.means, view.samples]
     figure = Figure(figsize=(13, 3.4), layout="constrained", facecolor="none")
     FigureCanvasAgg(figure)
-    tiles, codes, plane = figure.subplots(1, 3, width_ratios=[len(strip.data) / 4, 1, 1])
+    tiles, codes, plane = figure.subplots(1, 3, width_ratios=[len(view.data) / 4, 1, 1])
     _show(tiles, np.stack(rows))
     tiles.set_yticks((np.arange(4) + 0.5) * rows[0].shape[1], ["data", "reconstructed", "means", "samples"])
     plain_axes(tiles, "")
     tiles.set_xticks([])
-    if strip.labels is None:
-        codes.scatter(*strip.codes.T, s=3, color=ACCENT, linewidths=0)
+    if view.labels is None:
+        codes.scatter(*view.codes.T, s=3, color=ACCENT, linewidths=0)
     else:
-        codes.scatter(*strip.codes.T, s=3, c=strip.labels, cmap="tab10", linewidths=0)
+        codes.scatter(*view.codes.T, s=3, c=view.labels, cmap="tab10", linewidths=0)
     codes.set_aspect("equal", adjustable="datalim")
     plain_axes(codes, "codes of the data")
-    _show(plane, strip.plane[::-1])
-    plain_axes(plane, f"latent plane, -{strip.reach:.1f} to {strip.reach:.1f}")
+    _show(plane, view.plane[::-1])
+    plain_axes(plane, f"latent plane, -{view.reach:.1f} to {view.reach:.1f}")
     plane.set_xticks([])
     plane.set_yticks([])
     return figure
 
 
-def _curve(axes: Any, rows: Sequence[dict[str, Any]], betas: list[float]) -> None:
+def _curve(axes: Axes, rows: Sequence[dict[str, Any]], betas: list[float]) -> None:
     axes.scatter([r["rate"] for r in rows], [r["distortion"] for r in rows], s=14, color=ACCENT, alpha=0.6, linewidths=0)
     middle = [[float(np.mean([r[field] for r in rows if r["beta"] == b])) for field in ("rate", "distortion")] for b in betas]
     axes.plot(*np.transpose(middle), color=ACCENT, linewidth=1)
     for b, at in zip(betas, middle, strict=True):
-        axes.annotate(f"{b:g}", at, textcoords="offset points", xytext=(4, 3), fontsize=7, color=INK)
+        axes.annotate(f"{b:g}", (at[0], at[1]), textcoords="offset points", xytext=(4, 3), fontsize=7, color=INK)
     axes.set_xscale("symlog", linthresh=10)
     plain_axes(axes, "rate and distortion, by beta", "rate, nats", "distortion, nats")
 
 
-def _over_beta(axes: Any, rows: Sequence[dict[str, Any]], betas: list[float], field: str, colour: str, label: str) -> None:
-    """A point a run at equal steps, whatever lies between the betas, and a line through the means."""
+def _over_beta(axes: Axes, rows: Sequence[dict[str, Any]], betas: list[float], field: str, colour: str, label: str) -> None:
+    """Draw one point for each run, the betas at equal distances, and a line through the means."""
     for place, b in enumerate(betas):
         values = [r[field] for r in rows if r["beta"] == b]
         axes.scatter([place] * len(values), values, s=14, color=colour, alpha=0.6, linewidths=0)
     axes.plot([np.mean([r[field] for r in rows if r["beta"] == b]) for b in betas], color=colour, linewidth=1, label=label)
 
 
-def _show(axes: Any, images: np.ndarray) -> None:
-    """Images `(rows, columns, height, width, c)` side by side, dark ink on white; colours as they are."""
+def _show(axes: Axes, images: np.ndarray) -> None:
+    """Draw images `(rows, columns, height, width, c)` side by side: grey ones as dark ink on white, coloured ones as they are."""
     r, k, h, w, c = images.shape
     whole = images.transpose(0, 2, 1, 3, 4).reshape(r * h, k * w, c)
     if c == 3:

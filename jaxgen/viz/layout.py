@@ -1,10 +1,10 @@
-"""Where the panels of a row stand and which part of the plane they show: arithmetic only, so that columns line up over all rows."""
+"""Where the panels of a row stand and which part of the plane they show, so that columns line up over all rows."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-PANEL, GAP, GROUP_GAP = 1.46, 0.17, 0.28  # inches; one group is what sampling does, the other what it is compared with
+PANEL, GAP, GROUP_GAP = 1.46, 0.17, 0.28  # inches; a gap of its own divides the stages of sampling from what they are compared with
 TOP, BOTTOM, SIDE = 0.27, 0.22, 0.06
 STAGE_SLOTS = 5  # base, up to three stages between, output
 SLOTS = 8  # then target, density, and trajectories or a dropped part
@@ -18,33 +18,58 @@ class Limits(NamedTuple):
 
     @property
     def half(self) -> float:
-        """Half the window's width."""
+        """Return half the window's width."""
         return 0.5 * (self.x[1] - self.x[0])
 
 
 def size(slots: int) -> tuple[float, float]:
-    """Width and height in inches of a figure of that many slots."""
+    """Return width and height in inches of a figure with this number of slots."""
     return _left(slots - 1) + PANEL + SIDE, TOP + PANEL + BOTTOM
 
 
 def panel_box(slot: float, slots: int) -> tuple[float, float, float, float]:
-    """Left, bottom, width and height, in figure fractions, of the panel in a slot; between stages a slot may be fractional."""
+    """Return the place of a panel.
+
+    Args:
+        slot: Number of the slot, from 0; it may be fractional between stages.
+        slots: Number of slots of the figure.
+
+    Returns:
+        Left, bottom, width and height as fractions of the figure.
+    """
     width, height = size(slots)
     return _left(slot) / width, BOTTOM / height, PANEL / width, PANEL / height
 
 
 def stage_slots(count: int) -> list[float]:
-    """Slots of `count` (2 to 5) stages: base first, output last, the others spread evenly between."""
+    """Return the slots of 2 to 5 stages: the base first, the output last, and the others evenly between.
+
+    >>> stage_slots(3)
+    [0.0, 2.0, 4.0]
+    """
     return [float(slot) for slot in np.linspace(0, STAGE_SLOTS - 1, count)]
 
 
 def thin(count: int) -> list[int]:
-    """Which of `count` stages are shown: all of them up to five, otherwise five evenly spaced ones with the first and the last."""
+    """Return which of `count` stages are shown: all of them up to five, otherwise five at equal distances with the first and the last.
+
+    >>> thin(9)
+    [0, 2, 4, 6, 8]
+    """
     return [int(round(index)) for index in np.linspace(0, count - 1, min(count, STAGE_SLOTS))]
 
 
 def window(points: np.ndarray, tail: float = 0.5, margin: float = 1.12) -> Limits | None:
-    """The square window around the central `100 - 2 tail` percent of the finite `points: (n, 2)`; None where there are none."""
+    """Return the square window around most of the points.
+
+    Args:
+        points: Points `(n, 2)`; those that are not finite are ignored.
+        tail: Percentage that is left out on each side of each axis.
+        margin: Factor by which the window is wider than these points.
+
+    Returns:
+        The window, or None if no point is finite.
+    """
     points = np.asarray(points, dtype=float)
     points = points[np.isfinite(points).all(axis=1)]
     if not len(points):
@@ -55,32 +80,58 @@ def window(points: np.ndarray, tail: float = 0.5, margin: float = 1.12) -> Limit
 
 
 def data_window(target: np.ndarray, stages: list[np.ndarray], at_most: float = 1.35) -> Limits:
-    """The window shared by all data columns: the target's, opened for stages that reach further, by at most that factor."""
+    """Return the window that all data columns share: that of the target, widened for stages that reach further.
+
+    Args:
+        target: Real data `(m, 2)`.
+        stages: Points `(n, 2)` of each stage.
+        at_most: Largest factor by which the window is widened.
+
+    Returns:
+        The window.
+    """
     base = window(target) or Limits((-1.0, 1.0), (-1.0, 1.0))
     x, y = 0.5 * sum(base.x), 0.5 * sum(base.y)
     reach = base.half
     for points in stages:
-        seen = window(points, tail=1.0, margin=1.0)
-        if seen is not None:
-            reach = max(reach, *(abs(edge - x) for edge in seen.x), *(abs(edge - y) for edge in seen.y))
+        inner = window(points, tail=1.0, margin=1.0)
+        if inner is not None:
+            reach = max(reach, *(abs(edge - x) for edge in inner.x), *(abs(edge - y) for edge in inner.y))
     half = min(reach, at_most * base.half)
     return Limits((x - half, x + half), (y - half, y + half))
 
 
-def own_window(points: np.ndarray, shared: Limits) -> Limits | None:
-    """A window of their own for points that the shared one would cut off or show tiny; None where the shared one will do."""
-    own = window(points, tail=1.0, margin=1.0)
-    if own is None:
+def separate_window(points: np.ndarray, shared: Limits) -> Limits | None:
+    """Return a separate window for points that a shared window would cut off or show too small.
+
+    Args:
+        points: Points `(n, 2)`.
+        shared: The shared window.
+
+    Returns:
+        The separate window, or None if the shared one will do.
+    """
+    inner = window(points, tail=1.0, margin=1.0)
+    if inner is None:
         return None
     slack = 0.06 * shared.half
     outside = any(
-        low < edge_low - slack or high > edge_high + slack for (low, high), (edge_low, edge_high) in ((own.x, shared.x), (own.y, shared.y))
+        low < edge_low - slack or high > edge_high + slack
+        for (low, high), (edge_low, edge_high) in ((inner.x, shared.x), (inner.y, shared.y))
     )
-    return window(points, tail=0.1) if outside or own.half < 0.4 * shared.half else None
+    return window(points, tail=0.1) if outside or inner.half < 0.4 * shared.half else None
 
 
 def share_inside(points: np.ndarray, limits: Limits) -> float:
-    """The share of the finite `points: (n, 2)` that a window shows; 1 where there are none."""
+    """Return the share of the finite points that a window shows.
+
+    Args:
+        points: Points `(n, 2)`.
+        limits: The limits of the window.
+
+    Returns:
+        A share in [0, 1]; 1 if no point is finite.
+    """
     points = np.asarray(points, dtype=float)
     points = points[np.isfinite(points).all(axis=1)]
     low, high = np.array([limits.x[0], limits.y[0]]), np.array([limits.x[1], limits.y[1]])

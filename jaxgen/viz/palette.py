@@ -1,4 +1,4 @@
-"""Colours that read on a light and on a dark page: one per place in the base, one accent and one sentence per family."""
+"""Colours that read on a light and on a dark page: one for each place in the base, and how a family is presented."""
 
 from typing import NamedTuple
 
@@ -7,78 +7,30 @@ import numpy as np
 INK = "#7b8390"  # text and lines: about 4:1 against both a white and a near-black page
 
 
+NEUTRAL = "#6f7f95"  # the accent of what says no colour of its own
+
+
 class Family(NamedTuple):
-    """How a family is presented: its heading, its accent colour and what its row shows."""
+    """How a page presents a family: its heading, its accent colour and what its row shows."""
 
     title: str
-    accent: str
-    sentence: str
-
-
-_FAMILIES = {
-    "autoencoder": Family(
-        "autoencoder",
-        "#d98324",
-        "A decoder turns latent noise into data; the encoder that taught it (grey) serves training and the density, never sampling.",
-    ),
-    "autoregressive": Family(
-        "autoregressive",
-        "#7d9a1e",
-        "One coordinate after another takes its place: each uniform goes through the inverse of a conditional distribution function.",
-    ),
-    "adversarial": Family(
-        "adversarial",
-        "#c2498f",
-        "A generator maps noise to data in one pass; the critic that judged it (grey) is dropped, and there is no density to ask for.",
-    ),
-    "normalizing flow": Family(
-        "normalizing flow",
-        "#3b82e0",
-        "Invertible maps fold the noise step by step; the grid stretches but never tears, which is what makes the density exact.",
-    ),
-    "diffusion": Family(
-        "diffusion",
-        "#8a63d6",
-        "Noise is taken away little by little: along smooth paths by an ODE sampler, with fresh noise on the way by any other.",
-    ),
-    "flow matching": Family(
-        "flow matching",
-        "#149a8b",
-        "A velocity field, learned by regression on straight lines, carries every point from noise to data along a smooth path.",
-    ),
-    "few steps": Family(
-        "few steps",
-        "#cf5450",
-        "The way from noise to data in one evaluation of a network, or a few: the map itself is learned, not a velocity to be followed.",
-    ),
-    "bridges": Family(
-        "bridges",
-        "#5b7fb3",
-        "A diffusion from one distribution to another that strays least from pure noise; its two directions are learned together.",
-    ),
-    "one objective for all": Family(
-        "one objective for all",
-        "#a87556",
-        "The generator of the adversarial row, trained without an opponent: one distance between samples is made small.",
-    ),
-}
-_ALIASES = {"energy": "one objective for all", "discrepancy": "one objective for all", "flow": "normalizing flow", "vae": "autoencoder"}
-
-
-def family_style(family: str) -> Family:
-    """The style of a family by name, blind to case, `-` and `_`; an unknown one gets a neutral accent and its own name as heading."""
-    name = family.strip().lower().replace("_", " ").replace("-", " ")
-    name = _ALIASES.get(name, name)
-    return _FAMILIES.get(name) or Family(
-        name or "other", "#6f7f95", "From base noise to data, every point in the colour of where it started."
-    )
+    accent: str = NEUTRAL
+    sentence: str = "From base noise to data, every point in the colour of where it started."
 
 
 def base_colours(positions: np.ndarray, base_kind: str) -> np.ndarray:
-    """RGB `(n, 3)` in [0, 1] for base positions `(n, 2)`: the angle gives the hue, the mass enclosed by the radius the saturation.
+    """Return the colour of each position in the base: the angle gives the hue, and the probability within the radius the saturation.
 
-    `base_kind` "gaussian" is N(0, I), "uniform" the unit square, "logistic" two standard logistics; any other is standardised first.
-    Positions that are not finite become grey.
+    Args:
+        positions: Positions `(n, 2)`; those that are not finite become grey.
+        base_kind: "gaussian" for N(0, I), "uniform" for the unit square, "logistic" for two standard logistics. For any other kind the
+            positions are standardised first.
+
+    Returns:
+        RGB values `(n, 3)` in [0, 1].
+
+    >>> base_colours(np.zeros((1, 2)), "gaussian").round(2).tolist()
+    [[0.72, 0.65, 0.64]]
     """
     positions = np.asarray(positions, dtype=float)
     finite = np.all(np.isfinite(positions), axis=1)
@@ -96,7 +48,7 @@ def base_colours(positions: np.ndarray, base_kind: str) -> np.ndarray:
 
 
 def _oklch(lightness: np.ndarray, chroma: np.ndarray, hue: np.ndarray) -> np.ndarray:
-    """OKLCH to sRGB (Ottosson 2020), clipped: equal steps look equal, and no hue is much brighter than another."""
+    """Turn OKLCH into clipped sRGB (Ottosson 2020): equal steps look equal, and no hue is much brighter than another."""
     a, b = chroma * np.cos(hue), chroma * np.sin(hue)
     long = (lightness + 0.3963377774 * a + 0.2158037573 * b) ** 3
     middle = (lightness - 0.1055613458 * a - 0.0638541728 * b) ** 3

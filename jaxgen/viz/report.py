@@ -1,8 +1,7 @@
-"""One self-contained HTML page: the results table, then a row of pictures per entry under its family's heading."""
+"""One self-contained HTML page: the table of results, then a row of pictures for each entry under the heading of its family."""
 
 import base64
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,9 @@ from typing import Any
 import jinja2
 from matplotlib.figure import Figure
 
+from jaxgen.atomic import write_text
 from jaxgen.viz import table
-from jaxgen.viz.palette import family_style
+from jaxgen.viz.palette import Family
 from jaxgen.viz.row import figure_png
 from jaxgen.viz.table import Result
 
@@ -33,17 +33,26 @@ def write_report(
     settings: Mapping[str, Any],
     notes: Sequence[str] | str = (),
 ) -> None:
-    """Write the page to `path`, replacing what is there in one step, so a reader never sees half of it.
+    """Write the page of a comparison; nothing in it refers to another file or host.
 
-    `results` holds one mapping per entry with the fields of `table.COLUMNS`, `model`, `family`, `status` ("ok", or "failed: reason") and
-    optionally `readings: {name: fields}`, shown as rows below the entry; any field may be absent or None. `pictures` maps a model's name
-    (or "name/anything") to PNG bytes or a Figure. `settings` are shown as pairs, `notes` as a list; one note may be a plain string.
-    Nothing in the page refers to another file or host. Raises ValueError for a result without a model and for a picture of a model that
-    no result names.
+    An earlier page is replaced in one step, so that a reader never sees half of it.
+
+    Args:
+        path: The file to write.
+        title: Title of the page.
+        results: One mapping for each entry, with `model`, `family`, `status` ("ok", or "failed: reason") and the fields of `table.COLUMNS`.
+            The family's `accent` and `sentence` style its heading.
+            `readings`, a mapping from names to fields, is shown as rows below the entry. Any field but `model` may be absent or None.
+        pictures: PNG bytes or a figure by the name of the model, or by "name/anything".
+        settings: Settings, shown as pairs.
+        notes: Notes, shown as a list; a string is one note.
+
+    Raises:
+        ValueError: A result has no model, or a picture belongs to a model that no result names.
     """
     for index, result in enumerate(results):
         if not result.get("model"):
-            raise ValueError(f"results[{index}] has model {result.get('model')!r}; every result needs the name of its model")
+            raise ValueError(f"write_report: results[{index}] has model {result.get('model')!r}; accepted: the name of a model.")
     page = (
         environment()
         .get_template("report.html")
@@ -57,18 +66,20 @@ def write_report(
             notes=[notes] if isinstance(notes, str) else list(notes),
         )
     )
-    replace(Path(path), page)
+    write_text(path, page)
 
 
 def _entries(results: Sequence[Result]) -> list[dict[str, Any]]:
-    """One table group per result: its cells, those of its other readings, and why it failed."""
+    """Return one group of table rows for each result: its cells, the cells of its other readings, and why it failed."""
     best = table.best_values([*results, *(fields for result in results for _, fields in _readings(result))])
     return [
         {
             "model": result["model"],
-            "family": family_style(str(result.get("family") or "")),
+            "family": _style(result),
             "cells": table.cells(result, best),
-            "readings": [(name, table.cells(fields, best, missing=""), _own_reason(fields, result)) for name, fields in _readings(result)],
+            "readings": [
+                (name, table.cells(fields, best, missing=""), _other_reason(fields, result)) for name, fields in _readings(result)
+            ],
             "reason": _reason(result),
         }
         for result in results
@@ -76,17 +87,17 @@ def _entries(results: Sequence[Result]) -> list[dict[str, Any]]:
 
 
 def _families(results: Sequence[Result], pictures: Mapping[str, bytes | Figure]) -> list[dict[str, Any]]:
-    """Families in order of first appearance, each with its entries' pictures; a failed entry without a picture keeps its place."""
+    """Return the families in the order of the results, each with the pictures of its entries; a failed entry needs no picture."""
     by_model: dict[str, list[str]] = {str(result["model"]): [] for result in results}
     for key, picture in pictures.items():
         model = key if key in by_model else key.split("/")[0]
         if model not in by_model:
-            raise ValueError(f"pictures holds {key!r}, which no result names; the models of the results are {sorted(by_model)}")
+            raise ValueError(f"write_report: pictures holds {key!r}, which no result names; accepted: {sorted(by_model)}.")
         png = figure_png(picture) if isinstance(picture, Figure) else picture
         by_model[model].append(base64.b64encode(png).decode("ascii"))
     families: dict[str, dict[str, Any]] = {}
     for result in results:
-        model, style = str(result["model"]), family_style(str(result.get("family") or ""))
+        model, style = str(result["model"]), _style(result)
         images = by_model.pop(model, None)  # several seeds of one model share its pictures
         if images or (images is not None and table.failed(result)):
             entry = {"model": model, "facts": _facts(result), "reason": _reason(result), "images": images}
@@ -94,8 +105,14 @@ def _families(results: Sequence[Result], pictures: Mapping[str, bytes | Figure])
     return list(families.values())
 
 
+def _style(result: Result) -> Family:
+    """How the result's family is presented, by what the result says of it."""
+    said = {field: str(result[field]) for field in ("accent", "sentence") if result.get(field)}
+    return Family(str(result.get("family") or "other"), **said)
+
+
 def _facts(result: Result) -> list[str]:
-    """What a picture's caption says of its entry, in few words."""
+    """Return what the caption of a picture says about its entry."""
     facts = [str(result[field]) for field in ("objective", "reading") if result.get(field) not in (None, "", "default")]
     row = dict(zip((column.field for column in table.COLUMNS), table.cells(result, {}), strict=True))
     if result.get("nll") is not None:
@@ -108,7 +125,7 @@ def _facts(result: Result) -> list[str]:
 
 
 def _readings(result: Result) -> list[tuple[str, Result]]:
-    """The other readings by name, each with the entry's status unless it has its own: what is read off a failed entry is never the best."""
+    """Return the other readings by name, with the status of the entry if they have none: a reading of a failed entry is never the best."""
     return [(name, {"status": result.get("status"), **fields, "reading": name}) for name, fields in (result.get("readings") or {}).items()]
 
 
@@ -116,26 +133,12 @@ def _reason(result: Result) -> str:
     return str(result["status"]) if table.failed(result) else ""
 
 
-def _own_reason(reading: Result, result: Result) -> str:
+def _other_reason(reading: Result, result: Result) -> str:
     return _reason(reading) if reading.get("status") != result.get("status") else ""
 
 
 def environment() -> jinja2.Environment:
-    """Where the pages' templates are read from; text is never markup."""
+    """Return the environment from which templates are rendered; text is never markup."""
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-
-
-def replace(path: Path, text: str) -> None:
-    """Write `text` to `path` in one step, so that a reader never sees half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(temporary, 0o644)  # mkstemp makes files that only their owner may read
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

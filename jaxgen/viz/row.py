@@ -1,4 +1,4 @@
-"""One row of the picture: base noise -> stages -> output | target, learned density, trajectories, and in grey what sampling drops."""
+"""Draw one row of the picture: base noise, stages, output; then target, learned density, trajectories, and in grey what is dropped."""
 
 import io
 
@@ -12,7 +12,7 @@ from matplotlib.patches import FancyArrowPatch
 
 from jaxgen.viz import layout
 from jaxgen.viz.layout import Limits
-from jaxgen.viz.palette import INK, base_colours, family_style
+from jaxgen.viz.palette import INK, base_colours
 from jaxgen.viz.picture import Dropped, Picture, check
 
 MAX_POINTS = 1_500
@@ -22,11 +22,20 @@ _GREY_FACE = (0.5, 0.5, 0.5, 0.24)
 
 
 def draw_row(picture: Picture) -> Figure:
-    """Draw one row. Its axes carry as labels the column they are: base, stage, output, target, density, paths, dropped, none.
+    """Draw one row of the picture.
 
-    Output, target and density share their limits, and so does all else that fits: the base, trajectories and dropped parts that reach
-    beyond, and a stage with most of its points beyond, have a window of their own and say so. At most five stages, 1,500 points (the
-    first) and 120 paths are drawn. Raises ValueError naming the field of the picture whose shape does not fit.
+    Output, target and density share their limits, and so does everything else that fits into them. The base, trajectories or dropped parts
+    that reach further get limits of their own and say so, and so does a stage most of whose points lie outside. At most five stages, 1,500
+    points and 120 paths are drawn.
+
+    Args:
+        picture: The arrays of the row.
+
+    Returns:
+        A figure whose axes bear as labels what they show: base, stage, output, target, density, paths, dropped or none.
+
+    Raises:
+        ValueError: A field of the picture has a shape that does not fit; the message names it.
     """
     check(picture)
     colours = base_colours(picture.colour[:MAX_POINTS], picture.base_kind)
@@ -40,8 +49,8 @@ def draw_row(picture: Picture) -> Figure:
     roles = ["base"] + ["stage"] * (len(stages) - 2) + ["output"]
     panels = []
     for slot, role, stage in zip(layout.stage_slots(len(stages)), roles, stages, strict=True):
-        own = _own_limits(role, stage.points, limits)
-        axes = _panel(figure, slot, slots, role, stage.label, own or limits, note=_span(own))
+        separate = _separate_limits(role, stage.points, limits)
+        axes = _panel(figure, slot, slots, role, stage.label, separate or limits, note=_range_note(separate))
         _scatter(axes, stage.points[:MAX_POINTS], colours)
         if stage.grid is not None:
             axes.add_collection(
@@ -49,7 +58,7 @@ def draw_row(picture: Picture) -> Figure:
             )
         panels.append(axes)
     for before, after in zip(panels, panels[1:], strict=False):
-        _arrow(figure, before, after, family_style(picture.family).accent)
+        _arrow(figure, before, after, picture.accent)
 
     target = _panel(figure, layout.STAGE_SLOTS, slots, "target", "target", limits)
     _scatter(target, picture.target[:MAX_POINTS], np.array(to_rgb(INK)))
@@ -59,7 +68,12 @@ def draw_row(picture: Picture) -> Figure:
 
 
 def figure_png(figure: Figure, dpi: int = 125) -> bytes:
-    """The figure as PNG bytes on a transparent ground, the same bytes for the same figure."""
+    """Return the figure as PNG bytes with a transparent background; the same figure gives the same bytes.
+
+    Args:
+        figure: The figure.
+        dpi: Pixels per inch.
+    """
     buffer = io.BytesIO()
     # A low compression level costs a tenth more bytes and saves half of the encoding time.
     figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None}, pil_kwargs={"compress_level": 4})
@@ -70,7 +84,7 @@ def _extras(picture: Picture) -> list[str | Dropped]:
     extras: list[str | Dropped] = ["density"] if picture.density is not None else []
     extras += ["paths"] if picture.paths is not None else []
     extras += list(picture.dropped)
-    # A gap where all other rows have their density would be a question; the empty panel answers it.
+    # All other rows have a density at this place, so that an empty panel says why this row has none.
     return extras if picture.density is not None or len(extras) > 1 else ["none", *extras]
 
 
@@ -79,11 +93,11 @@ def _draw_extra(figure: Figure, slot: int, slots: int, extra: str | Dropped, pic
         _draw_dropped(figure, slot, slots, extra, limits, colours)
     elif extra == "density" and picture.density is not None:
         axes = _panel(figure, slot, slots, "density", "learned density", limits, note=picture.density_label)
-        _shade(axes, picture.density, _density_alpha(np.asarray(picture.density[2], dtype=float)), family_style(picture.family).accent)
+        _shade(axes, picture.density, _density_alpha(np.asarray(picture.density[2], dtype=float)), picture.accent)
     elif extra == "paths" and picture.paths is not None:
         paths = np.asarray(picture.paths, dtype=float)[:MAX_PATHS]
-        own = layout.own_window(paths[:, 0], limits)
-        axes = _panel(figure, slot, slots, "paths", picture.paths_label, own or limits, note=_span(own))
+        separate = layout.separate_window(paths[:, 0], limits)
+        axes = _panel(figure, slot, slots, "paths", picture.paths_label, separate or limits, note=_range_note(separate))
         lines = base_colours(paths[:, 0], picture.base_kind)
         axes.add_collection(LineCollection(list(paths), colors=lines, linewidths=0.6, alpha=0.75), autolim=False)
         axes.scatter(paths[:, -1, 0], paths[:, -1, 1], s=4, c=lines, linewidths=0, zorder=3)
@@ -99,9 +113,15 @@ def _draw_extra(figure: Figure, slot: int, slots: int, extra: str | Dropped, pic
 
 def _draw_dropped(figure: Figure, slot: int, slots: int, part: Dropped, limits: Limits, colours: np.ndarray) -> None:
     if part.points is not None and part.kind == "points":
-        own = layout.own_window(part.points, limits)
+        separate = layout.separate_window(part.points, limits)
         axes = _panel(
-            figure, slot, slots, "dropped", part.label, own or limits, note="not used for sampling" + ("; own axes" if own else "")
+            figure,
+            slot,
+            slots,
+            "dropped",
+            part.label,
+            separate or limits,
+            note="not used for sampling" + ("; own axes" if separate else ""),
         )
         grey = np.array(to_rgb("#8b8b8b"))
         _scatter(axes, part.points[:MAX_POINTS], 0.7 * grey + 0.3 * colours if part.colour_by_base else grey)
@@ -127,7 +147,7 @@ def _panel(figure: Figure, slot: float, slots: int, role: str, title: str, limit
 
 
 def _scatter(axes: Axes, points: np.ndarray, rgb: np.ndarray) -> None:
-    """Small dots; `rgb` is one colour for all, `(3,)`, or one for each point, `(n, 3)`."""
+    """Draw small dots; `rgb` is one colour for all, `(3,)`, or one for each point, `(n, 3)`."""
     points = np.asarray(points, dtype=float)
     axes.scatter(
         points[:, 0], points[:, 1], s=3.2, c=np.broadcast_to(rgb, (len(points), 3)), linewidths=0, alpha=0.85, zorder=2, plotnonfinite=True
@@ -145,7 +165,7 @@ def _shade(axes: Axes, field: tuple[np.ndarray, np.ndarray, np.ndarray], alpha: 
 
 
 def _density_alpha(log_density: np.ndarray) -> np.ndarray:
-    """The root of the density over that of its 99.5th percentile: thin bridges of mass between modes stay visible."""
+    """Return the root of the density over that of its 99.5th percentile, so that thin bridges between modes stay visible."""
     known = np.where(np.isfinite(log_density), log_density, -np.inf)
     reference = np.percentile(known, 99.5, method="lower")
     top = reference if np.isfinite(reference) else known.max()
@@ -153,7 +173,7 @@ def _density_alpha(log_density: np.ndarray) -> np.ndarray:
 
 
 def _unit(values: np.ndarray) -> np.ndarray:
-    """Values brought to [0, 1] between their 2nd and 98th percentile; what is not finite becomes 0."""
+    """Map values to [0, 1] between their 2nd and 98th percentile; values that are not finite become 0."""
     finite = values[np.isfinite(values)]
     if not finite.size:
         return np.zeros_like(values)
@@ -161,15 +181,15 @@ def _unit(values: np.ndarray) -> np.ndarray:
     return np.clip((np.where(np.isfinite(values), values, low) - low) / max(high - low, 1e-12), 0.0, 1.0)
 
 
-def _own_limits(role: str, points: np.ndarray, shared: Limits) -> Limits | None:
+def _separate_limits(role: str, points: np.ndarray, shared: Limits) -> Limits | None:
     """The base may leave the shared axes; a stage between only where they would show less than half of it; the output never."""
     if role == "base" or (role == "stage" and layout.share_inside(points, shared) < 0.5):
-        return layout.own_window(points, shared)
+        return layout.separate_window(points, shared)
     return None
 
 
-def _span(own: Limits | None) -> str:
-    return "" if own is None else f"own axes: {_short(own.x[0])} to {_short(own.x[1])}".replace("-", "−")
+def _range_note(separate: Limits | None) -> str:
+    return "" if separate is None else f"own axes: {_short(separate.x[0])} to {_short(separate.x[1])}".replace("-", "−")
 
 
 def _short(value: float) -> str:

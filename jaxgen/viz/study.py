@@ -1,20 +1,21 @@
-"""The page of a study: a table of its runs, then figures under their headings, in one self-contained HTML file."""
+"""The page of a study: a table of runs, then figures under their headings, in one self-contained HTML file."""
 
 import base64
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from jaxgen.atomic import write_text
 from jaxgen.viz.palette import INK
-from jaxgen.viz.report import environment, replace
+from jaxgen.viz.report import environment
 from jaxgen.viz.row import figure_png
 
 
 class Section(NamedTuple):
-    """A heading, a paragraph, and pictures as PNG bytes or figures."""
+    """A part of the page: a heading, a paragraph, and pictures as PNG bytes or figures."""
 
     heading: str
     text: str
@@ -22,7 +23,7 @@ class Section(NamedTuple):
 
 
 class Run(NamedTuple):
-    """A row of the table: its cells, and a remark shown in red below it where there is one."""
+    """A row of the table: its cells, and a remark that is shown in red below it unless it is empty."""
 
     cells: Sequence[str]
     remark: str = ""
@@ -38,13 +39,25 @@ def write_study(
     settings: Mapping[str, Any],
     notes: Sequence[str] = (),
 ) -> None:
-    """Write the page to `path`, replacing what is there in one step. `columns` maps each heading to its meaning.
+    """Write the page of a study; nothing in it refers to another file or host.
 
-    Nothing in the page refers to another file or host. Raises ValueError for a run that has not one cell a column.
+    Args:
+        path: The file to write; an earlier page is replaced in one step.
+        title: Title of the page.
+        introduction: Paragraphs at the top.
+        columns: The meaning of each column by its heading.
+        runs: The rows of the table.
+        sections: The figures.
+        settings: Settings, shown as pairs.
+        notes: Notes, shown as a list.
+
+    Raises:
+        ValueError: A run has another number of cells than there are columns.
     """
     for index, run in enumerate(runs):
         if len(run.cells) != len(columns):
-            raise ValueError(f"runs[{index}] has {len(run.cells)} cells; accepted: {len(columns)}, one for each of {', '.join(columns)}.")
+            accepted = f"{len(columns)}, one for each of {', '.join(columns)}"
+            raise ValueError(f"write_study: runs[{index}] has {len(run.cells)} cells; accepted: {accepted}.")
     page = (
         environment()
         .get_template("study.html")
@@ -58,11 +71,18 @@ def write_study(
             notes=notes,
         )
     )
-    replace(Path(path), page)
+    write_text(path, page)
 
 
-def plain_axes(axes: Any, title: str, xlabel: str = "", ylabel: str = "") -> None:
-    """Axes that read on a light and on a dark page."""
+def plain_axes(axes: Axes, title: str, xlabel: str = "", ylabel: str = "") -> None:
+    """Give axes a title, labels, and colours that can be read on a light and on a dark page.
+
+    Args:
+        axes: The axes.
+        title: Their title.
+        xlabel: The label of the horizontal axis.
+        ylabel: The label of the vertical axis.
+    """
     axes.set_facecolor("none")
     axes.set_title(title, fontsize=9, color=INK)
     axes.set_xlabel(xlabel, fontsize=8, color=INK)

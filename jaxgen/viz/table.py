@@ -1,4 +1,4 @@
-"""The results as text: which columns the table has, how each value is written, and which entries share the best of a column."""
+"""The table of results as text: its columns, how each value is written, and which entries have the best value of a column."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -9,7 +9,7 @@ Result = Mapping[str, Any]
 
 
 class Cell(NamedTuple):
-    """One table cell: the text, a fainter second part, and the number (or text) the column is sorted by."""
+    """One table cell: its text, a fainter second part, the number or text that the column is sorted by, and whether it is the best."""
 
     text: str
     faint: str
@@ -18,7 +18,17 @@ class Cell(NamedTuple):
 
 
 class Column(NamedTuple):
-    """A column: the result field it shows, its heading and what that means; `faint` names the field written small beside the value."""
+    """A column of the table.
+
+    Attributes:
+        field: The field of a result that it shows.
+        heading: Its heading.
+        meaning: What the heading means.
+        write: Function that turns a value into text.
+        faint: The field that is written small beside the value; empty for none.
+        faint_form: How that field is written, such as "± {}".
+        best: Whether the lowest value is marked.
+    """
 
     field: str
     heading: str
@@ -30,12 +40,12 @@ class Column(NamedTuple):
 
 
 def count(value: float) -> str:
-    """A whole number with thin separators, 25,012; large ones shortened, 1.7 M."""
+    """Write a whole number with separators, such as 25,012, and a large one shortened, such as 1.7 M."""
     return f"{value / 1e6:.3g} M" if abs(value) >= 1e6 else f"{value:,.0f}"
 
 
 def rate(value: float) -> str:
-    """Three significant digits with a unit prefix: 1.7 M, 23.1 k."""
+    """Write three significant digits with a unit prefix, such as 1.7 M or 23.1 k."""
     for limit, suffix in ((1e6, " M"), (1e3, " k")):
         if abs(value) >= limit:
             return f"{value / limit:.3g}{suffix}"
@@ -43,22 +53,22 @@ def rate(value: float) -> str:
 
 
 def fixed(digits: int) -> Callable[[float], str]:
-    """A writer of that many decimals, with a true minus sign."""
+    """Return a function that writes a number with this number of decimals and a true minus sign."""
     return lambda value: f"{value:.{digits}f}".replace("-", "−")
 
 
 def scientific(value: float) -> str:
-    """Two digits and a power of ten, 1.2e−4; zero as 0."""
+    """Write two digits and a power of ten, such as 1.2e−4, and zero as 0."""
     return f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e").replace("-", "−") if value else "0"
 
 
 def seconds(value: float) -> str:
-    """A duration with one decimal: 12.3 s."""
+    """Write a duration with one decimal, such as 12.3 s."""
     return f"{value:.1f} s"
 
 
 def percent(value: float) -> str:
-    """A share as a whole percentage."""
+    """Write a share as a whole percentage, such as 88 %."""
     return f"{100 * value:.0f} %"
 
 
@@ -114,7 +124,16 @@ COLUMNS = (
 
 
 def cells(result: Result, best: Mapping[str, float], missing: str = "–") -> list[Cell]:
-    """The cells of one result in the order of COLUMNS; `best` is what `best_values` found, `missing` stands for absent fields and None."""
+    """Return the cells of one result in the order of `COLUMNS`.
+
+    Args:
+        result: The result.
+        best: The best value of each column, from `best_values`.
+        missing: Text for an absent field or None.
+
+    Returns:
+        One cell for each column.
+    """
     row = []
     for column in COLUMNS:
         value: Any = result.get(column.field)
@@ -127,17 +146,21 @@ def cells(result: Result, best: Mapping[str, float], missing: str = "–") -> li
 
 
 def best_values(results: Sequence[Result]) -> dict[str, float]:
-    """The lowest value of each column that has a best, over entries that did not fail; for the NLL over the exact ones only."""
-    found = {}
+    """Return the lowest value of each column that marks one, over results that did not fail; for the NLL over exact ones only.
+
+    >>> best_values([{"nll": 1.2, "nll_kind": "exact"}, {"nll": 0.9, "nll_kind": "lower bound", "sliced_w2": 0.1}])
+    {'nll': 1.2, 'sliced_w2': 0.1}
+    """
+    best = {}
     for column in COLUMNS:
         values = [result[column.field] for result in results if column.best and _comparable(result, column)]
         if values:
-            found[column.field] = min(values)
-    return found
+            best[column.field] = min(values)
+    return best
 
 
 def failed(result: Result) -> bool:
-    """Whether the entry's status is anything but ok."""
+    """Say whether the status of a result is anything but ok."""
     return str(result.get("status") or "ok") != "ok"
 
 
@@ -155,7 +178,7 @@ def _write(value: Any, write: Callable[[Any], str]) -> str:
         return "not finite"
     try:
         return write(value)
-    except (TypeError, ValueError):  # a text where a number was due is shown as it is: the report must not fail for it
+    except (TypeError, ValueError):  # a text in place of a number is shown as it is, so that the report does not fail
         return str(value)
 
 

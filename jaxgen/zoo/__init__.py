@@ -1,19 +1,28 @@
-"""The zoo: named models, about thirty lines each, as (base, transform, objective) and an optimiser."""
+"""The zoo: named models, about thirty lines each, as (base, transform, objective) and an optimiser.
+
+Every zoo function takes `nets`, which says what events and conditions are and makes networks of the chosen size, and `learning_rate`, which
+is Adam's; its docstring lists its other options. `build` calls it with the defaults of its form for vectors or for images.
+"""
 
 from jaxgen.zoo import (
     adversarial,
     autoencoder,
+    autoencoder_of_pixels,
     autoregressive,
+    autoregressive_of_pixels,
     bridges,
     diffusion,
     flow,
     flow_in_order,
     flow_map,
     flow_matching,
-    images,
+    flow_of_pixels,
+    latent_flow,
     residual,
 )
-from jaxgen.zoo.registry import COMPARED, FAMILIES, IMAGES, NAMES, build, describe, pixels
+from jaxgen.zoo.forms import image, vector
+from jaxgen.zoo.networks import Nets
+from jaxgen.zoo.registry import COMPARED, FAMILIES, IMAGES, NAMES, Family, build, describe, forget, pixels, register, small
 from jaxgen.zoo.sizing import count_params, num_sampling_params
 from jaxgen.zoo.store import load, save
 from jaxgen.zoo.units import in_units
@@ -23,9 +32,13 @@ __all__ = [
     "FAMILIES",
     "IMAGES",
     "NAMES",
+    "Family",
+    "Nets",
     "adversarial",
     "autoencoder",
+    "autoencoder_of_pixels",
     "autoregressive",
+    "autoregressive_of_pixels",
     "bridges",
     "build",
     "count_params",
@@ -35,11 +48,17 @@ __all__ = [
     "flow_in_order",
     "flow_map",
     "flow_matching",
-    "images",
+    "flow_of_pixels",
+    "forget",
+    "image",
     "in_units",
+    "latent_flow",
     "load",
     "num_sampling_params",
     "pixels",
+    "register",
     "residual",
     "save",
+    "small",
+    "vector",
 ]

@@ -1,79 +1,103 @@
-"""Flow matching: the continuous normalizing flow's base and transform, found by regression on the velocity of a path."""
-
-import math
-from collections.abc import Sequence
+"""Flow matching: the continuous normalizing flow's base and transform, trained by regression on the velocity of a path."""
 
 from jaxgen import paths
 from jaxgen.bases import normal
 from jaxgen.model import Model
-from jaxgen.nets import Net, time_mlp
-from jaxgen.numerics import Solver
 from jaxgen.objectives import couplings, flow_matching
-from jaxgen.training import adam
+from jaxgen.objectives.couplings import Coupling
+from jaxgen.training import Entry, Style, adam
 from jaxgen.transforms import ode_flow
-from jaxgen.zoo.guidance import steered, with_dropout
-from jaxgen.zoo.registry import Recipe, register
-from jaxgen.zoo.velocity import init_in_time, trace_for, velocity_flow
+from jaxgen.zoo.diffusion import NEIGHBOURS
+from jaxgen.zoo.forms import image, vector
+from jaxgen.zoo.guidance import check_guidance, steered, with_dropout
+from jaxgen.zoo.networks import Nets
+from jaxgen.zoo.recipes import titled
+from jaxgen.zoo.registry import Family, register
+from jaxgen.zoo.velocity import in_steps, init_in_time, trace_for, velocity_flow
 
-FAMILY = "flow matching"
-
-
-@register(FAMILY)
-def cfm(dim: int, cond_dim: int | None, *, width: int = 108, depth: int = 3, learning_rate: float = 3e-3) -> Recipe:
-    """Conditional flow matching with independent pairs (arXiv 2210.02747)."""
-    return cfm_recipe(time_mlp(dim, width=width, depth=depth), (dim,), cond_dim, learning_rate)
-
-
-def cfm_recipe(
-    net: Net, shape: Sequence[int], cond_dim: int | None, learning_rate: float, solver: Solver | None = None, guidance: float = 1.0
-) -> Recipe:
-    """`cfm` of any network in `(x, t, cond)` for events of `shape`."""
-    learnt = Model(normal(shape), velocity_flow(net, math.prod(shape), solver))
-    prediction = steered(paths.prediction(paths.linear(), net.apply, "velocity"), cond_dim, guidance)
-    flow = ode_flow(init_in_time(net), prediction.velocity, solver=solver, trace=trace_for(math.prod(shape)))
-    objective = with_dropout(flow_matching(learnt), guidance)
-    return Recipe({"default": Model(normal(shape), flow)}, objective, "flow matching", adam(learning_rate), 5_000)
+FLOW_MATCHING = Family(
+    "flow matching",
+    Style(
+        "#149a8b",
+        "A velocity field, learned by regression on straight lines, carries every point from noise to data along a smooth path.",
+        stage="t = {time:.2f}",
+        moves=True,
+    ),
+)
 
 
-@register(FAMILY)
-def ot_cfm(dim: int, cond_dim: int | None, *, width: int = 108, depth: int = 3, learning_rate: float = 3e-3) -> Recipe:
-    """Flow matching with pairs from minibatch optimal transport (arXiv 2302.00482)."""
-    model = Model(normal((dim,)), velocity_flow(time_mlp(dim, width=width, depth=depth), dim))
-    objective = flow_matching(model, coupling="optimal_transport")
-    return Recipe({"default": model}, objective, "flow matching, optimal transport", adam(learning_rate), 2_000)
+@register(
+    FLOW_MATCHING,
+    vector(width=108, depth=3, num_steps=5_000),
+    image("continuous", **NEIGHBOURS, small={"num_steps": 4}, options={"num_steps": 25, "learning_rate": 1e-3}),
+)
+def cfm(nets: Nets, *, num_steps: int | None = None, guidance: float = 1.0, learning_rate: float = 3e-3) -> Entry:
+    """Match the velocity of straight lines between independent pairs of noise and data.
 
+    Args:
+        num_steps: Steps of the midpoint rule by which the ODE is solved; None solves it adaptively.
+        guidance: The scale of classifier-free guidance; another scale than 1 drops a tenth of the conditions in training.
 
-@register(FAMILY, compared=False)
-def sb_cfm(dim: int, cond_dim: int | None, *, width: int = 108, depth: int = 3, sigma: float = 0.5, learning_rate: float = 3e-3) -> Recipe:
-    """Schrodinger bridge flow matching: entropic pairs and a Brownian bridge of scale `sigma` between them (arXiv 2302.00482, section 3.2.4)."""
-    model = Model(normal((dim,)), velocity_flow(time_mlp(dim, width=width, depth=depth), dim))
-    bridge = paths.interpolant(variance=paths.brownian_variance(sigma**2))
-    objective = flow_matching(model, bridge, coupling=couplings.entropic(2 * sigma**2))
-    return Recipe({"default": model}, objective, "flow matching, Schrodinger bridge", adam(learning_rate), 5_000)
-
-
-@register(FAMILY, compared=False)
-def vp_cfm(dim: int, cond_dim: int | None, *, width: int = 108, depth: int = 3, learning_rate: float = 3e-3) -> Recipe:
-    """Flow matching on the variance-preserving trigonometric path (arXiv 2209.15571)."""
-    model = Model(normal((dim,)), velocity_flow(time_mlp(dim, width=width, depth=depth), dim))
-    objective = flow_matching(model, paths.trigonometric())
-    return Recipe({"default": model}, objective, "flow matching, variance preserving", adam(learning_rate), 5_000)
-
-
-@register(FAMILY, compared=False)
-def c2ot_cfm(
-    dim: int,
-    cond_dim: int | None,
-    *,
-    width: int = 108,
-    depth: int = 3,
-    ratio: float | None = None,
-    learning_rate: float = 3e-3,
-) -> Recipe:
-    """Flow matching with optimal transport that keeps to the condition (arXiv 2503.10636): for data with conditions; without, it is `ot_cfm`.
-
-    ratio: None for classes; 0.05, the paper's, for continuous conditions.
+    Source: arXiv 2210.02747.
     """
-    model = Model(normal((dim,)), velocity_flow(time_mlp(dim, width=width, depth=depth), dim))
-    objective = flow_matching(model, coupling=couplings.conditional_optimal_transport(ratio))
-    return Recipe({"default": model}, objective, "flow matching, conditional transport", adam(learning_rate), 2_000)
+    check_guidance("cfm", guidance, nets.cond_dim)
+    net, solver = nets.of_event(1), in_steps(num_steps)
+    prediction = steered(paths.prediction(paths.linear(), net.apply, "velocity"), nets.cond_dim, guidance)
+    flow = ode_flow(init_in_time(net), prediction.velocity, solver=solver, trace=trace_for(nets.size))
+    plain = Model(normal(nets.event), velocity_flow(net, nets.size, solver))
+    return titled(Model(plain.base, flow), with_dropout(flow_matching(plain), guidance), "flow matching", adam(learning_rate))
+
+
+@register(FLOW_MATCHING, vector(width=108, depth=3, num_steps=2_000))
+def ot_cfm(nets: Nets, *, learning_rate: float = 3e-3) -> Entry:
+    """Match a flow on pairs of noise and data from optimal transport within a batch.
+
+    Source: arXiv 2302.00482.
+    """
+    return _matched(nets, learning_rate, "optimal transport", coupling="optimal_transport")
+
+
+@register(FLOW_MATCHING, vector(width=108, depth=3, num_steps=5_000), compared=False)
+def sb_cfm(nets: Nets, *, sigma: float = 0.5, learning_rate: float = 3e-3) -> Entry:
+    """Match a flow on entropic pairs with a Brownian bridge between them, as in a Schrodinger bridge.
+
+    Args:
+        sigma: The scale of the Brownian bridge.
+
+    Source: arXiv 2302.00482, section 3.2.4.
+    """
+    between = paths.interpolant(variance=paths.brownian_variance(sigma**2))
+    return _matched(nets, learning_rate, "Schrodinger bridge", between, couplings.entropic(2 * sigma**2))
+
+
+@register(FLOW_MATCHING, vector(width=108, depth=3, num_steps=5_000), compared=False)
+def vp_cfm(nets: Nets, *, learning_rate: float = 3e-3) -> Entry:
+    """Match a flow on the variance-preserving trigonometric path.
+
+    Source: arXiv 2209.15571.
+    """
+    return _matched(nets, learning_rate, "variance preserving", paths.trigonometric())
+
+
+@register(FLOW_MATCHING, vector(width=108, depth=3, num_steps=2_000), compared=False)
+def c2ot_cfm(nets: Nets, *, ratio: float | None = None, learning_rate: float = 3e-3) -> Entry:
+    """Match a flow by optimal transport that keeps to the condition; without conditions it is `ot_cfm`.
+
+    Args:
+        ratio: How many neighbours in the condition a pair may come from, as `couplings.conditional_optimal_transport` takes it: None for
+            classes, and 0.05, the paper's, for continuous conditions.
+
+    Source: arXiv 2503.10636.
+    """
+    return _matched(nets, learning_rate, "conditional transport", coupling=couplings.conditional_optimal_transport(ratio))
+
+
+def _matched(
+    nets: Nets,
+    learning_rate: float,
+    title: str,
+    path: paths.Path | paths.Interpolant | None = None,
+    coupling: str | Coupling = "independent",
+) -> Entry:
+    model = Model(normal(nets.event), velocity_flow(nets.of_event(1), nets.size))
+    return titled(model, flow_matching(model, path, coupling=coupling), f"flow matching, {title}", adam(learning_rate))

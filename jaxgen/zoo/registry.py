@@ -1,175 +1,240 @@
-"""The names of the zoo and `build`, which checks its arguments and makes an `Entry`."""
+"""The names of the zoo, and `build`, which checks its arguments and makes an `Entry`."""
 
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from jaxgen import checks
+import jax.numpy as jnp
+import numpy as np
+
 from jaxgen.model import Model
-from jaxgen.objective import Objective
-from jaxgen.training import Entry
-from jaxgen.training.optimizers import Optimizer
+from jaxgen.training import Entry, Style
+from jaxgen.types import Cond, Key, Noise, Params, Shape
+from jaxgen.zoo.forms import NETWORK, VECTOR, Form, Make, Option, check_form, check_options, options_of
+from jaxgen.zoo.networks import IMAGE, Nets
 from jaxgen.zoo.sizing import width_for
 
-MAX_DIM = 64
 
+class Family(NamedTuple):
+    """Describe a family of entries.
 
-class Recipe(NamedTuple):
-    """What a zoo function returns: readings by name (the first is the default), the objective with its name, the optimiser.
-
-    num_steps: a sensible length of training on two-dimensional data, in steps of 256 events.
+    Attributes:
+        name: The name under which pages list its entries.
+        style: How pages and pictures present it.
     """
 
-    readings: Mapping[str, Model]
-    objective: Objective
-    objective_name: str
-    optimizer: Optimizer
-    num_steps: int = 3_000
+    name: str
+    style: Style = Style()
 
 
-class _Registered(NamedTuple):
-    family: str
-    function: Callable[..., Recipe]
-    pixels: str = ""
+class Registered(NamedTuple):
+    """Hold one entry for one kind of events.
+
+    Attributes:
+        family: The family of the entry.
+        make: The zoo function.
+        form: The kind of events, with the defaults and the small sizes.
+    """
+
+    family: Family
+    make: Make
+    form: Form
 
 
-VECTOR, IMAGE = 1, 3
-_REGISTRY: dict[int, dict[str, _Registered]] = {VECTOR: {}, IMAGE: {}}
+_REGISTRY: dict[int, dict[str, Registered]] = {VECTOR: {}, IMAGE: {}}
 """By the rank of an event, then by name: one name may have a form for vectors and one for images."""
 
 NAMES: list[str] = []
+"""The entries for vectors."""
 IMAGES: list[str] = []
+"""The entries for images."""
 COMPARED: list[str] = []
+"""The entries for vectors that `jaxgen compare` trains unasked."""
 FAMILIES: dict[str, str] = {}
+"""The family of each entry."""
 
 
-def register(family: str, name: str | None = None, *, compared: bool = True) -> Callable[[Callable[..., Recipe]], Callable[..., Recipe]]:
-    """Enter a zoo function `(dim, cond_dim, **options) -> Recipe` under `name` or its own.
+def register(family: Family, *forms: Form, compared: bool = True) -> Callable[[Make], Make]:
+    """Enter a zoo function `(nets, **options) -> Entry` under its own name, once for each form.
 
-    compared: whether `jaxgen compare` trains it unasked; further variants of a family are compared by name or by `--models all`.
+    Args:
+        family: The family under which pages list the entry.
+        forms: For which events the entry is made: `vector(...)`, `image(...)` or both.
+        compared: Whether `jaxgen compare` trains the entry unasked; further variants of a family are compared when they are named.
+
+    Returns:
+        A decorator that returns the function as it is.
+
+    Raises:
+        ValueError: A form has a default for something that is no option, or the name is taken.
+
+    >>> from jaxgen import zoo
+    >>> @zoo.register(zoo.Family("mine"), zoo.vector(width=16))
+    ... def mine(nets, *, learning_rate: float = 1e-3):
+    ...     return zoo.flow.realnvp(nets, num_layers=2, learning_rate=learning_rate)
+    >>> zoo.build("mine", (2,)).card.family
+    'mine'
+    >>> zoo.forget("mine")
     """
 
-    def enter(function: Callable[..., Recipe]) -> Callable[..., Recipe]:
-        entered = name or function.__name__
-        _REGISTRY[VECTOR][entered] = _Registered(family, function)
-        NAMES.append(entered)
-        if compared:
-            COMPARED.append(entered)
-        FAMILIES[entered] = family
-        return function
+    def enter(make: Make) -> Make:
+        for form in forms:
+            name = form.name or make.__name__
+            check_form(name, form, make)
+            if name in _REGISTRY[form.rank]:
+                raise ValueError(f"zoo.register: name={name!r}; accepted: a name that is not taken; zoo.forget({name!r}) frees it.")
+            _REGISTRY[form.rank][name] = Registered(family, make, form)
+            FAMILIES.setdefault(name, family.name)
+            (NAMES if form.rank == VECTOR else IMAGES).append(name)
+            if compared and form.rank == VECTOR:
+                COMPARED.append(name)
+        return make
 
     return enter
 
 
-def register_images(family: str, pixels: str, name: str | None = None) -> Callable[[Callable[..., Recipe]], Callable[..., Recipe]]:
-    """Enter a zoo function `((height, width, channels), cond_dim, **options) -> Recipe` for images under `name` or its own.
-
-    pixels: what its events are, "discrete" whole numbers 0, 1, ... or "continuous" values in (-1, 1): `jaxgen.data.load(..., pixels=)`.
-    """
-
-    def enter(function: Callable[..., Recipe]) -> Callable[..., Recipe]:
-        entered = name or function.__name__
-        _REGISTRY[IMAGE][entered] = _Registered(family, function, pixels)
-        IMAGES.append(entered)
-        FAMILIES.setdefault(entered, family)
-        return function
-
-    return enter
+def forget(name: str) -> None:
+    """Remove an entry from the zoo in all its forms, for example one that a notebook defines a second time."""
+    for names in (NAMES, IMAGES, COMPARED):
+        names[:] = [other for other in names if other != name]
+    for entries in _REGISTRY.values():
+        entries.pop(name, None)
+    FAMILIES.pop(name, None)
 
 
-def build(name: str, event_shape: Any, cond_shape: Any = None, *, num_params: int | None = None, **options: Any) -> Entry:
-    """The entry `name` for events of shape `(d,)`, 1 <= d <= 64, or images `(height, width, channels)`, and conditions `(c,)` or None.
+def build(
+    name: str,
+    event_shape: Sequence[int],
+    cond_shape: Sequence[int] | None = None,
+    *,
+    num_params: int | None = None,
+    **options: Option,
+) -> Entry:
+    """Build the entry `name` for events and conditions of these shapes.
 
-    options: those of the zoo function, such as `width`, `depth`, `learning_rate`; `jaxgen.zoo.describe(name, event_shape)` lists them.
-    num_params: choose `width` so that sampling uses about this many parameters.
-    Raises ValueError for an unknown name, option or shape, and where `name` has no form for events of that rank.
+    Args:
+        name: One of `jaxgen.zoo.NAMES` for vectors or of `jaxgen.zoo.IMAGES` for images.
+        event_shape: `(d,)` for vectors of d numbers, or `(height, width, channels)` for images.
+        cond_shape: `(c,)` for conditions of c numbers; None for a model without conditions.
+        num_params: Choose `width` so that sampling uses about this many parameters; None keeps the width.
+        options: Options of the entry, such as `width`, `depth` and `learning_rate`; `describe(name, event_shape)` lists them.
+
+    Returns:
+        An entry that `jaxgen.fit` trains, with its name, family and options on its card.
+
+    Raises:
+        ValueError: The name, a shape or an option is unknown, or the entry has no form for events of that rank.
 
     >>> import jaxgen
-    >>> jaxgen.zoo.build("ddpm", event_shape=(2,)).readings.keys()
-    dict_keys(['ancestral', 'ddim', 'ode'])
+    >>> entry = jaxgen.zoo.build("ddpm", event_shape=(2,))
+    >>> list(entry.readings), entry.card.family
+    (['ancestral', 'ddim', 'ode'], 'diffusion')
     """
-    family, function, _ = _find(name, event_shape)
-    shape, cond_dim = _event(event_shape), None if cond_shape is None else _vector("cond_shape", cond_shape, None)
-    event = shape[0] if len(shape) == VECTOR else shape
-    known = describe(name, shape)
-    unknown = sorted(set(options) - set(known))
-    if unknown:
-        raise ValueError(f"{name}: unknown option {', '.join(unknown)}; accepted: {', '.join(f'{k}={v!r}' for k, v in known.items())}.")
-    _check_options(name, options, known)
+    shape = _event(event_shape)
+    cond_dim = None if cond_shape is None else _vector("cond_shape", cond_shape, "(c,) with c >= 1, or None")
+    family, make, form = _find(name, shape)
+    known = options_of(form, make, shape)
+    check_options(name, options, known, make)
+    options = {option: _plain(value) for option, value in options.items()}
+
+    def entry_of(given: dict[str, Option]) -> Entry:
+        chosen = {**known, **given}
+        network = {k: chosen.pop(k) for k in NETWORK if k in chosen}
+        return make(Nets(shape, cond_dim, **network), **chosen)  # pyright: ignore[reportArgumentType] # checked above
+
+    def model_of(width: int) -> Model:
+        return entry_of({**options, "width": width}).model
+
     if num_params is not None:
         if "width" in options:
-            raise ValueError("give num_params or width, not both.")
-        options["width"] = width_for(
-            lambda width: _default_model(function(event, cond_dim, **{**options, "width": width})), num_params, cond_dim
-        )
-    recipe = function(event, cond_dim, **options)
-    reading = next(iter(recipe.readings))
+            raise ValueError(f"zoo.build: num_params={num_params!r} and width={options['width']!r}; accepted: one of the two.")
+        options["width"] = width_for(model_of, num_params, cond_dim)
+    entry = entry_of(options)
     config = {"name": name, "event_shape": list(shape), "cond_shape": None if cond_dim is None else [cond_dim], "options": options}
-    readings = MappingProxyType(dict(recipe.readings))
-    return Entry(
-        name,
-        family,
-        readings[reading],
-        readings,
-        recipe.objective,
-        recipe.optimizer,
-        recipe.objective_name,
-        reading,
-        recipe.num_steps,
-        config,
-    )
+    wanted = None if cond_dim is None else (cond_dim,)
+    readings = {reading: _of_conditions(name, wanted, model) for reading, model in entry.models.items()}
+    card = entry.card._replace(name=name, family=family.name, style=family.style, num_steps=form.num_steps, config=config)
+    return entry._replace(model=readings[entry.card.reading], card=card, readings=MappingProxyType(readings))
 
 
-def describe(name: str, event_shape: Any = None) -> dict[str, Any]:
-    """The options of an entry with their defaults; of its form for vectors, if it has one, where no `event_shape` is given."""
-    parameters = list(inspect.signature(_find(name, event_shape).function).parameters.values())
-    return {p.name: p.default for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
+def describe(name: str, event_shape: Sequence[int] | None = None) -> dict[str, Option]:
+    """Return the options of an entry with their defaults.
+
+    Args:
+        name: The entry's name.
+        event_shape: The shape of the events, on which the defaults depend; None describes the form for vectors of few coordinates, or the
+            form for images if the entry has no other.
+
+    >>> import jaxgen
+    >>> jaxgen.zoo.describe("realnvp")
+    {'width': 48, 'depth': 2, 'num_layers': 12, 'learning_rate': 0.003}
+    """
+    shape = None if event_shape is None else _event(event_shape)
+    _, make, form = _find(name, shape)
+    return options_of(form, make, shape)
+
+
+def small(name: str, event_shape: Sequence[int] | None = None) -> dict[str, Option]:
+    """Return options that make an entry as small as tests want it: few layers, units and steps.
+
+    Args:
+        name: The name of an entry.
+        event_shape: The shape of an event, which tells forms of one name apart; None takes the form for vectors if there is one.
+
+    >>> from jaxgen import zoo
+    >>> zoo.small("gan")
+    {'width': 16, 'depth': 2}
+    """
+    return dict(_find(name, None if event_shape is None else _event(event_shape)).form.small)
 
 
 def pixels(name: str) -> str:
-    """What the events of the entry's form for images are: "discrete" whole numbers 0, 1, ... or "continuous" values in (-1, 1)."""
-    return _find(name, (1, 1, 1)).pixels
+    """Return what the events of an image entry are: "discrete" whole numbers 0, 1, ... or "continuous" values in (-1, 1)."""
+    return _find(name, (1, 1, 1)).form.pixels
 
 
-def _find(name: str, event_shape: Any) -> _Registered:
-    ranks = (VECTOR, IMAGE) if event_shape is None else (len(_event(event_shape)),)
-    for rank in ranks:
-        if name in _REGISTRY[rank]:
+def _find(name: str, event: Shape | None) -> Registered:
+    for rank in (VECTOR, IMAGE) if event is None else (len(event),):
+        if isinstance(name, str) and name in _REGISTRY[rank]:  # pyright: ignore[reportUnnecessaryIsInstance]
             return _REGISTRY[rank][name]
     accepted = list(dict.fromkeys([*NAMES, *IMAGES]))
-    if name in accepted:
-        kind, others = ("vectors", NAMES) if ranks == (VECTOR,) else ("images", IMAGES)
-        raise ValueError(f"name={name!r} has no form for {kind}, event_shape={event_shape!r}; accepted there: {', '.join(others)}.")
-    raise ValueError(f"name={name!r}; accepted: {', '.join(accepted)}.")
+    if name in accepted and event is not None:
+        kind, others = ("vectors", NAMES) if len(event) == VECTOR else ("images", IMAGES)
+        raise ValueError(f"zoo.build: name={name!r} with event_shape={event!r}; accepted for {kind}: {', '.join(others)}.")
+    raise ValueError(f"zoo.build: name={name!r}; accepted: {', '.join(accepted)}.")
 
 
-def _check_options(name: str, options: Mapping[str, Any], known: Mapping[str, Any]) -> None:
-    """Sizes and numbers, here because a transform may make its network only when it sees its first event."""
-    for option, value in options.items():
-        default = known[option]
-        if isinstance(default, bool):
-            if not isinstance(value, bool):
-                raise ValueError(f"{name}: {option}={value!r}; accepted: True, False.")
-        elif isinstance(default, float):
-            checks.number(f"{name}: {option}", value)
-        elif isinstance(default, int) or (option == "latent_dim" and value is not None):
-            checks.count(f"{name}: {option}", value, 0 if option == "depth" else 1)
+def _of_conditions(name: str, wanted: Shape | None, model: Model) -> Model:
+    """Return the model with an `init` that refuses a condition of another shape than the entry was built for."""
+
+    def init(key: Key, z: Noise, /, cond: Cond = None) -> Params:
+        shape = None if cond is None else jnp.shape(cond)
+        if shape != wanted:
+            raise ValueError(f"{name}: a condition of shape {shape}; accepted: {wanted}, the cond_shape that this entry was built with.")
+        return model.transform.init(key, z, cond)
+
+    return model._replace(transform=model.transform._replace(init=init))
 
 
-def _default_model(recipe: Recipe) -> Model:
-    return next(iter(recipe.readings.values()))
-
-
-def _event(shape: Any) -> tuple[int, ...]:
+def _event(shape: Sequence[int]) -> Shape:
+    accepted = "(d,) with d >= 1, or (height, width, channels), integers of at least 1"
     if isinstance(shape, (tuple, list)) and len(shape) == IMAGE:
-        if all(isinstance(n, int) and not isinstance(n, bool) and n >= 1 for n in shape):
-            return tuple(shape)
-        raise ValueError(f"event_shape={shape!r}; accepted for images: (height, width, channels), integers of at least 1.")
-    return (_vector("event_shape", shape, MAX_DIM),)
+        if all(_is_size(n) for n in shape):
+            return tuple(int(n) for n in shape)
+        raise ValueError(f"zoo.build: event_shape={shape!r}; accepted: {accepted}.")
+    return (_vector("event_shape", shape, accepted),)
 
 
-def _vector(name: str, shape: Any, most: int | None) -> int:
-    if not isinstance(shape, (tuple, list)) or len(shape) != 1 or not isinstance(shape[0], int) or not 1 <= shape[0] <= (most or shape[0]):
-        raise ValueError(f"{name}={shape!r}; accepted: (d,) with 1 <= d{f' <= {most}, or (height, width, channels)' if most else ''}.")
-    return shape[0]
+def _vector(argument: str, shape: Sequence[int], accepted: str) -> int:
+    if not isinstance(shape, (tuple, list)) or len(shape) != 1 or not _is_size(shape[0]):
+        raise ValueError(f"zoo.build: {argument}={shape!r}; accepted: {accepted}.")
+    return int(shape[0])
+
+
+def _is_size(n: object) -> bool:
+    return isinstance(n, int | np.integer) and not isinstance(n, bool) and int(n) >= 1
+
+
+def _plain(value: Option) -> Option:
+    """A number of numpy as one of Python, which JSON can hold: a run folder is written after training, too late for an error."""
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,13 +1,13 @@
 """Save and load a trained entry: its config as JSON, its arrays through orbax, never code."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from jaxgen.atomic import write_json, write_text
 from jaxgen.objective import Batch
 from jaxgen.training import Entry, Fitted, init_state, load_arrays, save_arrays
 from jaxgen.zoo.registry import build
@@ -15,58 +15,80 @@ from jaxgen.zoo.units import in_units
 
 
 def save(path: str | Path, entry: Entry, fitted: Fitted) -> None:
-    """Write `config.json`, `metrics.jsonl` and `checkpoints/` into the run folder `path`, which may hold an earlier save of the same run.
+    """Write a trained entry into a run folder: `config.json`, `metrics.jsonl` and `checkpoints/`.
 
-    Raises ValueError for an entry that did not come from `zoo.build`, as its functions cannot be rebuilt from a config.
+    Args:
+        path: The folder, which is made if need be and may hold an earlier save of the same run.
+        entry: An entry that `zoo.build` made.
+        fitted: What `jaxgen.fit` returned; the state of an interrupted fit is saved too.
+
+    Raises:
+        ValueError: The entry did not come from `zoo.build`, so its functions cannot be rebuilt from a config.
     """
-    if "name" not in entry.config:
-        raise ValueError("save: this entry has no config to rebuild it from; entries made by jaxgen.zoo.build have one.")
+    if not isinstance(entry, Entry) or not isinstance(fitted, Fitted):  # pyright: ignore[reportUnnecessaryIsInstance]
+        given = f"entry=<{type(entry).__name__}> and fitted=<{type(fitted).__name__}>"
+        raise ValueError(f"save: {given}; accepted: a jaxgen.Entry and the Fitted that jaxgen.fit returned.")
+    if "name" not in entry.card.config:
+        raise ValueError(f"save: entry={entry.card.name!r} without a config; accepted: an entry made by jaxgen.zoo.build.")
     path = Path(path)
     path.mkdir(parents=True, exist_ok=True)
     history = fitted.history
     numbers = {k: v for k, v in history.items() if isinstance(v, (int, float))}
     resumable = fitted.state is not None
-    write_json(path / "config.json", {**entry.config, "status": fitted.status, "resumable": resumable, "history": numbers})
+    write_json(path / "config.json", {**entry.card.config, "status": fitted.status, "resumable": resumable, "history": numbers})
     _write_metrics(path / "metrics.jsonl", history)
     arrays = {"params": fitted.params, "aux": fitted.aux}
     save_arrays(path / "checkpoints", arrays if fitted.state is None else {**arrays, "state": fitted.state})
 
 
 def load(path: str | Path) -> tuple[Entry, Fitted]:
-    """The entry and params of a run folder that `save` or `jaxgen train` wrote.
+    """Return the entry and the params of a run folder that `save` or `jaxgen train` wrote.
 
-    Raises FileNotFoundError without a `config.json` there, ValueError where config and arrays do not belong together.
+    Args:
+        path: The run folder.
+
+    Returns:
+        The entry, rebuilt from its config, and a `Fitted` with the saved arrays and history.
+
+    Raises:
+        FileNotFoundError: The folder has no `config.json`.
+        ValueError: The config is not one that jaxgen wrote, or the arrays do not belong to it.
     """
     path = Path(path)
     if not (path / "config.json").is_file():
-        raise FileNotFoundError(f"{path}: no run folder of jaxgen (it has no config.json).")
+        raise FileNotFoundError(f"load: path={str(path)!r}; accepted: a run folder of jaxgen, which has a config.json.")
     try:
         config = json.loads((path / "config.json").read_text())
         cond_shape = config["cond_shape"]
         entry = build(config["name"], config["event_shape"], cond_shape, **config["options"])
     except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise ValueError(f"{path / 'config.json'}: not a config that jaxgen wrote ({error!r}).") from None
+        raise ValueError(f"load: path={str(path)!r} with {error!r} in its config.json; accepted: a config that jaxgen wrote.") from None
     like = jax.eval_shape(lambda key: _initial(key, entry, config["event_shape"], cond_shape), jax.random.key(0))
     units = config.get("units")
-    entry = entry._replace(config={**entry.config, **{k: config[k] for k in ("source", "training") if k in config}})
+    entry = entry._replace(
+        card=entry.card._replace(config={**entry.card.config, **{k: config[k] for k in ("source", "training") if k in config}})
+    )
     if units is not None:
         like = {**like, "params": (like["params"], ())}
     if not config.get("resumable"):
         del like["state"]
-    arrays = load_arrays(path / "checkpoints", like)
-    history = _read_metrics(path / "metrics.jsonl") | config.get("history", {})
+    try:
+        arrays = load_arrays(path / "checkpoints", like)
+    except ValueError:
+        # The message of orbax is the whole tree, and an array of another shape is named without its path.
+        raise ValueError(
+            f"load: path={str(path)!r} with arrays of other names or shapes than its config's {entry.card.name!r} has; accepted: a run folder "
+            "of this version of jaxgen. CHANGELOG.md names the entries whose params changed; train those again."
+        ) from None
+    try:
+        history = _read_metrics(path / "metrics.jsonl") | config.get("history", {})
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ValueError(f"load: path={str(path)!r} with {error!r} in its metrics.jsonl; accepted: metrics that jaxgen wrote.") from None
     fitted = Fitted(arrays["params"], arrays["aux"], history, config.get("status", "finished"), arrays.get("state"))
     if units is None:
         return entry, fitted
     entry, wrapped = in_units(entry, fitted._replace(params=fitted.params[0]), **units)
     return entry, wrapped
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON so that a reader never sees half of it."""
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n")
-    os.replace(temporary, path)
 
 
 def _initial(key: jax.Array, entry: Entry, event_shape: Any, cond_shape: Any) -> Any:
@@ -81,7 +103,7 @@ def _write_metrics(path: Path, history: dict[str, Any]) -> None:
     rows += [
         {"step": int(s), "valid_loss": float(v)} for s, v in zip(history.get("valid_step", ()), history.get("valid_loss", ()), strict=True)
     ]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
 
 
 def _read_metrics(path: Path) -> dict[str, Any]:

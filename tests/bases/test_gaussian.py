@@ -56,9 +56,23 @@ def test_draws_have_the_given_moments(name, key):
     num = 20_000
     z = np.asarray(make().sample(seed=key, sample_shape=(num,)))
     assert z.shape == (num, 2) and make().sample(seed=key).shape == (2,)
-    spread = np.sqrt(np.diag(covariance) / num)
-    np.testing.assert_array_less(np.abs(z.mean(0) - mean), 4.5 * spread)
+    stderr = np.sqrt(np.diag(covariance) / num)
+    np.testing.assert_array_less(np.abs(z.mean(0) - mean), 4.5 * stderr)
     np.testing.assert_allclose(np.cov(z.T), covariance, atol=0.05 * np.diag(covariance).max())
+
+
+def test_a_mixtures_gradient_is_that_of_the_leading_component_where_densities_overflow():
+    """Far out in a direction the component with the largest standard deviation there leads: its score is `-x / s^2`."""
+    base = bases.gaussian_mixture([1.0, 3.0], [[-2.0, 0.0], [1.0, 1.0]], [[0.5, 1.0], [1.0, 0.2]])
+    value, grad = jax.jit(jax.vmap(jax.value_and_grad(base.log_prob)))(
+        jnp.asarray([[5.0, 0.0], [1e18, 0.0], [1e25, 0.0], [0.0, -1e25], [3e38, 0.0], [3e38, -3e38]])
+    )
+    assert np.isfinite(grad).all() and np.isfinite(value[0]) and np.all(value[2:] == -np.inf)
+    np.testing.assert_allclose(grad[1, 0], -1e18, rtol=1e-5)
+    np.testing.assert_allclose(grad[2, 0], -1e25, rtol=1e-5)
+    np.testing.assert_allclose(grad[3, 1], 1e25, rtol=1e-5)
+    assert grad[4, 0] < -1e33
+    assert np.isnan(base.log_prob(jnp.asarray([np.nan, 0.0])))
 
 
 @pytest.mark.parametrize(
@@ -67,8 +81,8 @@ def test_draws_have_the_given_moments(name, key):
         (lambda: bases.diagonal_gaussian([0.0, np.nan], 1.0), "loc=.*finite"),
         (lambda: bases.diagonal_gaussian([0.0], [0.0]), "scale=.*positive"),
         (lambda: bases.full_gaussian([0.0], np.eye(2)), r"\(1,\).*\(2, 2\)"),
-        (lambda: bases.full_gaussian([0.0, 0.0], [[1.0, 2.0], [2.0, 1.0]]), "not positive definite"),
-        (lambda: bases.full_gaussian([0.0, 0.0], [[1.0, 0.2], [0.0, 1.0]]), "not symmetric"),
+        (lambda: bases.full_gaussian([0.0, 0.0], [[1.0, 2.0], [2.0, 1.0]]), "accepted: a positive definite matrix"),
+        (lambda: bases.full_gaussian([0.0, 0.0], [[1.0, 0.2], [0.0, 1.0]]), "accepted: a symmetric matrix"),
         (lambda: bases.gaussian_mixture([1.0, 0.0], MEANS, SCALES), "weights=.*positive"),
         (lambda: bases.gaussian_mixture([1.0], MEANS, SCALES), r"\(1,\).*\(2, 2\)"),
         (lambda: bases.gaussian_mixture(WEIGHTS, MEANS, np.ones(3)), "scales"),

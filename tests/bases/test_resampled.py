@@ -55,6 +55,28 @@ def test_the_rate_is_estimated_once_with_its_standard_error():
     assert base.rate != RATE and make(5, rate=RATE).rate_stderr == 0
 
 
+def test_the_standard_error_is_that_of_a_mean_of_acceptances():
+    """Acceptances are .9 with probability `ABOVE`, else .1: their variance is known."""
+    deviation = (HIGH - LOW) * np.sqrt(ABOVE * (1 - ABOVE))
+    np.testing.assert_allclose(make(5, num_estimate=20_000).rate_stderr, deviation / np.sqrt(20_000), rtol=0.02)
+    assert make(5, num_estimate=1_000, seed=1).rate != make(5, num_estimate=1_000, seed=2).rate
+
+
+def test_draws_are_independent_and_of_every_leading_shape(key):
+    z = np.asarray(make(3, rate=RATE).sample(seed=key, sample_shape=(50, 40)))
+    assert z.shape == (50, 40, 1) and make(3, rate=RATE).sample(seed=key, sample_shape=4).shape == (4, 1)
+    assert len(np.unique(z)) > 1_990
+
+
+def test_a_rate_of_one_is_the_proposal_and_small_rates_keep_their_digits(x64):
+    with x64():
+        always = bases.resampled(bases.normal((1,)), lambda z: jnp.ones((), z.dtype), 7, rate=1.0)
+        np.testing.assert_allclose(always.log_prob(jnp.asarray([0.3])), scipy.stats.norm.logpdf(0.3), rtol=1e-12)
+        # With a and Z equal and tiny every proposal is as good as another: the proposal again, also where 1 - Z rounds to one.
+        rare = bases.resampled(bases.normal((1,)), lambda z: jnp.full((), 1e-17, z.dtype), 100, rate=1e-17)
+        np.testing.assert_allclose(rare.log_prob(jnp.asarray([0.3])), scipy.stats.norm.logpdf(0.3), rtol=1e-12)
+
+
 def test_where_nothing_is_accepted_the_density_is_zero_and_gradients_are_finite():
     # Never accepted left of zero, and no truncation to speak of: (1/2)^4999 is zero in any precision.
     base = bases.resampled(bases.normal((1,)), lambda z: (z[0] > 0).astype(z.dtype), 5_000, rate=0.5)
@@ -67,8 +89,8 @@ def test_where_nothing_is_accepted_the_density_is_zero_and_gradients_are_finite(
     [
         (step, {"num_proposals": 0}, "num_proposals=0"),
         (step, {"rate": 0.0}, "rate=0.0"),
-        (lambda z: 2 * step(z), {"num_estimate": 100}, r"acceptance is 0.2 to 1.8"),
-        (lambda z: 0 * step(z), {"num_estimate": 100}, "acceptance is 0 on all of 100"),
+        (lambda z: 2 * step(z), {"num_estimate": 100}, r"acceptance from 0.2 to 1.8"),
+        (lambda z: 0 * step(z), {"num_estimate": 100}, "acceptance=0 on all of 100"),
     ],
 )
 def test_bad_arguments_are_named(acceptance, options, match):

@@ -55,6 +55,24 @@ def test_noise_in_parts_is_a_dict_whose_densities_add(key):
     assert jax.tree.map(jnp.shape, z) == {"latent": (1,), "noise": (3,)}
 
 
+def test_leaves_of_joint_noise_are_independent_and_a_value_out_of_one_support_has_no_density(key):
+    z = bases.joint({"a": bases.normal((2,)), "b": bases.normal((2,))}).sample(seed=key, sample_shape=(2_000,))
+    assert np.abs(np.corrcoef(np.concatenate([z["a"], z["b"]], 1).T) - np.eye(4)).max() < 5 / np.sqrt(2_000)
+    mixed = bases.joint({"a": bases.normal((1,)), "b": bases.uniform((1,))})
+    assert mixed.log_prob({"a": jnp.zeros(1), "b": jnp.asarray([2.0])}) == -np.inf
+    with pytest.raises(ValueError, match="joint: bases={}; accepted"):
+        bases.joint({})
+
+
+def test_a_sampler_of_higher_order_has_areas_shaped_as_its_increments(key):
+    base = bases.diffusion_noise((2,), 5, areas=True)
+    z = base.sample(seed=key, sample_shape=(3,))
+    assert jax.tree.map(jnp.shape, z) == {"x0": (3, 2), "increments": (3, 5, 2), "areas": (3, 5, 2)}
+    assert not np.allclose(z["areas"], z["increments"])
+    one = jax.tree.map(lambda a: a[0], z)
+    np.testing.assert_allclose(base.log_prob(one), sum(scipy.stats.norm.logpdf(a).sum() for a in one.values()), rtol=1e-5)
+
+
 def test_a_uniform_on_any_interval(key):
     base = bases.uniform((2,), -3.0, 5.0)
     z = np.asarray(base.sample(seed=key, sample_shape=(4_000,)))

@@ -3,29 +3,29 @@
 import functools
 import json
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import jaxgen
-from jaxgen import bases, evaluation, objectives, transforms
-from jaxgen.training import optimizers
-from jaxgen.zoo import registry
+from jaxgen import bases, evaluation, objectives, training, transforms, zoo
 
 SIDE = 4
 
 
 @pytest.fixture
-def plain(monkeypatch):
+def plain():
     """A model of images without a network: every pixel a Gaussian of its own."""
-    known = {rank: dict(entries) for rank, entries in registry._REGISTRY.items()}
-    monkeypatch.setattr(registry, "_REGISTRY", known)
-    monkeypatch.setattr(registry, "IMAGES", list(registry.IMAGES))
-    monkeypatch.setattr(registry, "FAMILIES", dict(registry.FAMILIES))
 
-    @registry.register_images("plain", "continuous", "plain")
-    def recipe(shape, cond_dim, *, width: int = 1, levels: int = 2):
-        model = jaxgen.Model(bases.normal(shape), transforms.diagonal_affine())
-        return registry.Recipe({"default": model}, objectives.maximum_likelihood(model), "maximum likelihood", optimizers.adam(3e-2))
+    @zoo.register(zoo.Family("plain"), zoo.image("continuous", name="plain", width=1, levels=2))
+    def recipe(nets):
+        f = transforms.diagonal_affine()
+        told = lambda params, z, cond=None: f.forward(params, z) + (0.0 if cond is None else 0 * jnp.sum(cond))
+        model = jaxgen.Model(bases.normal(nets.event), f._replace(one=f.one._replace(forward=told)))
+        return jaxgen.Entry(model, objectives.maximum_likelihood(model), training.adam(3e-2))
+
+    yield
+    zoo.forget("plain")
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_a_model_of_images_is_trained_sampled_and_evaluated_in_units_of_pixels(c
     ended = command("train", "--model", "plain", "--data", pixels, "--steps", 300, "--batch-size", 64, "--ema", 0.9, "--out", run)
     assert ended.status == 0, ended.err
     assert "240 / 30 / 30 images from" in ended.out
-    assert jaxgen.load(run)[0].config["options"]["levels"] == 256
+    assert jaxgen.load(run)[0].card.config["options"]["levels"] == 256
     assert command("sample", run, "--num", 500, "--out", drawn).status == 0
     x = np.load(drawn)
     assert x.shape == (500, SIDE, SIDE, 1)
@@ -54,10 +54,13 @@ def test_a_model_of_images_is_trained_sampled_and_evaluated_in_units_of_pixels(c
     assert (figures["nll_kind"], figures["bits_kind"]) == ("exact", "lower bound")
     assert figures["bits_per_dim"] == pytest.approx(figures["nll"] / (SIDE**2 * np.log(2)))
     for arguments, message in (
-        (("sample", run, "--num", 3, "--out", tmp_path / "x.csv"), "the samples of this model are images; accepted ending: .npy"),
+        (
+            ("sample", run, "--num", 3, "--out", tmp_path / "x.csv"),
+            "the samples of this model are images; accepted: a file that ends in .npy",
+        ),
         (("log-prob", run, pixels), "the events of this model are images"),
-        (("evaluate", run, "--data", "digits_8x8"), r"its events have shape (8, 8, 1); the model's (4, 4, 1)"),
-        (("evaluate", run, "--data", "mnist", "--data-dir", tmp_path / "none"), "no such folder"),
+        (("evaluate", run, "--data", "digits_8x8"), "its events have shape (8, 8, 1); accepted: (4, 4, 1)"),
+        (("evaluate", run, "--data", "mnist", "--data-dir", tmp_path / "none"), "accepted: an existing folder"),
     ):
         ended = command(*arguments)
         assert ended.status == 2 and message in ended.err, ended.err
@@ -69,7 +72,7 @@ def test_labels_are_a_condition_and_kept_with_the_run(command, plain, pixels, tm
     run = tmp_path / "run"
     ended = command("train", "--model", "plain", "--data", pixels, "--labels", "--steps", 3, "--out", run)
     assert ended.status == 0, ended.err
-    assert jaxgen.load(run)[0].config["cond_shape"] == [2]
+    assert jaxgen.load(run)[0].card.config["cond_shape"] == [2]
     ended = command("evaluate", run, "--num-samples", 12, "--classifier", tmp_path / "classifier")
     assert ended.status == 0, ended.err
     assert "training a classifier on pixels" in ended.out
@@ -84,11 +87,11 @@ def test_labels_are_a_condition_and_kept_with_the_run(command, plain, pixels, tm
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--model", "realnvp", "--data", "digits_8x8"), "'realnvp' has no form for images"),
+        (("--model", "realnvp", "--data", "digits_8x8"), "name='realnvp' with event_shape="),
         (("--model", "realnvp", "--data", "digits", "--labels"), "--labels: this is for images; --data digits has none"),
         (("--model", "realnvp", "--data-dir", "x"), "--data-dir: this is for images"),
-        (("--model", "plain", "--data", "fashion_mnist", "--data-dir", "none"), "data_dir=none: no such folder"),
-        (("--model", "plain", "--data", "."), "holds no .png, .jpg, .jpeg file"),
+        (("--model", "plain", "--data", "fashion_mnist", "--data-dir", "none"), "data_dir=none; accepted: an existing folder"),
+        (("--model", "plain", "--data", "."), "holds no images; accepted: .png, .jpg, .jpeg files"),
         (("--model", "plain", "--data", "digits_8x8", "--columns", "0"), "images have no columns"),
     ],
 )
@@ -101,4 +104,4 @@ def test_a_mistake_is_answered_in_one_line(command, plain, monkeypatch, tmp_path
 
 def test_compare_says_that_it_is_for_vectors(command, tmp_path):
     ended = command("compare", "--data", "mnist", "--out", tmp_path / "run")
-    assert ended.status == 2 and "holds images; compare is for vectors" in ended.err
+    assert ended.status == 2 and "holds images; accepted: vectors" in ended.err

@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from jaxgen import zoo
 from jaxgen.cli import study_speed_quality as command
-from jaxgen.cli.speed_quality import QUICK
 from jaxgen.data import load
+from jaxgen.evaluation.speed_quality import QUICK
 
 
 class Pixels:
@@ -25,28 +26,23 @@ def known(monkeypatch):
     return load("digits_8x8", labels=True)
 
 
-def test_the_other_half_of_the_test_images_has_a_ratio_of_one_and_noise_a_larger_one(known, monkeypatch):
-    monkeypatch.setattr(command, "SPLITS", 1)
-    distance, accuracy = command.frechet_ratio(known, QUICK)
-    half = len(known.test) // 2
-    others = np.random.default_rng(QUICK.seed).permutation(known.test)[half : 2 * half]
-    assert accuracy == 0.5 and distance(others) == pytest.approx(1.0)
-    assert distance(np.random.default_rng(0).uniform(-1, 1, others.shape)) > 10
-
-
-def test_training_images_that_the_features_were_not_made_of_are_about_as_far_as_test_images(known):
-    distance, _ = command.frechet_ratio(known, QUICK._replace(num_samples=150))
-    assert 0.7 < distance(known.train) < 1.5
+def test_training_images_that_the_features_were_not_made_of_are_about_as_far_as_test_images_and_noise_is_far(known):
+    distance, accuracy = command._distance(known, QUICK._replace(num_samples=150))
+    assert accuracy == 0.5 and 0.7 < distance(known.train) < 1.5
+    assert distance(np.random.default_rng(0).uniform(-1, 1, known.test.shape)) > 10
 
 
 def test_rows_and_page_are_written_and_a_failure_is_told(known, monkeypatch, tmp_path):
     rows = [
-        {"model": "gan", "entry": "r3gan", "num_params": 10, "evaluations": 1, "samples_per_second": 9.0, "quality": 2.0, "status": "ok"},
-        {"model": "diffusion", "entry": "edm", "num_params": 10, "status": "failed: loss"},
+        {"model": "gan", "evaluations": 1, "samples_per_second": 9.0, "quality": 2.0, "status": "ok"},
+        {"model": "diffusion", "status": "failed: loss"},
     ]
-    monkeypatch.setattr(command, "speed_quality", lambda images, distance, settings: iter(rows))
+    monkeypatch.setattr(command, "build", lambda name, shape, **options: zoo.build(name, shape, width=4, depth=1))
+    monkeypatch.setattr(command, "speed_quality", lambda entries, images, distance, settings, with_steps: iter(rows))
     assert command.study_speed_quality(data="digits_8x8", quick=True, out=tmp_path / "s") == 1
-    assert json.loads((tmp_path / "s" / "results.json").read_text()) == [{**row, "seed": 0} for row in rows]
+    written = json.loads((tmp_path / "s" / "results.json").read_text())
+    assert [kept | row for row, kept in zip(rows, written, strict=True)] == written
+    assert [(r["entry"], r["seed"]) for r in written] == [("r3gan", 0), ("edm", 0)] and min(r["num_params"] for r in written) > 100
     page = (tmp_path / "s" / "report.html").read_text()
     assert "failed: loss" in page and "r3gan" in page and "0.5000" in page
     with pytest.raises(FileExistsError, match="--overwrite"):

@@ -25,5 +25,5 @@ def test_a_model_whose_laws_hold_and_one_whose_do_not(tmp_path, monkeypatch, cap
 
 
 def test_an_unknown_model_is_named():
-    with pytest.raises(ValueError, match="unknown realnpv; accepted: .*realnvp"):
+    with pytest.raises(ValueError, match="--models realnpv: accepted: .*realnvp"):
         command.verify(models=("realnpv",))

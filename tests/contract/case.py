@@ -106,7 +106,7 @@ def latent_model(transform):
 
 def chain_of_states(transform):
     def whole(params, z, cond):
-        return jnp.concatenate([MILD.sigma(jnp.zeros(())) * z["x0"], transform.parts["stages"](params, z, cond).ravel()])
+        return jnp.concatenate([MILD.sigma(jnp.zeros(())) * z["x0"], transform.hooks.stages(params, z, cond).ravel()])
 
     return whole
 

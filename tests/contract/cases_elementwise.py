@@ -10,7 +10,7 @@ from case import Case, D, made, mlp, on_normal
 
 from jaxgen import transforms as T
 from jaxgen.model import Model
-from jaxgen.transform import Density, Transform
+from jaxgen.transform import Density, Maps, Transform
 
 
 def on_circle(transform):
@@ -47,7 +47,7 @@ def free_coordinates(f):
         return x[:-1], log_det
 
     forward = lambda params, z, cond=None: f.forward(params, z, cond)[:-1]
-    return Transform(f.init, forward, inverse, forward_and_log_det, Density.EXACT)
+    return Transform(f.init, Maps(forward, inverse, forward_and_log_det), Density.EXACT)
 
 
 def shares(rng, num):

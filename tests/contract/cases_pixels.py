@@ -19,7 +19,7 @@ def case(net):
 
 
 def multi_scale():
-    coupled = lambda: T.channel_coupling(T.scale_and_shift(), lambda out: nets.image_parameters(out, width=4))
+    coupled = lambda: T.channel_coupling(T.scale_and_shift(), lambda out: nets.coupling_cnn(out, width=4))
     layers = lambda: (coupled(), T.pixelwise(T.chain(T.lu(), T.actnorm())), T.squeeze())
     deeper = T.chain(T.invert(T.squeeze()), *layers())
     return Model(bases.normal((4, 4, 1)), T.chain(T.invert(T.squeeze()), T.on_channels(deeper, 2), coupled(), *layers()))
@@ -31,7 +31,7 @@ CASES = {
     "autoregressive-causal_transformer": case(nets.causal_transformer(LEVELS, width=8, depth=2, num_heads=2, reach=1)),
 }
 
-ROWS = nets.causal_rows(2, width=8, depth=2, num_heads=2)
+ROWS = nets.causal_row_transformer(2, width=8, depth=2, num_heads=2)
 CASES |= {
     "autoregressive_rows": Case(lambda: Model(bases.normal((3, 2)), T.autoregressive_rows(T.scale_and_shift(), ROWS))),
     "patches": Case(lambda: Model(bases.normal((2, 8)), T.patches((4, 2, 2), 2)), network=False),

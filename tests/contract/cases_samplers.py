@@ -32,7 +32,7 @@ def bridged(**options):
 
 
 def bridge_states(params, z, cond):
-    return jnp.concatenate([z["x0"], bridged().transform.parts["stages"](params, z, cond).ravel()])
+    return jnp.concatenate([z["x0"], bridged().transform.hooks.stages(params, z, cond).ravel()])
 
 
 def on_learned_path():
@@ -51,7 +51,7 @@ def states_on_learned_path(params, z, cond):
     transform = on_learned_path().transform
     low = params["path"]["low"]
     sigma = paths.vp_log_snr(low, low + jax.nn.softplus(params["path"]["gap"])).sigma(jnp.zeros((), z["x0"].dtype))
-    return jnp.concatenate([sigma * z["x0"], transform.parts["stages"](params, z, cond).ravel()])
+    return jnp.concatenate([sigma * z["x0"], transform.hooks.stages(params, z, cond).ravel()])
 
 
 CASES = {

@@ -15,6 +15,7 @@ from jaxgen import bases, nets, numerics, objectives, paths
 from jaxgen import transforms as T
 from jaxgen.model import Model
 from jaxgen.objective import Batch, Clock
+from jaxgen.transform import field_part
 
 FEW = numerics.fixed(4, "midpoint")
 N = 16
@@ -96,14 +97,14 @@ def conditional(ratio):
 
 
 def with_score():
-    return on_normal(ode(solver=FEW, parts={"score": lambda params, x, t, cond=None: -time_net()[1](params, x, t, cond)}))
+    return on_normal(ode(solver=FEW, parts={"score": field_part(lambda params, x, t, cond=None: -time_net()[1](params, x, t, cond))}))
 
 
 def with_drifts():
     def field(sign):
         return lambda params, x, t, cond=None: sign * time_net()[1](params, x, t, cond)
 
-    return on_normal(ode(solver=FEW, parts={"drift": field(1), "backward_drift": field(-0.5)}))
+    return on_normal(ode(solver=FEW, parts={"drift": field_part(field(1)), "backward_drift": field_part(field(-0.5))}))
 
 
 def interpolating(*parts):
@@ -164,25 +165,25 @@ PAIRINGS: dict[str, tuple[Callable[[], Model], Callable[[Model], Any]]] = {
 REFUSED = {
     "likelihood-generator": (generator, objectives.maximum_likelihood, "implicit.*adversarial or energy"),
     "likelihood-autoencoder": (autoencoder, objectives.maximum_likelihood, "implicit"),
-    "elbo-flow": (flow, objectives.elbo, "distortion_and_rate.*has: nfe"),
+    "elbo-flow": (flow, objectives.elbo, "distortion_and_rate.*has: none"),
     "elbo-generator": (generator, objectives.elbo, "distortion_and_rate"),
-    "quantisation-vae": (vae, objectives.quantisation, "quantisation needs the parts quantisation_error"),
-    "importance_weighted-flow": (flow, objectives.importance_weighted, "density is exact; use maximum_likelihood"),
-    "importance_weighted-generator": (generator, objectives.importance_weighted, "density is implicit; use adversarial"),
+    "quantisation-vae": (vae, objectives.quantisation, "quantisation: model=one without the parts quantisation_error"),
+    "importance_weighted-flow": (flow, objectives.importance_weighted, "transform.kind=exact; accepted: lower bound.*maximum_likelihood"),
+    "importance_weighted-generator": (generator, objectives.importance_weighted, "transform.kind=implicit.*adversarial"),
     "reconstruction-cnf": (cnf, objectives.reconstruction, "decode, encode"),
     "denoising-flow": (flow, denoising("eps"), "parts eps"),
     "denoising-cnf": (cnf, denoising("score"), "parts score.*velocity"),
-    "reverse_kl-vae": (vae, reverse_kl(), "exact or unbiased.*is lower bound; use elbo"),
-    "reverse_kl-generator": (generator, reverse_kl(path_gradient=False), "is implicit"),
+    "reverse_kl-vae": (vae, reverse_kl(), "transform.kind=lower bound; accepted: exact or unbiased.*elbo"),
+    "reverse_kl-generator": (generator, reverse_kl(path_gradient=False), "transform.kind=implicit"),
     "reverse_kl-estimated": (estimated, reverse_kl(path_gradient=False), "path_gradient=False.*forward_and_log_det"),
-    "interpolant-cnf": (cnf, interpolating("velocity", "score"), "interpolant_matching needs the parts score"),
-    "score_matching-cnf": (cnf, score_matching("sliced"), "score_matching needs the parts score"),
-    "mean_flow-cnf": (cnf, objectives.mean_flow, "mean_flow needs the parts mean_velocity.*velocity"),
-    "reflow-flow": (flow, objectives.reflow, "reflow needs the parts velocity"),
-    "bridge_matching-cnf": (cnf, objectives.bridge_matching, "bridge_matching needs the parts backward_drift, drift"),
+    "interpolant-cnf": (cnf, interpolating("velocity", "score"), "interpolant_matching: model=one without the parts score"),
+    "score_matching-cnf": (cnf, score_matching("sliced"), "score_matching: model=one without the parts score"),
+    "mean_flow-cnf": (cnf, objectives.mean_flow, "mean_flow: model=one without the parts mean_velocity.*velocity"),
+    "reflow-flow": (flow, objectives.reflow, "reflow: model=one without the parts velocity"),
+    "bridge_matching-cnf": (cnf, objectives.bridge_matching, "bridge_matching: model=one without the parts backward_drift, drift"),
     "consistency-cnf": (cnf, objectives.consistency, "parts jump"),
     "moment_matching-cnf": (cnf, objectives.inductive_moment_matching, "parts jump"),
-    "variational_bound-cnf": (cnf, bound(), "variational_bound needs the parts eps"),
+    "variational_bound-cnf": (cnf, bound(), "variational_bound: model=one without the parts eps"),
     "flow_matching-vae": (vae, objectives.flow_matching, "parts velocity"),
     "flow_matching-flow": (flow, lambda model: objectives.flow_matching(model, paths.linear()), "parts velocity"),
 }

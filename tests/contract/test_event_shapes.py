@@ -10,9 +10,11 @@ import pytest
 from jaxgen import bases, nets, numerics, objectives, paths
 from jaxgen import transforms as T
 from jaxgen.evaluation import straightness
+from jaxgen.lifting import over_batch
 from jaxgen.model import Model
 from jaxgen.objective import Batch, Clock
 from jaxgen.objectives import couplings
+from jaxgen.transform import Part, Space
 
 SHAPES = ((4,), (2, 2, 1))
 MIX = np.random.default_rng(0).standard_normal((4, 4)).astype(np.float32)
@@ -54,7 +56,10 @@ def game(shape, game, **weights):
 
 
 def autoencoder(shape):
-    parts = {"encode": lambda params, x, cond: field(params, x, 0.2, cond), "decode": lambda params, z, cond: field(params, z, 0.9, cond)}
+    parts = {
+        "encode": Part(lambda params, x, cond: field(params, x, 0.2, cond), Space.DATA),
+        "decode": Part(lambda params, z, cond: field(params, z, 0.9, cond)),
+    }
     return Model(bases.normal(shape), steps(shape).transform._replace(parts=parts))
 
 
@@ -116,9 +121,9 @@ def test_a_transform_sees_numbers_and_not_their_shape_alone_and_in_a_batch(name)
                 out.append(f.inverse(params, x, COND[0], key))
             if f.forward_and_log_det is not None:
                 out.append(f.forward_and_log_det(params, z, COND[0]))
-            if f.batched is not None:
+            if f.many is not None:
                 both = jax.tree.map(lambda v: jnp.stack([v, v]), (x, COND[0]))
-                out.append(f.batched.inverse(params, *both, jnp.stack([key, key])))
+                out.append(over_batch(f).inverse(params, *both, jnp.stack([key, key])))
             return out
 
         found.append([np.ravel(a) for a in jax.tree.leaves(jax.jit(run)(model.base.sample(seed=jax.random.key(4))))])
@@ -165,7 +170,7 @@ def test_a_dropped_condition_is_the_null_one_in_its_share_of_rows():
         dropping = objectives.without_condition(inner, share, null)
         value = dropping.loss((), (), jax.random.key(0), batch, None)[0]
         np.testing.assert_allclose(value, 1 + share * (null - 1), atol=0.06 if share else 1e-7)
-    with pytest.raises(ValueError, match="no conditions"):
+    with pytest.raises(ValueError, match="accepted: data with conditions"):
         objectives.without_condition(inner).loss((), (), jax.random.key(0), batch._replace(cond=None), None)
     with pytest.raises(ValueError, match="share=1.0"):
         objectives.without_condition(inner, 1.0)

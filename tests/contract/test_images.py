@@ -13,31 +13,23 @@ from jaxgen.objective import Batch, Clock
 from jaxgen.transform import Density
 
 SHAPE = (4, 4, 1)
-SMALL = {
-    "width": 8, "depth": 1, "num_layers": 2, "num_steps": 4, "latent_dim": 3, "levels": 2, "num_heads": 2, "num_blocks": 1, "num_codes": 4,
-    "patch": 2, "code_dim": 2, "prior_width": 8, "state_dim": 6, "num_ddim_steps": 4, "num_ode_steps": 4, "num_scales": 2,
-}  # fmt: skip
-OWN = {"latent_cfm": {"network": "mlp"}}
-"""Sizes of single entries where the shared ones do not serve."""
-
 SHARED = {"wgan_gp": "gan", "r3gan": "gan"}
 """Entries of one base and transform, which differ in the objective: laws over the model that hold for one hold for all."""
 
-RECIPES = ("ddpm", "edm", "vdm", "meanflow", "wgan_gp")
-"""Entries whose recipe is that of the vector form, under whose laws conditions are, with the networks of `cfm` and `gan` here."""
+TWO_FORMS = ("ddpm", "edm", "vdm", "meanflow", "wgan_gp")
+"""Entries whose zoo function has a form for vectors too, under whose laws conditions are, with the networks of `cfm` and `gan` here."""
 
 NUM_CLASSES = 3
 
 
 def over(names):
-    """A parameter a name; those of `RECIPES` take several seconds each, so `-m slow` runs them."""
-    slow = lambda name: [pytest.mark.slow] if name in RECIPES else []
+    """A parameter a name; those of `TWO_FORMS` take several seconds each, so `-m slow` runs them."""
+    slow = lambda name: [pytest.mark.slow] if name in TWO_FORMS else []
     return pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.xdist_group(f"image-{n}"), *slow(n)]) for n in names])
 
 
 def small(name, cond_shape=None):
-    known = zoo.describe(name, SHAPE)
-    return zoo.build(name, SHAPE, cond_shape, **{k: v for k, v in (SMALL | OWN.get(name, {})).items() if k in known})
+    return zoo.build(name, SHAPE, cond_shape, **zoo.small(name, SHAPE))
 
 
 def pictures(name, n=32):
@@ -91,15 +83,15 @@ def test_samples_are_images_and_discrete_ones_whole_numbers(name):
 def test_a_density_is_of_its_kind_and_finite_and_gates_the_implicit(name):
     entry, fit = fitted(name)
     for model in entry.readings.values():
-        if model.transform.density is Density.IMPLICIT:
+        if model.transform.kind is Density.IMPLICIT:
             with pytest.raises(jaxgen.ImplicitDensityError):
                 jaxgen.log_prob(model, fit.params, pictures(name, 2), conditions(2))
             continue
         value = jaxgen.log_prob(model, fit.params, pictures(name, 4), conditions(4), key=jax.random.key(2), num_draws=2)
-        assert value.density is model.transform.density and np.isfinite(value.value).all()
+        assert value.density is model.transform.kind and np.isfinite(value.value).all()
 
 
-@over(n for n in zoo.IMAGES if n not in (*SHARED, *RECIPES))
+@over(n for n in zoo.IMAGES if n not in (*SHARED, *TWO_FORMS))
 def test_a_condition_reaches_the_samples(name):
     entry, fit = fitted(name)
     rng = np.random.default_rng(1)
@@ -108,7 +100,7 @@ def test_a_condition_reaches_the_samples(name):
     assert not np.array_equal(drawn(entry.model, params, 0), drawn(entry.model, params, 1))
 
 
-@over(n for n in zoo.IMAGES if n not in (*SHARED, *RECIPES))
+@over(n for n in zoo.IMAGES if n not in (*SHARED, *TWO_FORMS))
 def test_without_a_condition_loss_samples_and_density_have_their_shapes(name):
     entry, x = small(name), jax.ShapeDtypeStruct((4, *SHAPE), jnp.float32)
 
@@ -121,7 +113,7 @@ def test_without_a_condition_loss_samples_and_density_have_their_shapes(name):
     assert value.shape == ()
     for model in entry.readings.values():
         assert jax.eval_shape(lambda p, model=model: jaxgen.sample(jax.random.key(0), model, p, 4), params).shape == x.shape
-        if model.transform.density is not Density.IMPLICIT:
+        if model.transform.kind is not Density.IMPLICIT:
             density = jax.eval_shape(lambda p, x, model=model: jaxgen.log_prob(model, p, x, key=jax.random.key(0)).value, params, x)
             assert density.shape == (4,)
 
@@ -131,5 +123,5 @@ def test_a_run_comes_back_from_its_folder(name, tmp_path):
     entry, fit = fitted(name)
     jaxgen.save(tmp_path / "run", entry, fit)
     again, loaded = jaxgen.load(tmp_path / "run")
-    assert again.config == entry.config
+    assert again.card.config == entry.card.config
     jax.tree.map(np.testing.assert_array_equal, loaded.params, fit.params)

@@ -6,13 +6,14 @@ import numpy as np
 from transform_cases import CASES, having, over, transform_of
 from transform_outputs import far_gradients, inputs, outputs, ravel
 
-from jaxgen.transform import Density, nfe, over_batch
+from jaxgen.lifting import nfe, over_batch
+from jaxgen.transform import Density
 
-INVERTIBLE = having(lambda t: t.inverse is not None and t.density is not Density.IMPLICIT)
+INVERTIBLE = having(lambda t: t.inverse is not None and t.kind is not Density.IMPLICIT)
 SURJECTIVE = [name for name in CASES if CASES[name].surjective]
 ROUND_TRIP = [name for name in INVERTIBLE if CASES[name].square and name not in SURJECTIVE]
 WITH_LOG_DET = [name for name in having(lambda t: t.forward_and_log_det is not None) if name not in SURJECTIVE]
-EXACT_INVERSE = [name for name in having(lambda t: t.inverse is not None and t.density is Density.EXACT) if name not in SURJECTIVE]
+EXACT_INVERSE = [name for name in having(lambda t: t.inverse is not None and t.kind is Density.EXACT) if name not in SURJECTIVE]
 
 
 def close(a, b, tol, scale=None):
@@ -39,7 +40,7 @@ def test_forward_log_det_is_that_of_the_jacobian(name):
         close(a, b, CASES[name].tol)
 
 
-@over([name for name in ROUND_TRIP if transform_of(name).density is not Density.UNBIASED])
+@over([name for name in ROUND_TRIP if transform_of(name).kind is not Density.UNBIASED])
 def test_inverse_log_det_is_minus_that_of_forward_at_the_preimage(name):
     result = outputs(name)
     close(result.at["pre"].log_det, -log_abs_det(result.back["jacobian"]), CASES[name].tol)
@@ -79,11 +80,11 @@ def test_forward_mode_and_reverse_mode_agree(name):
     x = flat_rows(out["x"])
     # The state that a noise is mapped to ends in x, so the last rows are the Jacobian of forward.
     close(np.einsum("ni,nij->nj", np.cos(x), out["jacobian"][:, -x.shape[1] :]), flat_rows(out["pullback"]), 1e-8)
-    if "pre" in out and transform_of(name).density is not Density.IMPLICIT:
+    if "pre" in out and transform_of(name).kind is not Density.IMPLICIT:
         close(np.einsum("ni,nij->nj", np.cos(out["inverse_flat"]), out["inverse_jacobian"]), out["inverse_pullback"], 1e-8)
 
 
-@over(having(lambda t: t.batched is not None))
+@over(having(lambda t: t.many is not None))
 def test_batched_forms_equal_per_event_ones(name):
     out, tol = outputs(name).at, CASES[name].tol
     close(out["batched_x"], out["x"], tol)
@@ -149,7 +150,7 @@ def test_no_dtype_or_rank_is_promoted_and_float64_never_leaks_into_float32(name,
     assert {leaf.dtype for leaf in jax.tree.leaves(found) if not leaf.weak_type} == {jnp.dtype("float32")}
 
 
-@over(having(lambda t: t.density is Density.UNBIASED))
+@over(having(lambda t: t.kind is Density.UNBIASED))
 def test_the_estimate_averages_to_the_exact_log_det(name):
     """By the central limit theorem; Rademacher probes of an ODE's trace are few enough to average exactly."""
     result = outputs(name)

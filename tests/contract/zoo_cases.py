@@ -10,22 +10,15 @@ import numpy as np
 import pytest
 
 from jaxgen import zoo
-from jaxgen.model import Model, init, log_prob, sample, sample_and_log_prob, sampling_params
+from jaxgen.model import Model, init, log_prob, sample, sample_and_log_prob
+from jaxgen.pruning import sampling_params
 from jaxgen.training import fit
-from jaxgen.transform import Density
-
-SMALL = {
-    "width": 16, "depth": 2, "num_layers": 2, "num_bins": 8, "num_components": 3, "num_steps": 4, "num_ddim_steps": 4, "num_train_steps": 2,
-    "num_units": 3,
-}  # fmt: skip
-# Blocks of four units a coordinate: a network of the event's width has as many columns as the others have.
-SMALLER = {"bnaf": {"width": 4}}
+from jaxgen.transform import Density, Maps
 
 
 def small(name, event_shape=(2,), cond_shape=None):
-    """The entry with two layers of width 16 and few steps, whatever its defaults are."""
-    known = zoo.describe(name)
-    return zoo.build(name, event_shape, cond_shape, **{k: v for k, v in (SMALL | SMALLER.get(name, {})).items() if k in known})
+    """The entry at the small sizes that it declares, whatever its defaults are."""
+    return zoo.build(name, event_shape, cond_shape, **zoo.small(name, event_shape))
 
 
 # Entries of one base and transform: test_zoo shows that their programs are the same, so a law over models that holds for one holds for all.
@@ -72,9 +65,11 @@ class Counter:
     def __init__(self, model: Model):
         self.calls = 0
         transform = model.transform
-        batched = transform.batched and type(transform.batched)(*map(self.count, transform.batched))
-        counted = {field: self.count(getattr(transform, field)) for field in ("forward", "inverse", "forward_and_log_det")}
-        self.model = Model(model.base, transform._replace(batched=batched, **counted))
+        self.model = Model(model.base, self.counting(transform))
+
+    def counting(self, f):
+        many = f.many and Maps(*map(self.count, f.many))
+        return f._replace(one=Maps(*map(self.count, f.one)), many=many, proxy=f.proxy and self.counting(f.proxy))
 
     def count(self, function):
         if function is None:
@@ -139,11 +134,11 @@ def outputs(name, reading):
     # Some solve to sample, so draws are fewer than the points of the grid; but not where log_prob sees them in that number and compiles again.
     num = side**2 if model.transform.forward_and_log_det is None else 1_000
     counted, key = counter.model, jax.random.key(1)
-    has_density = model.transform.density is not Density.IMPLICIT
+    has_density = model.transform.kind is not Density.IMPLICIT
     x = np.asarray(sample(key, counted, params, num))
     drawn = log_prob_drawn = log_prob_of_drawn = grid = area = on_grid = np.zeros(0)
     if has_density:
-        grid, area = cells_of(SMALL["num_bins"], 3.0, side) if name == "ar_discrete" else grid_over(x, side)
+        grid, area = cells_of(zoo.small(name)["num_bins"], 3.0, side) if name == "ar_discrete" else grid_over(x, side)
         drawn, log_prob_drawn = sample_and_log_prob(jax.random.key(2), counted, params, num)
         on_grid = log_prob(counted, params, grid, key=jax.random.key(3)).value
         log_prob_drawn = log_prob_drawn.value

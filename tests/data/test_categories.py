@@ -6,6 +6,7 @@ import pytest
 
 import jaxgen
 from jaxgen.data import Categories, DataError
+from jaxgen.data.categories import find_categories
 
 ROWS = 400
 COLOURS = np.array(["red", "blue", "green"])
@@ -54,15 +55,15 @@ def test_discrete_conditions_are_one_hot_and_new_ones_are_encoded_alike(tmp_path
     np.testing.assert_array_equal(cond[:, :3], [[0, 0, 1], [1, 0, 0]])
     np.testing.assert_allclose(np.sort(np.unique(data.train_cond[:, 3]))[[0, 2]], cond[:, 3], rtol=1e-6)
     for table, match in (
-        ({"grade": [1], "colour": ["mauve"]}, r"row 1, column 'colour': unseen category 'mauve'; expected one of 'blue', 'green', 'red'"),
+        ({"grade": [1], "colour": ["mauve"]}, r"row 1, column 'colour': unseen category 'mauve'; accepted: 'blue', 'green', 'red'"),
         ({"grade": [1, 2], "colour": ["red", None]}, r"row 2, column 'colour': the category is missing"),
         ({"grade": [1, np.nan], "colour": ["red", "red"]}, r"row 2, column 'grade': nan is not a finite number"),
-        ({"colour": ["red"]}, r"condition columns 'colour': expected 'colour', 'grade'"),
-        ({"grade": [1], "colour": ["red", "red"]}, "expected the same number in each"),
+        ({"colour": ["red"]}, r"condition columns 'colour'; accepted: 'colour', 'grade'"),
+        ({"grade": [1], "colour": ["red", "red"]}, "accepted: the same number in each"),
     ):
         with pytest.raises(DataError, match=match):
             data.encode_cond(table)
-    with pytest.raises(DataError, match="no condition columns"):
+    with pytest.raises(DataError, match="no condition"):
         jaxgen.data.load(tmp_path / "t.csv", columns="size").encode_cond({})
 
 
@@ -75,7 +76,7 @@ def test_a_missing_category_is_named(tmp_path, cell):
 
 def test_columns_that_are_no_categories_are_refused(tmp_path):
     path = write(tmp_path / "t.csv", 1_200)
-    with pytest.raises(DataError, match=r"column 'size' has 1200 different values; expected at most 1000 categories"):
+    with pytest.raises(DataError, match=r"column 'size' has 1200 different values; accepted: at most 1000 categories"):
         jaxgen.data.load(path, discrete=["colour", "answer", "size"])
     with pytest.raises(DataError, match=r"row 1, column 'colour': 'red' is not a number|row 1, column 'colour': .* is not a number"):
         jaxgen.data.load(path, discrete="answer")
@@ -88,7 +89,7 @@ def test_columns_that_are_no_categories_are_refused(tmp_path):
     constant = write(tmp_path / "c.csv", 20, {(i, 0): "red" for i in range(20)})
     with pytest.raises(DataError, match=r"column 'colour' is constant \(red\)"):
         jaxgen.data.load(constant, discrete=["colour", "answer"])
-    with pytest.raises(DataError, match=r"row 2, column 'colour': 7 is no code; expected 0 to 1"):
+    with pytest.raises(DataError, match=r"row 2, column 'colour': 7 is no code; accepted: 0 to 1"):
         Categories("colour", ("a", "b")).decode([0.0, 7.0])
 
 
@@ -124,3 +125,9 @@ def test_training_recovers_known_probabilities_and_numbers_given_categories(tmp_
     entropy = bits + 0.5 * np.log(2 * np.pi * np.e) - np.log(data.units.scale[2])
     nll = -np.asarray(jaxgen.log_prob(entry.model, fitted.params, data.test).value)
     assert abs(nll.mean() - entropy) < 3 * nll.std() / np.sqrt(len(nll)) + 0.05
+
+
+def test_labels_that_are_numbers_come_first_and_in_the_order_of_their_values():
+    categories, codes = find_categories("t.csv", "size", ["10", "b", 2.0, "a", "-1", "2"])
+    assert categories.labels == ("-1", "2", "10", "a", "b")
+    assert codes.tolist() == [2, 4, 1, 3, 0, 1]

@@ -41,7 +41,7 @@ def save(path, values):
         (with_cell(ROWS - 1, 3, -np.inf), rf"row {ROWS}, column '{{3}}': the value is infinite"),
         (with_column(2, 0.1), r"column '{2}' is constant \(0\.1\)"),
         (with_cell(5, 2, 1e300), "column '{2}' has no usable standard deviation"),
-        (VALUES[:9], "has 9 rows; at least 10"),
+        (VALUES[:9], "has 9 rows; accepted: at least 10"),
         (VALUES[:0], "has no rows"),
     ],
 )
@@ -78,7 +78,7 @@ def test_no_columns(tmp_path):
 @pytest.mark.parametrize(
     ("choice", "match"),
     [
-        ({"columns": ["z"]}, "columns: no column 'z'; expected a name among 'a', 'b', 'c', 'd' or an index from 0 to 3"),
+        ({"columns": ["z"]}, "columns: no column 'z'; accepted: a name among 'a', 'b', 'c', 'd' or an index from 0 to 3"),
         ({"columns": [4]}, "columns: no column 4"),
         ({"columns": [-1]}, "columns: no column -1"),
         ({"cond_columns": ["4"]}, "cond_columns: no column '4'"),
@@ -121,6 +121,8 @@ def test_columns_come_in_the_order_asked_for_and_units_bring_them_back(tmp_path,
         return
     condition = np.concatenate([data.train_cond, data.valid_cond, data.test_cond])
     assert condition.dtype == np.float32
+    np.testing.assert_allclose(data.train_cond.mean(axis=0), 0, atol=1e-6)
+    np.testing.assert_allclose(data.train_cond.std(axis=0), 1, atol=1e-6)
     np.testing.assert_allclose(data.units.cond_loc + data.units.cond_scale * condition, VALUES[rows][:, cond], rtol=1e-6, atol=1e-5)
 
 

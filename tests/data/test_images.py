@@ -13,7 +13,7 @@ import jaxgen.data
 from jaxgen.data import DataError, MissingExtra, fetch
 from jaxgen.data.idx import read_idx
 
-N = {"train": 24, "t10k": 10}
+N = {"train": 30, "t10k": 10}
 RNG = np.random.default_rng(0)
 X = {split: RNG.integers(0, 256, (n, 28, 28), np.uint8) for split, n in N.items()}
 Y = {split: (np.arange(n) % 10).astype(np.uint8) for split, n in N.items()}
@@ -85,14 +85,14 @@ def test_an_idx_file_comes_back_byte_for_byte(tmp_path, plain):
 @pytest.mark.parametrize(
     ("content", "match"),
     [
-        (b"", "no idx file.*found nothing"),
-        (b"PNG!....", "no idx file.*found 504e"),
-        (b"\0\0\x0d\3" + bytes(12), "idx type 0x0d; expected 0x08"),
-        (idx(Y["train"]), "has 1 axes; expected 3"),
-        (b"\0\0\x08\3\0\0", "cut off within its header of 16 bytes"),
-        (idx(X["t10k"])[:-1], r"holds 7839 values; its header says 10 x 28 x 28 = 7840"),
+        (b"", "no idx file and begins with nothing"),
+        (b"PNG!....", "no idx file and begins with 504e"),
+        (b"\0\0\x0d\3" + bytes(12), "idx type 0x0d; accepted: 0x08"),
+        (idx(Y["train"]), "has 1 axes; accepted: 3"),
+        (b"\0\0\x08\3\0\0", "cut off within its header; accepted: at least 16 bytes"),
+        (idx(X["t10k"])[:-1], r"holds 7839 values; accepted: the number in its header, 10 x 28 x 28 = 7840"),
         (idx(X["t10k"]) + b"\0", "holds 7841 values"),
-        (FILES["t10k-images-idx3-ubyte.gz"][:-20], "cut off; the gzip stream has no end"),
+        (FILES["t10k-images-idx3-ubyte.gz"][:-20], "cut off; accepted: a gzip stream with an end"),
         (FILES["t10k-images-idx3-ubyte.gz"][:40] + b"\xff" * 40, "cannot be read|cut off"),
     ],
     ids=["empty", "foreign", "type", "axes", "header", "short", "long", "gzip-short", "gzip-damaged"],
@@ -110,7 +110,7 @@ def test_pixels_come_back_and_the_last_training_images_validate(tmp_path):
     assert (own.event_shape, own.cond_shape, own.levels, own.units) == ((28, 28, 1), (10,), 256, None)
     np.testing.assert_array_equal(np.concatenate([own.train, own.valid])[..., 0], X["train"])
     np.testing.assert_array_equal(own.test[..., 0], X["t10k"])
-    assert (len(own.train), len(own.valid), own.train.dtype, own.train_cond.dtype) == (20, 4, np.float32, np.float32)
+    assert (len(own.train), len(own.valid), own.train.dtype, own.train_cond.dtype) == (25, 5, np.float32, np.float32)
     np.testing.assert_array_equal(np.concatenate([own.train_cond, own.valid_cond]).argmax(1), Y["train"])
     np.testing.assert_array_equal(own.encode_cond({"label": ["Trouser", "Bag"]}), np.eye(10)[[1, 8]])
     between = jaxgen.data.load("fashion_mnist", data_dir=tmp_path / "sets", seed=3, num_train=7)
@@ -118,7 +118,12 @@ def test_pixels_come_back_and_the_last_training_images_validate(tmp_path):
     np.testing.assert_array_equal(np.floor(between.units.restore(between.train)), own.train[:7])
     u = between.units.restore(between.train) - own.train[:7]
     assert u.min() > 0 and u.max() < 1 and abs(u.mean() - 0.5) < 0.02
+    labelled = jaxgen.data.load("fashion_mnist", data_dir=tmp_path / "sets", seed=3, num_train=7, num_valid=2, labels=True)
+    np.testing.assert_array_equal(labelled.train_cond, own.train_cond[:7])
+    np.testing.assert_array_equal(labelled.valid_cond, own.valid_cond[:2])
     again = jaxgen.data.load("fashion_mnist", data_dir=tmp_path / "sets", seed=3)
+    noise = [again.units.restore(again.split(split).x) - own.split(split).x for split in ("train", "valid", "test")]
+    assert all(np.abs(a[:4] - b[:4]).max() > 0.5 for a, b in ((noise[0], noise[1]), (noise[0], noise[2]), (noise[1], noise[2])))
     np.testing.assert_array_equal(again.train[:7], between.train)
     assert not np.array_equal(again.train, jaxgen.data.load("fashion_mnist", data_dir=folder, seed=4).train)
 
@@ -127,7 +132,7 @@ def test_where_files_are_looked_for(tmp_path, monkeypatch):
     with pytest.raises(DataError, match=r"fashion_mnist: no train-images.*cache.*--download.*JAXGEN_DATA.*dataset-fashion-mnist"):
         jaxgen.data.load("fashion_mnist")
     monkeypatch.setenv("JAXGEN_DATA", str(tmp_path / "sets"))
-    with pytest.raises(DataError, match="JAXGEN_DATA=.*no such folder"):
+    with pytest.raises(DataError, match="JAXGEN_DATA=.*; accepted: an existing folder"):
         jaxgen.data.load("fashion_mnist")
     write(tmp_path / "sets" / "mnist", plain=True)
     with pytest.raises(DataError, match="no train-images"):
@@ -140,13 +145,13 @@ def test_where_files_are_looked_for(tmp_path, monkeypatch):
     system = write(tmp_path / "system")
     monkeypatch.setitem(fetch.SETS, "fashion_mnist", fetch.SETS["fashion_mnist"]._replace(system=(str(system),)))
     assert jaxgen.data.load("fashion_mnist").source == str(system)
-    with pytest.raises(DataError, match="data_dir=.*no such folder"):
+    with pytest.raises(DataError, match="data_dir=.*; accepted: an existing folder"):
         jaxgen.data.load("fashion_mnist", data_dir=tmp_path / "none")
     (tmp_path / "sets" / "mnist" / "t10k-labels-idx1-ubyte").write_bytes(idx(Y["t10k"][:-1]))
     with pytest.raises(DataError, match="has 9 labels and .* 10 images"):
         jaxgen.data.load("mnist", labels=True)
     (tmp_path / "sets" / "mnist" / "t10k-images-idx3-ubyte").write_bytes(idx(X["t10k"][:, :27]))
-    with pytest.raises(DataError, match="27 by 28 pixels; expected 28 by 28"):
+    with pytest.raises(DataError, match="27 by 28 pixels; accepted: 28 by 28"):
         jaxgen.data.load("mnist")
 
 
@@ -168,7 +173,7 @@ def test_a_download_is_checked_kept_and_made_only_when_asked_for(server, tmp_pat
     [
         ({"answer": {}}, r"cannot be downloaded: the server answers 404"),
         ({"cut": 1_000}, r"cut after 1000 of \d+ bytes"),
-        ({"answer": {f"/fashion-mnist/{name}": b"?" * 50 for name in FILES}}, r"sha256 checksum \w{64}; expected \w{64}"),
+        ({"answer": {f"/fashion-mnist/{name}": b"?" * 50 for name in FILES}}, r"sha256 checksum \w{64}; accepted: \w{64}"),
     ],
 )
 def test_a_failed_download_says_why_and_leaves_no_file(server, tmp_path, change, match):
@@ -231,16 +236,16 @@ def test_the_fixed_binarisation_packed_and_as_published(tmp_path):
         assert data.levels == 2 and str(folder) in data.source
         for split, x in bits.items():
             np.testing.assert_array_equal(data.split(split).x.reshape(-1, 784), x)
-    with pytest.raises(DataError, match="binarised_mnist has no labels"):
+    with pytest.raises(DataError, match="labels=True with binarised_mnist; accepted: False"):
         jaxgen.data.load("binarised_mnist", data_dir=packed, labels=True)
     (text / "binarized_mnist_valid.amat").write_text("0 1 1 0")
-    with pytest.raises(DataError, match="valid.amat: holds 4 values, no multiple of 784"):
+    with pytest.raises(DataError, match="valid.amat: holds 4 values; accepted: a multiple of 784"):
         jaxgen.data.load("binarised_mnist", data_dir=text)
     (text / "binarized_mnist_valid.amat").write_text("0 1 2 0")
-    with pytest.raises(DataError, match="valid.amat: expected zeros and ones"):
+    with pytest.raises(DataError, match="valid.amat: holds other values; accepted: zeros and ones"):
         jaxgen.data.load("binarised_mnist", data_dir=text)
     np.savez(packed / "binarized_mnist.npz", **bits)
-    with pytest.raises(DataError, match=r"array train is uint8 of shape \(5, 784\); expected uint8 \(n, 98\)"):
+    with pytest.raises(DataError, match=r"array train is uint8 of shape \(5, 784\); accepted: uint8 \(n, 98\)"):
         jaxgen.data.load("binarised_mnist", data_dir=packed)
 
 
@@ -249,11 +254,13 @@ def test_the_digits_as_images_are_the_digits():
     assert (data.event_shape, data.cond_shape, data.levels, len(data.train)) == ((8, 8, 1), (10,), 17, 1437)
     vectors = jaxgen.data.load("digits", seed=2)
     np.testing.assert_array_equal(data.test.reshape(-1, 64), np.floor(vectors.units.restore(vectors.test)))
-    with pytest.raises(DataError, match="for images, not 'digits'.*'digits_8x8'"):
+    with pytest.raises(
+        DataError, match="load: pixels='discrete'; accepted: none, because these are for images, not for 'digits'.*'digits_8x8'"
+    ):
         jaxgen.data.load("digits", pixels="discrete")
-    with pytest.raises(DataError, match="pixels='grey': expected 'continuous' or 'discrete'"):
+    with pytest.raises(DataError, match="pixels='grey'; accepted: 'continuous' or 'discrete'"):
         jaxgen.data.load("digits_8x8", pixels="grey")
-    with pytest.raises(DataError, match="size=16: only folders"):
+    with pytest.raises(DataError, match="size=16; accepted: none, because only folders"):
         jaxgen.data.load("digits_8x8", size=16)
-    with pytest.raises(DataError, match="draw: 'mnist' has no more than its images"):
+    with pytest.raises(DataError, match="draw: name='mnist'; accepted: two_moons"):
         jaxgen.data.draw("mnist", 0, 3)

@@ -120,6 +120,12 @@ def test_metric_axioms_at_any_size(n, m, d, seed):
     assert sliced_w2(x, np.repeat(x, 3, axis=0), 3, 16) == pytest.approx(0.0, abs=1e-9)
 
 
+def test_mmd_is_the_mean_over_its_kernels(rng):
+    x, y = rng.standard_normal((60, 2)), rng.standard_normal((50, 2)) + 1.0
+    each = [mmd(x, y, scales=(scale,)) for scale in (0.3, 3.0)]
+    assert mmd(x, y, scales=(0.3, 3.0)) == pytest.approx(np.mean(each), rel=1e-9) and each[0] != pytest.approx(each[1], rel=0.1)
+
+
 def test_seeds_and_keys_fix_the_answer(rng):
     x, y = rng.standard_normal((3_000, 2)), rng.standard_normal((3_000, 2)) + 0.2
     key = jax.random.key(4)
@@ -148,10 +154,10 @@ def test_mode_shares_and_coverage():
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        (np.zeros(5), r"y has shape \(5,\)"),
-        (np.zeros((0, 2)), r"y has shape \(0, 2\)"),
-        (np.zeros((4, 3)), "x has d = 2 and y has d = 3"),
-        (np.array([[0.0, 1.0], [np.nan, 0.0]]), "y holds 1 rows of 2 that are not finite, the first is row 1"),
+        (np.zeros(5), r"y=array of shape \(5,\); accepted: \(n, d\)"),
+        (np.zeros((0, 2)), r"y=array of shape \(0, 2\)"),
+        (np.zeros((4, 3)), "x has d = 2 and y has d = 3; accepted: the same d"),
+        (np.array([[0.0, 1.0], [np.nan, 0.0]]), "y: 1 rows of 2 are not finite, the first is row 1"),
     ],
 )
 def test_bad_samples_are_named(distance, bad, message):
@@ -162,14 +168,14 @@ def test_bad_samples_are_named(distance, bad, message):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda x: sliced_w2(x, x, num_projections=0), "num_projections is 0"),
-        (lambda x: w2(x, x, max_points=0), "max_points is 0"),
-        (lambda x: mmd(x, x, max_points=1), "max_points is 1"),
-        (lambda x: mmd(x, x, scales=(1.0, -1.0)), "scales is"),
+        (lambda x: sliced_w2(x, x, num_projections=0), "sliced_w2: num_projections=0; accepted: an integer of at least 1"),
+        (lambda x: w2(x, x, max_points=0), "w2: max_points=0"),
+        (lambda x: mmd(x, x, max_points=1), "mmd: max_points=1; accepted: an integer of at least 2"),
+        (lambda x: mmd(x, x, scales=(1.0, -1.0)), "mmd: scales="),
         (lambda x: mmd(x[:1], x), "n >= 2"),
-        (lambda x: mode_shares(x[:, 0], 2), "integers of shape"),
-        (lambda x: mode_shares([0, 2], 2), "run from 0 to 2"),
-        (lambda x: mode_coverage([0, 1], [0.5, 0.4]), "sum 1"),
+        (lambda x: mode_shares(x[:, 0], 2), "accepted: integers"),
+        (lambda x: mode_shares([0, 2], 2), "labels from 0 to 2; accepted: integers from -1 to 1"),
+        (lambda x: mode_coverage([0, 1], [0.5, 0.4]), "accepted: .* with sum 1"),
         (lambda x: mode_coverage([0, 1], [1.0, 0.0]), "positive"),
     ],
 )

@@ -1,5 +1,7 @@
 """Distances in features against closed forms: Gaussians, equal sets, sets apart, and what chance alone leaves."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy import linalg
@@ -7,14 +9,17 @@ from scipy import linalg
 import jaxgen
 from jaxgen.evaluation import (
     Moments,
+    bits_of_nll,
     bits_per_dim,
+    classifier_figures,
     frechet_distance,
     frechet_of,
     image_figures,
     kernel_distance,
-    kernel_spread,
+    kernel_floor,
     manifold,
     moments,
+    random_halves,
     read_features,
 )
 from jaxgen.transform import Density
@@ -50,12 +55,18 @@ def test_the_frechet_distance_is_the_formula_with_a_matrix_root_also_of_singular
     assert frechet_distance(one, one) == pytest.approx(0, abs=1e-6)
 
 
+def test_the_frechet_distance_is_never_negative(rng):
+    same = [Moments(rng.normal(size=D), covariance(rng)) for _ in range(40)]
+    values = [frechet_distance(m, m) for m in same]
+    assert min(values) >= 0 and max(values) < 1e-6
+
+
 def test_moments_are_those_of_numpy_and_wrong_ones_are_named(rng):
     x = rng.normal(size=(50, D)).astype(np.float32)
     found = moments(x)
     np.testing.assert_allclose(found.cov, np.cov(x.astype(float).T), rtol=1e-12)
     np.testing.assert_allclose(found.mean, x.astype(float).mean(0))
-    with pytest.raises(ValueError, match=r"b: mean of shape \(4,\)"):
+    with pytest.raises(ValueError, match=r"frechet_distance: b=mean of shape \(4,\)"):
         frechet_distance(found, Moments(np.zeros(4), np.eye(4)))
     with pytest.raises(ValueError, match="b: moments are not finite"):
         frechet_distance(found, Moments(np.full(D, np.nan), np.eye(D)))
@@ -72,7 +83,7 @@ def test_the_kernel_distance_is_the_u_statistic_and_its_expectation_of_points(rn
 
 
 def test_the_kernel_distance_has_mean_zero_and_the_spread_that_is_its_floor(rng):
-    spread = kernel_spread(rng.normal(size=(400, D)))
+    spread = kernel_floor(rng.normal(size=(400, D)))
     values = [kernel_distance(rng.normal(size=(200, D)), rng.normal(size=(200, D))) for _ in range(60)]
     assert abs(np.mean(values)) < 4 * np.std(values) / np.sqrt(60)
     assert np.sqrt(np.mean(np.square(values))) == pytest.approx(spread, rel=0.45)
@@ -104,6 +115,11 @@ def test_the_manifold_by_hand_on_a_line():
         manifold(real, fake)
 
 
+def test_the_density_is_a_mean_over_the_samples_also_of_unequal_sets():
+    # Real balls as above; of four samples two lie in two of them each.
+    assert manifold([[0.0], [1.0], [3.0]], [[0.5], [1.5], [10.0], [11.0]], k=1, k_density=1).density == pytest.approx(1)
+
+
 def test_density_and_coverage_of_one_law_are_what_the_paper_computes(rng):
     n = 1_000
     found = manifold(rng.normal(size=(n, D)), rng.normal(size=(n, D)), k_density=5)
@@ -125,6 +141,25 @@ def test_real_images_reach_their_floor_and_others_do_not(rng):
     assert good == image_figures(fresh[:400], real[:400], again)
 
 
+def test_the_kernels_floor_is_of_halves_of_as_many_points_as_its_figure(rng):
+    fake, real, again = rng.normal(size=(3, 50, D))
+    figures = image_figures(fake, real, again, max_points=10, seed=4)
+    assert figures["kernel_floor"] == kernel_floor(np.concatenate([real, again]), 10, seed=4)
+    assert figures["kernel"] == kernel_distance(fake, real, 10, 4)
+
+
+def test_classes_are_asked_for_in_turns_and_the_real_images_are_halved(rng):
+    asked = []
+    agreement = lambda pixels, classes: asked.append(classes.argmax(1).tolist()) or 0.75
+    classifier = SimpleNamespace(features=lambda x: x, accuracy=0.9, config={"num_classes": 3}, agreement=agreement)
+    samples, real = rng.normal(size=(20, D)), rng.normal(size=(40, D))
+    figures = classifier_figures(classifier, samples, real, np.eye(3))
+    assert figures["agreement"] == 0.75 and figures["classifier_accuracy"] == 0.9 and asked == [([0, 1, 2] * 7)[:20]]
+    assert figures["frechet_floor"] == pytest.approx(frechet_of(*random_halves(real)))
+    # Classes of another data set are not compared.
+    assert "agreement" not in classifier_figures(classifier, samples, real, np.eye(4))
+
+
 def test_features_of_other_tools_are_read_and_what_is_none_is_named(rng, tmp_path):
     x = rng.normal(size=(40, D))
     found = moments(x)
@@ -136,16 +171,22 @@ def test_features_of_other_tools_are_read_and_what_is_none_is_named(rng, tmp_pat
     for arrays, match in (
         ({"mu": x, "sigma": found.cov}, r"mu of shape \(40, 5\), sigma of shape \(5, 5\)"),
         ({"mu": found.mean, "sigma": x[:D]}, "sigma is not symmetric"),
-        ({"mu": found.mean}, r"float64 of shape \(5,\); expected finite features"),
-        ({"a": x, "b": x}, "holds a, b; expected mean and cov"),
-        ({"a": x.astype(object)}, "cannot be read.*bad.npz|bad.npz: cannot be read"),
+        ({"mu": found.mean}, r"float64 of shape \(5,\); accepted: finite features"),
+        ({"a": x, "b": x}, "holds a, b; accepted: mean and cov"),
+        ({"a": x.astype(object)}, r"bad\.npz', which cannot be read"),
     ):
         np.savez(tmp_path / "bad.npz", **arrays)
         with pytest.raises(ValueError, match=match):
             read_features(tmp_path / "bad.npz")
     (tmp_path / "text.npy").write_text("no array")
-    with pytest.raises(ValueError, match=r"text\.npy: cannot be read"):
+    with pytest.raises(ValueError, match=r"text\.npy', which cannot be read"):
         read_features(tmp_path / "text.npy")
+
+
+def test_bits_of_a_likelihood_in_units_of_pixels():
+    nll, stderr = 12 * np.log(256), 12 * np.log(2)
+    assert bits_of_nll(nll, stderr, Density.EXACT, (2, 2, 3)) == (pytest.approx(8), pytest.approx(1), Density.LOWER_BOUND)
+    assert bits_of_nll(nll, stderr, Density.UNBIASED, (2, 2, 3), discrete=True).kind is Density.UNBIASED
 
 
 def test_bits_of_known_codes():

@@ -140,11 +140,11 @@ def test_one_condition_serves_all_draws():
 
 def test_bad_input_is_named():
     model, key = proposal(1.0), jax.random.key(0)
-    with pytest.raises(ValueError, match="density is implicit; accepted: an exact one"):
+    with pytest.raises(ValueError, match="importance: density=implicit; accepted: an exact one"):
         evaluation.importance(key, Model(bases.normal((2,)), T.generator(nets.mlp(2, width=4, depth=1))), (), target)
-    with pytest.raises(ValueError, match=r"log_density returned shape \(2,\)"):
+    with pytest.raises(ValueError, match=r"log_density=one that returns shape \(2,\); accepted: a scalar"):
         evaluation.importance(key, model, (), lambda x: x, 10)
     with pytest.raises(FloatingPointError, match="of 10 draws are NaN"):
         evaluation.importance(key, model, (), lambda x: jnp.nan * x[0], 10)
-    with pytest.raises(ValueError, match=r"log_weight has shape \(1,\); expected \(n,\) with n >= 2"):
+    with pytest.raises(ValueError, match=r"weigh: log_weight=array of shape \(1,\); accepted: \(n,\) with n >= 2"):
         evaluation.weigh(np.zeros((1, 2)), np.zeros(1))

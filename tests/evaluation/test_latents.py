@@ -37,6 +37,13 @@ def test_collapse_is_of_every_unit_or_it_is_none():
     assert not collapsed_units(free).any()
 
 
+def test_the_thresholds_are_of_a_variance_and_of_a_mean_rate():
+    """0.09 x has a variance of 0.008 and a standard deviation of 0.09, a mean rate of 0.004 nats and one above 0.02 for far events."""
+    faint = found((0.09 * X, 0.0, 0.15 * X, 0.0), (1.0, 1.0, 1.0, 0.75))
+    assert active_units(faint).tolist() == [False, False, True, False]
+    assert faint.rates[:, 0].max() > 0.02 and collapsed_units(faint).tolist() == [True, True, False, False]
+
+
 def test_rates_are_the_divergences_in_closed_form():
     mean, scale = MIXED.mean[0], np.exp(MIXED.log_scale[0])
     np.testing.assert_allclose(MIXED.rates[0], 0.5 * (mean**2 + scale**2 - 1) - np.log(scale), rtol=1e-10, atol=1e-12)
@@ -63,5 +70,5 @@ def test_the_two_terms_and_the_posteriors_are_read_off_the_model():
     # E (x_0 - z)^2 over z ~ q in closed form; the limits on scales are the identity up to a thousandth.
     squares = (x[:, 0] - q.mean[:, 0]) ** 2 + np.exp(2 * q.log_scale[:, 0]) + x[:, 1] ** 2
     np.testing.assert_allclose(distortion, np.mean(0.5 * squares * np.exp(0.6) - 0.6 + np.log(2 * np.pi)), rtol=5e-3)
-    with pytest.raises(ValueError, match="part encode"):
+    with pytest.raises(ValueError, match="accepted: one with encode"):
         posteriors(Model(bases.normal((2,)), T.flip()), (), x)

@@ -5,11 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.stats
 
-from jaxgen import bases, log_prob, numerics
+from jaxgen import bases, numerics
 from jaxgen import transforms as T
+from jaxgen.certificate import certify
 from jaxgen.evaluation import laws
 from jaxgen.model import Model
-from jaxgen.transform import Preimage
+from jaxgen.transform import Maps, Preimage, Transform, no_params
 
 GAUSSIAN = Model(bases.normal((2,)), T.affine([1.0, -2.0], [2.0, 0.5]))
 
@@ -17,14 +18,14 @@ GAUSSIAN = Model(bases.normal((2,)), T.affine([1.0, -2.0], [2.0, 0.5]))
 def wrong_sign():
     f = GAUSSIAN.transform
     inverse = lambda params, x, cond=None, key=None: Preimage(f.inverse(params, x).z, -f.inverse(params, x).log_det + 1.0)
-    return GAUSSIAN._replace(transform=f._replace(inverse=inverse))
+    return GAUSSIAN._replace(transform=f._replace(one=f.one._replace(inverse=inverse)))
 
 
 def test_a_wrong_log_determinant_is_found(key):
     good, bad = (laws.determinant_law(key, model, ()) for model in (GAUSSIAN, wrong_sign()))
     assert good.passed and good.value < 1e-12
     assert not bad.passed and abs(bad.value - 1.0) < 1e-6
-    assert laws.determinant_law(key, Model(bases.normal((2,)), T.generator(None)._replace(forward=lambda p, z, c=None: z)), ()) is None
+    assert laws.determinant_law(key, Model(bases.normal((2,)), Transform(no_params, Maps(lambda p, z, c=None: z))), ()) is None
 
 
 def test_a_density_that_does_not_integrate_to_one_is_found(key):
@@ -48,7 +49,9 @@ def test_an_estimate_whose_exponential_is_biased_is_weighed_by_its_exact_trace(k
 
 def test_an_inverse_that_is_none_is_found(key):
     f = GAUSSIAN.transform
-    off = GAUSSIAN._replace(transform=f._replace(inverse=lambda p, x, c=None, k=None: Preimage(f.inverse(p, x).z + 1e-6, 0.0)))
+    off = GAUSSIAN._replace(
+        transform=f._replace(one=f.one._replace(inverse=lambda p, x, c=None, k=None: Preimage(f.inverse(p, x).z + 1e-6, 0.0)))
+    )
     x = np.array([[1.0, 2.0], [0.0, 0.0]])
     good, bad = (laws.round_trip_law(key, model, (), x) for model in (GAUSSIAN, off))
     assert good.passed and good.value < 1e-15
@@ -56,13 +59,13 @@ def test_an_inverse_that_is_none_is_found(key):
 
 
 def test_coverage_counts_the_truths_within():
-    found = log_prob(GAUSSIAN, (), np.zeros((400, 2), np.float32), certify=1e-3)
-    share, limit, passed = laws.coverage(found, found.value + found.certificate.bound * np.tile([0.5, -0.5, 2.0, 0.0], 100))
+    found = certify(GAUSSIAN, (), np.zeros((400, 2), np.float32), 1e-3)
+    share, limit, passed = laws.coverage(found, found.value + found.bound * np.tile([0.5, -0.5, 2.0, 0.0], 100))
     assert share == 0.75 and not passed and abs(limit - (0.95 - 3 * 0.0109)) < 1e-4
-    assert laws.coverage(found, found.value + found.certificate.bound * 0.9).passed
+    assert laws.coverage(found, found.value + found.bound * 0.9).passed
     # Two independent errors: the half widths of 1 and 0.75 make 1.25.
     for factor, share in ((1.2, 1.0), (1.3, 0.0)):
-        truth, bound = found.value + found.certificate.bound * factor, 0.75 * found.certificate.bound
+        truth, bound = found.value + found.bound * factor, 0.75 * found.bound
         assert laws.coverage(found, truth, truth_bound=bound).value == share
 
 
@@ -81,7 +84,7 @@ def test_the_strong_order_of_a_chain_sums_increments_in_pairs(key):
         def forward(params, z, cond=None):
             return jax.lax.scan(lambda x, w: (x - x / n + w / np.sqrt(n), None), z["x0"], z["increments"])[0]
 
-        return Model(bases.diffusion_noise((1,), n), T.generator(None)._replace(forward=forward))
+        return Model(bases.diffusion_noise((1,), n), Transform(no_params, Maps(forward)))
 
     assert abs(laws.sampler_order(key, build, ()) - 1) < 0.35
 

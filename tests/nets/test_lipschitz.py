@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxgen import nets
-from jaxgen.nets.lipschitz import spectral_bound
+from jaxgen.nets.lipschitz import _LipschitzDense, spectral_bound
 
 
 def test_the_bound_lies_above_the_spectral_norm_by_at_most_a_percent(x64):
@@ -42,8 +42,15 @@ def test_the_constant_is_kept_and_reached_with_the_activation_at_its_steepest():
     assert 0.85 < np.abs(slopes).max() <= 0.9
 
 
+@pytest.mark.parametrize("size", [1e-3, 0.4])
+def test_a_kernel_below_the_bound_is_left_as_it_is(size):
+    layer, x = _LipschitzDense(3, 0.5), jnp.asarray([0.3, -2.0, 1.0])
+    kernel, bias = size * jnp.eye(3), jnp.asarray([1.0, 2.0, 3.0])
+    np.testing.assert_allclose(layer.apply({"params": {"kernel": kernel, "bias": bias}}, x), x @ kernel + bias, rtol=1e-6)
+
+
 def test_bad_arguments_are_named():
-    with pytest.raises(ValueError, match=r"lipschitz=1\.5; accepted: 0 < lipschitz < 1"):
+    with pytest.raises(ValueError, match=r"lipschitz=1\.5; accepted: a finite number above 0 and below 1"):
         nets.lipschitz_mlp(2, lipschitz=1.5)
     with pytest.raises(ValueError, match="depth=0"):
         nets.lipschitz_mlp(2, depth=0)

@@ -55,5 +55,5 @@ def test_marginals_and_the_error_that_is_reported():
 
 @pytest.mark.parametrize(("epsilon", "tolerance"), [(0.0, 1e-3), (-1.0, 1e-3), (0.1, 0.0)])
 def test_numbers_that_are_not_positive_are_named(epsilon, tolerance):
-    with pytest.raises(ValueError, match=rf"epsilon={epsilon}, tolerance={tolerance}"):
+    with pytest.raises(ValueError, match=rf"epsilon={epsilon}" if epsilon <= 0 else rf"tolerance={tolerance}"):
         sinkhorn(jnp.zeros((2, 2)), epsilon, tolerance=tolerance)

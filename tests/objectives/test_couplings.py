@@ -125,10 +125,20 @@ def test_the_weight_leaves_the_share_it_is_asked_for(ratio):
         (lambda: couplings.conditional_optimal_transport(0.0), r"ratio=0\.0"),
         (lambda: couplings.conditional_optimal_transport(1.5), r"ratio=1\.5"),
         (lambda: couplings.conditional_optimal_transport(distance="l1"), "distance='l1'.*euclidean"),
-        (lambda: couplings.resolve("sorted"), "coupling='sorted'.*conditional_optimal_transport"),
-        (lambda: couplings.resolve(3), "coupling=3"),
+        (lambda: couplings.resolve("flow_matching", "sorted"), "flow_matching: coupling='sorted'.*conditional_optimal_transport"),
+        (lambda: couplings.resolve("reflow", 3), "reflow: coupling=3"),
     ],
 )
 def test_bad_arguments_are_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("name", ["x", "z"])
+def test_an_entropic_coupling_does_not_pair_rows_that_are_not_finite(name):
+    """One NaN makes the whole plan NaN, whose rows would all draw the first z: refused by name, or NaN under a trace."""
+    pair, rows = couplings.entropic(0.5).pair, {"x": jnp.ones((4, 2)), "z": jnp.arange(8.0).reshape(4, 2)}
+    rows[name] = rows[name].at[2, 1].set(jnp.nan)
+    with pytest.raises(ValueError, match=rf"entropic: {name}\[2\]"):
+        pair(jax.random.key(0), rows["x"], rows["z"], None)
+    assert np.isnan(jax.jit(lambda x, z: pair(jax.random.key(0), x, z, None))(rows["x"], rows["z"])).all()

@@ -7,9 +7,9 @@ import pytest
 
 from jaxgen import bases, nets, objectives
 from jaxgen import transforms as T
+from jaxgen.lifting import over_batch
 from jaxgen.model import Model
 from jaxgen.objective import Batch, PairingError
-from jaxgen.transform import over_batch
 
 RNG = np.random.default_rng(0)
 X = jnp.asarray(RNG.standard_normal((256, 3)) * [5.0, 0.1, 1.0] + [100.0, 0.0, -3.0], jnp.float32)

@@ -10,7 +10,6 @@ from jaxgen import bases, objectives, paths
 from jaxgen import transforms as T
 from jaxgen.model import Model
 from jaxgen.objective import Batch, Clock
-from jaxgen.objectives.denoising import grid_times
 
 PATH, MEAN, SD = paths.vp_linear(0.1, 4.0, last=0.05), 0.7, 0.5
 CLOCK = Clock(jnp.asarray(0), jnp.asarray(10), None)
@@ -75,7 +74,7 @@ def test_the_truth_minimises_flow_matching():
 def test_weights_and_prepared_noise_are_used():
     batch = data(8)._replace(z=jnp.zeros((8, 1)))
     plain, weighted = (
-        objectives.denoising(diffusion(PATH), PATH, "eps", weight=w, times=grid_times(1)) for w in (None, lambda path, t: 5.0)
+        objectives.denoising(diffusion(PATH), PATH, "eps", weight=w, times=objectives.grid_times(1)) for w in (None, lambda path, t: 5.0)
     )
     losses = [objective.loss(jnp.zeros(2), (), jax.random.key(0), batch, CLOCK)[0] for objective in (plain, weighted)]
     alpha, sigma = float(PATH.alpha(jnp.zeros(()))), float(PATH.sigma(jnp.zeros(())))
@@ -86,7 +85,7 @@ def test_weights_and_prepared_noise_are_used():
 def test_times_are_stratified_and_cover_the_interval(key):
     t = np.sort(objectives.stratified_times(key, 50, jnp.float32))
     assert np.all(np.floor(t * 50) == np.arange(50))
-    on_grid = np.asarray(grid_times(5)(key, 100, jnp.float32))
+    on_grid = np.asarray(objectives.grid_times(5)(key, 100, jnp.float32))
     np.testing.assert_allclose(np.unique(on_grid), np.arange(5) / 5, rtol=1e-6)
     assert np.all(np.unique(on_grid, return_counts=True)[1] == 20)
 

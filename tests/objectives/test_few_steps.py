@@ -147,15 +147,37 @@ def test_an_own_teacher_learns_first_and_then_stands():
     own, taught = slope(0.8, aux, 30)
     np.testing.assert_allclose(own, 2 * (0.8 - 0.5), rtol=1e-5)
     assert float(taught["teacher"]) == 0
-    assert objective.unjudged == 0.3
+    assert objective.schedule.judge_from == 0.3
+
+
+@pytest.mark.parametrize(("pairs", "num"), [(0.25, 2), (1.0, 8), (0.01, 1)])
+def test_a_share_of_the_rows_is_distilled_each_under_its_condition(pairs, num):
+    """The teacher moves its noise by the condition of the row and the model by 0.5, so each row's error is known."""
+    by_condition = Model(bases.normal((2,)), T.flow_map(lambda *a: (), lambda params, x, t, s, cond=None: cond * jnp.ones_like(x)))
+    objective, cond = objectives.distillation(SHIFTED, by_condition, params=(), pairs=pairs), np.arange(8.0)[:, None]
+    loss = objective.loss(0.5, (), jax.random.key(0), Batch(jnp.zeros((8, 2)), jnp.asarray(cond)), clock())[0]
+    np.testing.assert_allclose(loss, np.mean((cond[:num] - 0.5) ** 2), rtol=1e-4)
+
+
+def test_a_teacher_in_rounds_keeps_the_clock_of_its_share():
+    """Two rounds within the first 40 of 100 steps: the first is over after step 19, and its batches alone are prepared."""
+    rounds = objectives.reflow(SHIFTING, 2, coupling="optimal_transport")
+    objective = objectives.distillation(SHIFTED, SHIFTING, rounds, share=0.4)
+    aux = {"teacher": jnp.asarray(0.7), "aux": {"teacher": jnp.asarray(0.1)}}
+    ends = [
+        float(objective.update(0.0, aux, jax.random.key(0), Batch(jnp.zeros((8, 2))), clock(step))["aux"]["teacher"])
+        for step in (18, 19, 20)
+    ]
+    np.testing.assert_allclose(ends, [0.1, 0.7, 0.1], rtol=1e-6)
+    assert objective.schedule == (0.2, 0.4) and objective.prepare is rounds.prepare
 
 
 def test_bad_arguments_are_named():
     other = Model(bases.normal((3,)), MODEL.transform)
-    with pytest.raises(PairingError, match=r"\(2,\) and the teacher's \(3,\)"):
+    with pytest.raises(PairingError, match=r"noise of shape \(3,\); accepted: the model's, \(2,\)"):
         objectives.distillation(MODEL, other, params=())
     for make, message in (
-        (lambda: objectives.distillation(MODEL, MODEL), "taught=, or the params"),
+        (lambda: objectives.distillation(MODEL, MODEL), "taught=None, params=None; accepted: exactly one"),
         (lambda: objectives.distillation(MODEL, MODEL, params=(), share=1.0), r"share=1\.0"),
         (lambda: objectives.distillation(MODEL, MODEL, params=(), pairs=0.0), r"pairs=0\.0"),
         (lambda: objectives.drifting(MODEL, ()), r"temperatures=\(\)"),

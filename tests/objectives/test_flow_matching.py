@@ -9,6 +9,7 @@ from jaxgen import bases, objectives, paths
 from jaxgen import transforms as T
 from jaxgen.model import Model
 from jaxgen.objective import Batch, Clock
+from jaxgen.transform import field_part
 
 CLOCK = Clock(jnp.asarray(0), jnp.asarray(10), None)
 SOURCE = (np.array([0.5, 0.5]), np.array([[-1.0], [0.5]]), np.array([0.3, 0.6]))
@@ -16,6 +17,7 @@ TARGET = (np.array([1.0]), np.array([[0.7]]), np.array([0.5]))
 BRIDGE = paths.interpolant(variance=paths.brownian_variance(0.5))
 SINE = paths.interpolant(paths.trigonometric(), paths.sine_variance())
 BLURRED = paths.interpolant(variance=lambda t: 0.2**2 + 0 * t)
+BLURRED_BRIDGE = paths.interpolant(variance=lambda t: 0.5 * t * (1 - t) + 0.4**2)
 
 
 def model(truth):
@@ -32,7 +34,8 @@ def model(truth):
     parts["backward_drift"] = lambda params, x, t, cond=None: 2 * backward_drift(params, x, t)
     weights, means, sds = SOURCE
     return Model(
-        bases.gaussian_mixture(weights, means, sds[:, None]), T.ode_flow(lambda *a: jnp.zeros(2), tilted(truth.velocity), parts=parts)
+        bases.gaussian_mixture(weights, means, sds[:, None]),
+        T.ode_flow(lambda *a: jnp.zeros(2), tilted(truth.velocity), parts={k: field_part(f) for k, f in parts.items()}),
     )
 
 
@@ -43,6 +46,7 @@ CASES = {
     "drifts": (BRIDGE, lambda m: objectives.bridge_matching(m, 0.5**0.5)),
     "score": (BRIDGE, lambda m: objectives.interpolant_matching(m, BRIDGE, ("score",))),
     "noise": (BLURRED, lambda m: objectives.flow_matching(m, noise=0.2)),
+    "noise on a bridge": (BLURRED_BRIDGE, lambda m: objectives.flow_matching(m, BRIDGE, noise=0.4)),
     "trigonometric": (paths.interpolant(paths.trigonometric()), lambda m: objectives.flow_matching(m, paths.trigonometric())),
 }
 
@@ -64,6 +68,21 @@ def test_the_truth_minimises_it(name):
     assert np.all(stderr < 0.02)
 
 
+@pytest.mark.parametrize("between", [None, BRIDGE], ids=["a straight path", "a bridge"])
+def test_noise_is_a_standard_deviation_around_the_path(between):
+    """At t = 1 with a network that doubles its input: x_t is the event blurred by the noise alone, and the error of it is twice as much."""
+    noise = 0.3
+    flow = Model(bases.normal((1,)), T.ode_flow(lambda *a: (), lambda params, x, t, cond=None: 2 * x))
+    # Where the noise meets the bridge, gamma is the noise at t = 1 and its rate is that of the bridge, -0.25, over gamma.
+    objective = objectives.flow_matching(
+        flow, between, noise=noise, coupling=lambda key, x, z, cond: x, times=lambda key, num, dtype: jnp.ones(num, dtype)
+    )
+    loss = np.asarray(objective.loss((), (), jax.random.key(0), Batch(jnp.zeros((40_000, 1))), CLOCK)[0])
+    # E (2 noise eps)^2, less twice the expectation of rate eps (2 noise eps) where there is a bridge.
+    expected = 4 * noise**2 + (0 if between is None else 2 * (0.25 / noise) * 2 * noise)
+    np.testing.assert_allclose(loss, expected, rtol=4 * np.sqrt(2 / 40_000))
+
+
 def test_the_parts_losses_add_up():
     truth = model(paths.interpolant_mixture(BRIDGE, SOURCE, TARGET))
     batch = Batch(jnp.ones((8, 1)))
@@ -74,6 +93,29 @@ def test_the_parts_losses_add_up():
     assert list(metrics) == ["velocity", "score"]
     np.testing.assert_allclose(value, sum(alone), rtol=1e-6)
     np.testing.assert_allclose(list(metrics.values()), alone, rtol=1e-6)
+
+
+def test_losses_are_means_over_coordinates_and_named_after_their_parts():
+    """Of zero against a rate of 3 the error is 9, and against the noise of a score it is 1, whatever the number of coordinates."""
+    zero = lambda params, x, t, cond=None: jnp.zeros_like(x)
+    still = Model(bases.normal((2,)), T.ode_flow(lambda *a: (), zero, parts={"direct": field_part(zero), "score": field_part(zero)}))
+    between, batch = paths.interpolant(variance=paths.sine_variance()), Batch(jnp.zeros((20_000, 2)))
+    options = {"coupling": lambda key, x, z, cond: x - 3}
+    several = objectives.interpolant_matching(still, between, ("velocity", "direct", "score"), **options)
+    metrics = several.loss((), (), jax.random.key(0), batch, CLOCK)[1]
+    straight = objectives.flow_matching(still, **options).loss((), (), jax.random.key(0), batch, CLOCK)[1]
+    np.testing.assert_allclose([metrics[part] for part in ("velocity", "direct", "score")], [9, 9, 1], rtol=0.03)
+    assert list(straight) == ["error"] and float(straight["error"]) == 9
+
+
+@pytest.mark.parametrize("t", [0.0, 1.0])
+def test_at_the_ends_of_a_bridge_losses_and_gradients_are_finite(t):
+    """gamma is zero there and its rate is infinite."""
+    truth = model(paths.interpolant_mixture(SINE, SOURCE, TARGET))
+    times = lambda key, num, dtype: jnp.full(num, t, dtype)
+    for objective in (objectives.flow_matching(truth, BRIDGE, times=times), objectives.bridge_matching(truth, 0.5**0.5, times=times)):
+        loss = jax.value_and_grad(lambda p, o=objective: o.loss(p, (), jax.random.key(0), Batch(jnp.ones((8, 1))), CLOCK)[0])
+        assert all(np.isfinite(a).all() for a in loss(jnp.ones(2)))
 
 
 def zero_flow(base):

@@ -9,10 +9,10 @@ import pytest
 
 from jaxgen import bases, objectives
 from jaxgen import transforms as T
+from jaxgen.combinators import chain
 from jaxgen.model import Model
 from jaxgen.nets import Net
 from jaxgen.objective import Batch, Clock, Objective, PairingError, no_aux
-from jaxgen.transform import chain
 
 X = jnp.asarray(np.random.default_rng(0).integers(0, 2, (40, 3)), jnp.float32)
 COND = X[:, :1] - 4
@@ -66,7 +66,7 @@ def test_the_second_half_sees_standard_codes_under_their_conditions_and_moves_th
     np.testing.assert_allclose(gradient[0], 1, rtol=1e-3)
     assert not any(np.any(g) for g in jax.tree.leaves(gradient[1:]))
     # Held-out losses count from this step of seven on.
-    assert math.ceil(OBJECTIVE.unjudged * 7) == 4
+    assert math.ceil(OBJECTIVE.schedule.judge_from * 7) == 4
 
 
 def test_the_first_half_sees_the_batch_and_moves_the_autoencoder():

@@ -77,6 +77,39 @@ def test_guidance_mixes_the_path_with_the_network_with_and_without_condition():
     np.testing.assert_allclose(value, (none - 3) ** 2, rtol=1e-6)
 
 
+@pytest.mark.parametrize("power", [0.0, 1.0, 0.5])
+def test_rows_are_weighted_by_a_power_of_their_error_which_has_no_gradient(power, x64):
+    """u is `params` everywhere and the velocity of row i is its condition, so the errors are differences; two coordinates are averaged."""
+    with x64():
+        model = Model(bases.normal((2,)), T.flow_map(lambda *a: (), lambda params, x, t, s, cond=None: params + 0 * x))
+        objective = objectives.mean_flow(model, coupling=lambda key, x, z, cond: x - cond, power=power)
+        cond = np.array([[0.5, 0.1], [2.0, 1.0], [-1.0, 3.0], [0.4, 0.2]])
+        batch = Batch(jnp.zeros((4, 2)), jnp.asarray(cond))
+        loss = jax.value_and_grad(lambda p: objective.loss(p, (), jax.random.key(0), batch, CLOCK), has_aux=True)
+        (value, metrics), slope = loss(0.3)
+    error = 0.3 - cond
+    squares = np.mean(error**2, 1)
+    weights = (squares + 1e-3) ** -power
+    np.testing.assert_allclose([value, slope], [np.mean(weights * squares), np.mean(weights * 2 * error.mean(1))], rtol=1e-9)
+    np.testing.assert_allclose(metrics["error"], np.mean(squares), rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("options", "now", "end"), [({}, 5, 2), ({"instantaneous": 0.25, "to_end": 1.0}, 2, 8), ({"instantaneous": 1.0}, 10, 0)]
+)
+def test_the_shares_of_rows_at_one_time_and_up_to_the_data_are_those_asked_for(options, now, end, x64):
+    """Ten rows at rest: the map says 1 where both times are one and 3 where the later is the data's, which is the whole error of a row."""
+
+    def velocity(params, x, t, s, cond=None):
+        return jnp.where(s == t, 1.0, jnp.where(s == 1, 3.0, 0.0)) * jnp.ones_like(x)
+
+    with x64():
+        model = Model(bases.normal((1,)), T.flow_map(lambda *a: (), velocity))
+        objective = objectives.mean_flow(model, coupling=lambda key, x, z, cond: x, **options)
+        loss = objective.loss((), (), jax.random.key(0), Batch(jnp.zeros((10, 1))), CLOCK)[0]
+    np.testing.assert_allclose(loss, (now + 9 * end) / 10, rtol=1e-9)
+
+
 def test_bad_numbers_are_named():
     model = Model(bases.normal((1,)), T.flow_map(lambda *a: (), truth))
     for options, message in (
@@ -89,5 +122,5 @@ def test_bad_numbers_are_named():
         with pytest.raises(ValueError, match=message):
             objectives.mean_flow(model, **options)
     guided = objectives.mean_flow(model, guidance=2.0, drop=0.1)
-    with pytest.raises(ValueError, match="guidance needs conditions"):
+    with pytest.raises(ValueError, match=r"guidance=2\.0.*without conditions"):
         guided.loss(0.0, (), jax.random.key(0), Batch(jnp.zeros((2, 1))), CLOCK)

@@ -43,7 +43,7 @@ def test_later_rounds_learn_the_pairs_of_the_teacher_under_their_conditions(time
     plain = objectives.reflow(MODEL, 1).loss(0.5, (), jax.random.key(0), BATCH, at(3))[0]
     np.testing.assert_allclose(loss(0.5, 3), plain, rtol=1e-5)
     assert float(plain) > 0.5
-    assert math.ceil(objective.unjudged * 11) == 8
+    assert math.ceil(objective.schedule.judge_from * 11) == 8
 
 
 def test_the_teacher_is_the_average_at_the_end_of_each_round():

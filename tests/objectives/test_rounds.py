@@ -23,5 +23,5 @@ def test_plans_are_for_the_first_round_and_judgement_is_of_the_last(rounds):
         at = np.asarray(round_at(Clock(jnp.arange(num_steps + 1), num_steps, None), rounds))
         assert set(at[:-1]) == set(range(rounds)) and np.all(np.diff(at) >= 0) and at[-1] == rounds - 1
         assert np.ptp(np.bincount(at[:-1])) <= 1
-        assert math.ceil(objective.prepared * num_steps) == np.sum(at[:-1] == 0)
-        assert math.ceil(objective.unjudged * num_steps) == np.argmax(at == rounds - 1)
+        assert math.ceil(objective.schedule.prepare_until * num_steps) == np.sum(at[:-1] == 0)
+        assert math.ceil(objective.schedule.judge_from * num_steps) == np.argmax(at == rounds - 1)

@@ -43,3 +43,41 @@ def test_the_excess_is_half_the_squared_error(kind):
 def test_an_unknown_kind_is_named():
     with pytest.raises(ValueError, match="kind='exact'"):
         objectives.score_matching(tilted(), PATH, "exact")
+
+
+@pytest.mark.parametrize("weight", [None, lambda path, t: 5.0 + 0 * t], ids=["sigma squared", "a weight"])
+@pytest.mark.parametrize("kind", ["implicit", "sliced"])
+def test_the_loss_of_a_linear_score_is_arithmetic(kind, weight, x64):
+    """A diagonal matrix has the same quadratic form along every direction of ones and minus ones: its trace, the exact divergence."""
+    rng = np.random.default_rng(0)
+    x, z, t, slope = rng.standard_normal((6, 2)), rng.standard_normal((6, 2)), np.linspace(0.1, 0.9, 6), np.array([0.3, -0.8])
+    with x64():
+        model = Model(
+            bases.normal((2,)),
+            T.probability_flow(
+                lambda *a: (), paths.prediction(PATH, lambda params, x, t, cond=None: jnp.asarray(slope) * x + cond, "score")
+            ),
+        )
+        objective = objectives.score_matching(model, PATH, kind, weight=weight, times=lambda key, num, dtype: jnp.asarray(t))
+        batch = Batch(jnp.asarray(x), jnp.asarray(z), jnp.asarray(z))
+        loss, metrics = objective.loss((), (), jax.random.key(0), batch, CLOCK)
+        alpha, sigma = (np.asarray(f(jnp.asarray(t)))[:, None] for f in (PATH.alpha, PATH.sigma))
+    score = slope * (alpha * x + sigma * z) + z
+    scale = sigma[:, 0] ** 2 if weight is None else 5.0
+    expected = np.mean(scale * (slope.sum() + 0.5 * np.sum(score**2, 1)) / 2)
+    np.testing.assert_allclose([loss, metrics["score_matching"]], expected, rtol=1e-9)
+
+
+def test_sliced_probes_differ_from_event_to_event_and_have_both_signs():
+    """A symmetric matrix without a trace: the quadratic form is twice the product of the probe's coordinates, plus or minus one."""
+    swap = jnp.asarray([[0.0, 1.0], [1.0, 0.0]])
+    model = Model(
+        bases.normal((2,)),
+        T.probability_flow(lambda *a: (), paths.prediction(PATH, lambda params, x, t, cond=None: swap @ x, "score")),
+    )
+    batch = Batch(jnp.zeros((400, 2)), None, jnp.zeros((400, 2)))
+    sliced, implicit = (
+        float(objectives.score_matching(model, PATH, kind, weight=lambda path, t: 1.0).loss((), (), jax.random.key(0), batch, CLOCK)[0])
+        for kind in ("sliced", "implicit")
+    )
+    assert 0 < abs(sliced) < 4 / np.sqrt(400) and implicit == 0

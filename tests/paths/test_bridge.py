@@ -95,7 +95,7 @@ def test_bad_arguments_are_named():
     for arguments, message in (
         ((good, ([0.0], [[-1.0]])), "target.*positive definite"),
         ((([0.0], [1.0]), good), r"source: mean \(1,\), covariance \(1,\)"),
-        ((good, (np.zeros(2), np.eye(2))), "dimension 1 and target of dimension 2"),
+        ((good, (np.zeros(2), np.eye(2))), "target of dimension 2; accepted: the dimension of source, 1"),
         ((good, good, 0.0), r"sigma=0\.0"),
         ((good, good, 1.0, [0.3]), r"coupling of shape \(1,\)"),
     ):

@@ -131,3 +131,14 @@ def test_ve_is_geometric(x64):
 def test_bad_arguments_are_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("first", [0.99, 0.9999, 1.0])
+def test_the_cosine_path_has_no_negative_schedule_in_float32(first):
+    """`cos(pi / 2)` in float32 is below zero, whose logarithm and root are NaN."""
+    path, t = paths.vp_cosine(first=first), jnp.linspace(0, 1, 101)
+    alpha, sigma = path.alpha(t), path.sigma(t)
+    assert np.all(alpha >= 0) and np.all(np.diff(alpha) > 0) and np.isfinite(path.log_snr(t)).all()
+    np.testing.assert_allclose(alpha, np.cos(0.5 * np.pi * (first + (0.002 - first) * np.linspace(0, 1, 101))), atol=1e-6)
+    np.testing.assert_allclose(alpha**2 + sigma**2, 1, atol=1e-6)
+    assert path.ends() == (first == 1.0, False)

@@ -162,3 +162,29 @@ def test_readings_at_the_ends_are_finite_and_the_limit_from_within(path, target,
 def test_an_unknown_target_is_named():
     with pytest.raises(ValueError, match="target='noise'; accepted: eps, denoiser, velocity, score, v, or a Target"):
         paths.prediction(paths.linear(), lambda *a: a, "noise")
+
+
+@over_paths
+@pytest.mark.parametrize("target", ["eps", "denoiser", paths.unit_target(0.5)], ids=["eps", "denoiser", "F"])
+def test_denoiser_and_eps_come_from_one_call_of_the_network(path, target, x64):
+    with x64():
+        true, calls = truth(path), []
+        named = paths.TARGETS[target] if isinstance(target, str) else target
+
+        def network(params, x, t, cond=None):
+            calls.append(t)
+            return named.at(path, t, true["denoiser"]((), x, t), true["eps"]((), x, t))
+
+        read, x, t = paths.prediction(path, network, target), jnp.asarray([1.5, -0.4]), jnp.linspace(0, 1, 9)
+
+        def separate(t):
+            return read.denoiser((), x, t), read.eps((), x, t)
+
+        apart = jax.jit(jax.vmap(separate))(t)
+        before = len(calls)
+        together = jax.jit(jax.vmap(lambda t: read.both((), x, t)))(t)
+        assert (before, len(calls)) == (2, 3)
+        for one, other in zip(together, apart, strict=True):
+            np.testing.assert_allclose(one[1:-1], other[1:-1], rtol=1e-12, atol=1e-12)
+            # At an end one of the two may be a limit, read a little way off.
+            np.testing.assert_allclose(one, other, atol=1e-4 * (1 + np.abs(other).max()))

@@ -21,7 +21,7 @@ def gaussian_entry():
         if wrap is not None:
             objective = objective._replace(loss=wrap(objective.loss))
         objective = objective._replace(**fields)
-        return training.Entry("gaussian", "test", model, {"default": model}, objective, training.adam(learning_rate))
+        return training.Entry(model, objective, training.adam(learning_rate), card=training.Card("gaussian"))
 
     return make
 

@@ -14,9 +14,7 @@ def test_the_loop_over_a_stream_finds_the_mean_of_each_pixel(key, tmp_path):
     images = np.random.default_rng(0).normal([[40, 200], [90, 140]], 12, (96, 2, 2)).clip(0, 255).astype(np.uint8)
     np.save(tmp_path / "x.npy", images)
     model = jaxgen.Model(bases.normal((2, 2, 1)), transforms.diagonal_affine())
-    entry = Entry(
-        "plain", "plain", model, {"default": model}, objectives.maximum_likelihood(model), optimizers.adam(0.1), "", "default", 100, {}
-    )
+    entry = Entry(model, objectives.maximum_likelihood(model), optimizers.adam(0.1))
     batches = jaxgen.data.stream(tmp_path / "x.npy", 32, num_threads=1)
     state = init_state(key, entry, next(batches), 100)
     step = jax.jit(make_step(entry, 100, ema=0.9), donate_argnums=0)

@@ -79,7 +79,10 @@ def test_the_simplex_and_its_edges():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: T.onto_interval(1.0, 1.0), "low < high"),
+        (lambda: T.onto_interval(1.0, 1.0), "high=1.0; accepted: finite numbers above low=1.0"),
+        (lambda: T.onto_interval(np.nan, 1.0), "low=nan"),
+        (lambda: T.affine(0.0, [1.0, 0.0]), r"affine: scale=\[1.0, 0.0\]; accepted: finite numbers without a zero"),
+        (lambda: T.affine(np.inf, 1.0), "affine: loc=inf; accepted: finite numbers"),
         (lambda: T.onto_interval(0.0, np.inf), "high=inf"),
         (lambda: T.onto_interval(0, 1, by="erf"), "by='erf'"),
     ],

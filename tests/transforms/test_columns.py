@@ -66,8 +66,8 @@ def test_codes_that_do_not_exist_have_no_density_and_finite_gradients():
 
     run = jax.jit(jax.value_and_grad(value))
     for code in (-1.0, 3.0, 0.5, np.inf):
-        found, gradient = run(params, jnp.asarray([code, 0.3]))
-        assert found == -np.inf
+        log_density, gradient = run(params, jnp.asarray([code, 0.3]))
+        assert log_density == -np.inf
         assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
 
 
@@ -89,5 +89,5 @@ def test_bad_counts_are_named():
         T.categorical(1)
     with pytest.raises(ValueError, match="noise='normal'"):
         T.categorical(3, "normal")
-    with pytest.raises(ValueError, match=r"tabular: categories=\(0,\) for events of 2"):
+    with pytest.raises(ValueError, match=r"tabular: categories=\(0,\); accepted: one count for each of the 2 columns"):
         jaxgen.zoo.build("tabular", (2,), categories=(0,))

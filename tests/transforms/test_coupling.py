@@ -57,7 +57,7 @@ def test_a_batch_equals_one_event_at_a_time_in_either_layout(wide, key, monkeypa
     monkeypatch.setattr(importlib.import_module("jaxgen.transforms.coupling"), "WIDE", wide)
     x, cond = (jnp.asarray(rng.standard_normal((7, n)), jnp.float32) for n in (3, 2))
     params = moved(f.init, key, x[0], cond[0])
-    for batched, one in zip(f.batched, (f.forward, f.inverse, f.forward_and_log_det), strict=True):
+    for batched, one in zip(f.many, (f.forward, f.inverse, f.forward_and_log_det), strict=True):
         found = jax.jit(batched)(params, x, cond)
         singly = [jax.jit(one)(params, *row) for row in zip(x, cond, strict=True)]
         jax.tree.map(lambda a, *b: np.testing.assert_allclose(a, jnp.stack(b), rtol=1e-5, atol=1e-6), found, *singly)
@@ -109,10 +109,10 @@ def test_couplings_that_take_turns_are_layers_with_opposite_masks(key):
     z = jnp.asarray([[0.3, -1.0, 0.9], [2.0, 0.1, -0.4]])
     params = moved(f.init, key, z[0])
     layers = [jax.tree.map(lambda a, i=i: a[i // 2], params[0][i % 2]) for i in range(4)] + [params[1]]
-    x, found = z, jax.jit(f.parts["stages"])(params, z[0])
+    x, found = z, jax.jit(f.hooks.stages)(params, z[0])
     for i, layer in enumerate(layers):
-        x = jax.jit(T.coupling(SPLINE, mlp, masks[i % 2]).batched.forward)(layer, x)
+        x = jax.jit(T.coupling(SPLINE, mlp, masks[i % 2]).many.forward)(layer, x)
         np.testing.assert_allclose(found[i], x[0], rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(jax.jit(f.batched.forward)(params, z), x, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(jax.jit(f.many.forward)(params, z), x, rtol=1e-5, atol=1e-6)
     with pytest.raises(ValueError, match=r"event of shape \(1,\)"):
         f.init(key, z[0, :1])

@@ -45,19 +45,19 @@ PARAMS = {"decoder": (), "encoder": ()}
 
 def test_with_the_known_posterior_one_draw_is_the_exact_log_density(x64):
     with x64():
-        found = log_prob(linear_vae(), PARAMS, X, key=jax.random.key(0), num_draws=3)
-        assert found.density is Density.LOWER_BOUND
-        np.testing.assert_allclose(found.value, TRUTH, rtol=1e-8)
-        assert np.all(found.stderr < 1e-8)
+        estimate = log_prob(linear_vae(), PARAMS, X, key=jax.random.key(0), num_draws=3)
+        assert estimate.density is Density.LOWER_BOUND
+        np.testing.assert_allclose(estimate.value, TRUTH, rtol=1e-8)
+        assert np.all(estimate.stderr < 1e-8)
 
 
 def test_a_wrong_posterior_costs_its_divergence_and_more_draws_win_it_back():
     model = linear_vae(off=0.3)
-    one = np.stack([log_prob(model, PARAMS, X, key=k).value for k in jax.random.split(jax.random.key(0), 400)])
+    single = np.stack([log_prob(model, PARAMS, X, key=k).value for k in jax.random.split(jax.random.key(0), 400)])
     many = log_prob(model, PARAMS, X, key=jax.random.key(0), num_draws=2_000)
     # KL(q || p(z | x)) of two Gaussians that differ in the mean only.
     divergence = 0.5 * np.sum(0.3**2 * PRECISION)
-    np.testing.assert_allclose(one.mean(0), TRUTH - divergence, atol=4 * one.std(0).max() / 20)
+    np.testing.assert_allclose(single.mean(0), TRUTH - divergence, atol=4 * single.std(0).max() / 20)
     assert np.all(np.abs(many.value - TRUTH) < 4 * many.stderr) and np.all(many.stderr < 0.2 * divergence)
 
 
@@ -71,7 +71,7 @@ def test_the_soft_limits_are_the_identity_inside_and_hold_outside():
 def test_the_last_but_one_stage_is_the_mean(key):
     model = linear_vae()
     z = model.base.sample(seed=key)
-    np.testing.assert_allclose(model.transform.parts["stages"](PARAMS, z)[0], SHIFT + W @ np.asarray(z["latent"]), rtol=1e-5)
+    np.testing.assert_allclose(model.transform.hooks.stages(PARAMS, z)[0], SHIFT + W @ np.asarray(z["latent"]), rtol=1e-5)
 
 
 def test_a_draw_needs_a_key():

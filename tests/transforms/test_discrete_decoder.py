@@ -44,10 +44,10 @@ def truth():
 
 def test_the_mean_weight_is_the_probability_and_samples_have_it():
     model, expected = small_vae(), truth()
-    found = log_prob(model, PARAMS, EVENTS, key=jax.random.key(0), num_draws=20_000)
-    p = np.exp(np.asarray(found.value, np.float64))
+    estimate = log_prob(model, PARAMS, EVENTS, key=jax.random.key(0), num_draws=20_000)
+    p = np.exp(np.asarray(estimate.value, np.float64))
     np.testing.assert_allclose(expected.sum(), 1, rtol=1e-5)
-    assert np.all(np.abs(p - expected) < 4.5 * p * np.asarray(found.stderr) + 1e-5) and np.all(np.asarray(found.stderr) < 0.02)
+    assert np.all(np.abs(p - expected) < 4.5 * p * np.asarray(estimate.stderr) + 1e-5) and np.all(np.asarray(estimate.stderr) < 0.02)
     x = np.asarray(sample(jax.random.key(1), model, PARAMS, 20_000))
     counts = (x[:, None] == EVENTS).all(-1).mean(0)
     assert np.all(np.abs(counts - expected) < 4.5 * np.sqrt(expected / 20_000))
@@ -59,7 +59,7 @@ def test_one_draw_costs_the_likelihood_of_its_latent_and_the_closed_divergence(k
     p = probabilities(np.asarray(pre.z["latent"], np.float64))
     log_likelihood = np.log(p[np.arange(D), x.astype(int)]).sum()
     np.testing.assert_allclose(pre.log_det, log_likelihood, rtol=1e-4)
-    distortion, rate = transform.parts["distortion_and_rate"](PARAMS, x, None, key)
+    distortion, rate = transform.parts["distortion_and_rate"](PARAMS, x, key=key)
     np.testing.assert_allclose(distortion, -log_likelihood, rtol=1e-4)
     mean, scale = 0.4 * (x - 1), np.exp(0.1 * (x - 1) - 0.2)
     # The soft limits on scales are the identity up to a thousandth.
@@ -85,8 +85,8 @@ def test_the_middle_of_a_cell_lies_in_it_however_small_it_is(levels):
 def test_what_is_no_value_has_no_probability(key):
     model = small_vae()
     bad = np.array([[0.5, 1], [-1, 0], [0, 3], [1, 2]], np.float32)
-    found = log_prob(model, PARAMS, bad, key=key, num_draws=2).value
-    assert np.isneginf(found[:3]).all() and np.isfinite(found[3])
+    value = log_prob(model, PARAMS, bad, key=key, num_draws=2).value
+    assert np.isneginf(value[:3]).all() and np.isfinite(value[3])
     with pytest.raises(ValueError, match="levels=1"):
         transforms.discrete_decoder(nets.mlp(2), nets.mlp(2), 1)
     with pytest.raises(ValueError, match=r"key=None.*jax\.random\.key"):

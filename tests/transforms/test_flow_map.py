@@ -34,10 +34,10 @@ def test_the_truth_takes_noise_to_data_in_any_number_of_steps(num_steps, x64):
         made = T.flow_map(init, mean_velocity, num_steps)
         z = jnp.linspace(-2.0, 3.0, 4)
         np.testing.assert_allclose(made.forward((), z), MEAN + SD * z, rtol=1e-12)
-        seen = made.parts["stages"]((), z)
+        seen = made.hooks.stages((), z)
         t = jnp.arange(1, num_steps + 1)[:, None] / num_steps
         np.testing.assert_allclose(seen, t * MEAN + spread(t) * z, rtol=1e-12)
-        assert made.parts["nfe"]((), z) == num_steps
+        assert made.hooks.nfe((), z) == num_steps
 
 
 def test_a_jump_is_two_jumps_and_its_limit_the_velocity(x64):
@@ -63,7 +63,7 @@ def test_the_density_named_ode_is_that_of_its_data():
     x = np.linspace(-1, 2, 7, dtype=np.float32)[:, None]
     found = log_prob(Model(bases.normal((1,)), made), (), x).value
     np.testing.assert_allclose(found, scipy.stats.norm.logpdf(x[:, 0], MEAN, SD), atol=1e-3)
-    assert "2 steps" in made.note
+    assert made.proxy is not None and made.kind is made.proxy.kind
 
 
 def test_new_noise_between_the_steps_keeps_the_law(x64):
@@ -74,9 +74,9 @@ def test_new_noise_between_the_steps_keeps_the_law(x64):
         unit = [x0]
         for t, noise in ((1 / 3, increments[0]), (2 / 3, increments[1])):
             unit.append((t * SD * unit[-1] + (1 - t) * noise) / spread(t))
-        seen = made.parts["stages"]((), {"x0": x0, "increments": increments})
+        seen = made.hooks.stages((), {"x0": x0, "increments": increments})
         np.testing.assert_allclose(seen, MEAN + SD * jnp.stack(unit), rtol=1e-12)
-        with pytest.raises(ValueError, match=r"increments of shape \(1, 2\); expected \(2, ...\)"):
+        with pytest.raises(ValueError, match=r"increments of shape \(1, 2\); accepted: \(2, ...\)"):
             made.forward((), {"x0": x0, "increments": increments[:1]})
 
 
@@ -95,5 +95,5 @@ def test_bad_arguments_are_named(make, message):
 
 def test_a_flow_map_is_refused_a_density_unless_one_is_named():
     made = T.flow_map(init, mean_velocity)
-    assert made.inverse is None and str(made.density) == "implicit"
+    assert made.inverse is None and str(made.kind) == "implicit"
     assert jax.eval_shape(made.forward, (), jnp.zeros(3)).shape == (3,)

@@ -8,6 +8,8 @@ import pytest
 import jaxgen
 from jaxgen import nets
 from jaxgen import transforms as T
+from jaxgen.lifting import over_batch
+from jaxgen.transform import Hooks, Preimage, bijection
 
 
 def test_squeeze_makes_channels_of_each_block_of_pixels():
@@ -22,7 +24,7 @@ def test_activation_norms_of_pixels_are_set_over_pixels_and_events_on_their_chan
     f = T.on_channels(T.pixelwise(T.actnorm()), 2)
     rng = np.random.default_rng(0)
     x = jnp.asarray(3 * rng.standard_normal((50, 2, 3, 4)) + [1.0, -5.0, 2.0, 0.0], jnp.float32)
-    params, z = f.parts["data_init"](f.init(jax.random.key(0), x[0]), x)
+    params, z = f.hooks.data_init(f.init(jax.random.key(0), x[0]), x)
     np.testing.assert_allclose(z[..., :2].mean((0, 1, 2)), 0, atol=1e-5)
     np.testing.assert_allclose(z[..., :2].std((0, 1, 2)), 1, atol=1e-5)
     np.testing.assert_array_equal(z[..., 2:], x[..., 2:])
@@ -30,13 +32,39 @@ def test_activation_norms_of_pixels_are_set_over_pixels_and_events_on_their_chan
     np.testing.assert_allclose(f.inverse(params, x[7]).z, z[7], atol=1e-5)
 
 
+def test_every_pixel_meets_the_condition_of_its_own_event():
+    """Events are their condition and a constant: what is set from data is the constant, and nothing is left of any pixel."""
+
+    def from_data(params, x, cond=None, keys=None):
+        loc = jnp.mean(x - cond, 0)
+        return loc, x - cond - loc
+
+    shift = bijection(
+        lambda key, z, cond=None: jnp.zeros_like(z),
+        lambda params, z, cond=None: (z + params + cond, jnp.sum(cond)),
+        lambda params, x, cond=None, key=None: Preimage(x - params - cond, -jnp.sum(cond)),
+        hooks=Hooks(data_init=from_data),
+    )
+    cond = jnp.asarray([[1.0, 2.0], [30.0, 40.0], [500.0, 600.0]])
+    x = jnp.broadcast_to(cond[:, None, None], (3, 2, 4, 2)) + 7
+    params, z = T.pixelwise(shift).hooks.data_init(jnp.zeros(2), x, cond, None)
+    np.testing.assert_array_equal(params, 7)
+    np.testing.assert_array_equal(z, 0)
+    many = T.pixelwise(shift._replace(many=over_batch(shift))).many
+    pre, (back, log_det) = many.inverse(params, x, cond), many.forward_and_log_det(params, z, cond)
+    np.testing.assert_array_equal(pre.z, 0)
+    np.testing.assert_array_equal(back, x)
+    # Of eight pixels each.
+    np.testing.assert_array_equal([-pre.log_det, log_det], [8 * cond.sum(1)] * 2)
+
+
 def test_bad_shapes_are_named():
-    coupled = T.channel_coupling(T.scale_and_shift(), lambda out: nets.image_parameters(out, width=4))
+    coupled = T.channel_coupling(T.scale_and_shift(), lambda out: nets.coupling_cnn(out, width=4))
     refused = {
-        r"squeeze\(2\): noise of shape \(2, 2, 3\)": lambda: T.squeeze().forward((), jnp.zeros((2, 2, 3))),
-        r"squeeze\(2\): event of shape \(3, 2, 1\)": lambda: T.squeeze().inverse((), jnp.zeros((3, 2, 1))),
-        "pixelwise: f of density lower bound": lambda: T.pixelwise(T.uniform_dequantisation()),
-        r"on_channels\(num=3\): noise of shape \(2, 2, 2\)": lambda: T.on_channels(T.lu(), 3).init(jax.random.key(0), jnp.zeros((2, 2, 2))),
+        r"squeeze: noise of shape \(2, 2, 3\)": lambda: T.squeeze().forward((), jnp.zeros((2, 2, 3))),
+        r"squeeze: event of shape \(3, 2, 1\)": lambda: T.squeeze().inverse((), jnp.zeros((3, 2, 1))),
+        r"pixelwise: f=Transform\(lower bound\)": lambda: T.pixelwise(T.uniform_dequantisation()),
+        r"on_channels: noise of shape \(2, 2, 2\)": lambda: T.on_channels(T.lu(), 3).init(jax.random.key(0), jnp.zeros((2, 2, 2))),
         "at least 2 channels": lambda: coupled.init(jax.random.key(0), jnp.zeros((2, 2, 1))),
         "glow: event_shape=": lambda: jaxgen.zoo.build("glow", (3, 4, 1)),
     }

@@ -33,7 +33,9 @@ def ladder():
 
 
 def prior():
-    return T.autoregressive_columns((CODES, CODES), T.scale_and_shift(), lambda out, seen: nets.column_made(out, seen, width=6), "uniform")
+    return T.autoregressive_columns(
+        (CODES, CODES), T.scale_and_shift(), lambda out, features: nets.column_made(out, features, width=6), "uniform"
+    )
 
 
 def quantised():
@@ -47,9 +49,9 @@ def test_the_ladders_mean_weights_add_up_to_one_and_samples_have_them():
     model, params = ladder()
     # Posteriors not far from the prior, so that no weight is rare and large.
     params["rungs"]["posterior"] = jax.tree.map(lambda a: 0.3 * a, params["rungs"]["posterior"])
-    found = log_prob(model, params, EVENTS, key=jax.random.key(0), num_draws=20_000)
-    p = np.exp(np.asarray(found.value, np.float64))
-    errors = p * np.asarray(found.stderr)
+    estimate = log_prob(model, params, EVENTS, key=jax.random.key(0), num_draws=20_000)
+    p = np.exp(np.asarray(estimate.value, np.float64))
+    errors = p * np.asarray(estimate.stderr)
     assert abs(p.sum() - 1) < 4.5 * np.sqrt(np.sum(errors**2)) and errors.max() < 0.02
     x = np.asarray(sample(jax.random.key(1), model, params, 20_000))
     counts = (x[:, None] == EVENTS).all(-1).mean(0)
@@ -63,7 +65,7 @@ def test_the_ladders_two_terms_are_its_bound_in_expectation():
 
     def both(key):
         pre = model.transform.inverse(params, x, None, key)
-        distortion, rate = model.transform.parts["distortion_and_rate"](params, x, None, key)
+        distortion, rate = model.transform.parts["distortion_and_rate"](params, x, key=key)
         return distortion, rate, -pre.log_det, pre.log_q - model.base.log_prob(pre.z)
 
     distortion, rate, again, estimate = np.asarray(jax.jit(jax.vmap(both))(jax.random.split(jax.random.key(0), 4_000)))
@@ -107,7 +109,7 @@ def test_the_gradient_passes_the_codes_to_the_encoder_and_only_the_error_moves_t
     assert [moved(g[1]["encoder"]) for g in (likelihood, book, commitment)] == [True, False, True]
     assert [moved(g[0]) for g in (likelihood, book, commitment)] == [True, False, False]
     # The book starts at vectors of the data.
-    start = model.transform.parts["data_init"](params, jnp.asarray(EVENTS), None, jax.random.split(jax.random.key(0), len(EVENTS)))[0]
+    start = model.transform.hooks.data_init(params, jnp.asarray(EVENTS), None, jax.random.split(jax.random.key(0), len(EVENTS)))[0]
     vectors = jax.vmap(lambda x: net(4).apply(params[1]["encoder"], x - 1))(EVENTS).reshape(-1, 2)
     apart = np.abs(np.asarray(start[1]["book"])[:, None] - np.asarray(vectors)[None]).max(-1)
     assert apart.shape == (CODES, 2 * len(EVENTS)) and np.all(apart.min(1) < 1e-5)

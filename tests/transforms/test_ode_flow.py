@@ -7,8 +7,9 @@ import pytest
 import scipy.stats
 
 from jaxgen import bases, numerics, paths, transforms
+from jaxgen.lifting import over_batch
 from jaxgen.model import Model, log_prob
-from jaxgen.transform import Density
+from jaxgen.transform import Density, Part, density_of
 
 PATHS = {"linear": paths.linear(), "vp_linear": paths.vp_linear(), "vp_cosine": paths.vp_cosine(), "edm": paths.edm()}
 
@@ -44,6 +45,19 @@ def test_a_linear_field_has_the_matrix_exponential_as_its_flow(no_params, x64):
 
 
 @pytest.mark.parametrize("trace", ["exact", "hutchinson"])
+def test_a_batch_from_a_scale_is_its_events_each_with_a_probe_of_its_own(trace, no_params):
+    matrix = jnp.asarray([[0.3, 0.5], [-0.8, 0.2]])
+    flow = transforms.ode_flow(no_params, lambda params, x, t, cond: matrix @ x, solver=numerics.fixed(2), trace=trace, scale=2.0)
+    x, keys = jnp.tile(jnp.asarray([[1.0, -0.5], [0.3, 2.0]]), (4, 1)), jax.random.split(jax.random.key(1), 8)
+    batch, alone = over_batch(flow).inverse((), x, None, keys), over_batch(flow._replace(many=None)).inverse((), x, None, keys)
+    np.testing.assert_allclose(batch.z, alone.z, rtol=1e-5)
+    np.testing.assert_allclose(batch.log_det, alone.log_det, rtol=1e-5)
+    if trace == "exact":
+        np.testing.assert_allclose(over_batch(flow).forward_and_log_det((), batch.z)[1], 0.5 + 2 * np.log(2), rtol=1e-4)
+        np.testing.assert_allclose(batch.log_det, -0.5 - 2 * np.log(2), rtol=1e-4)
+
+
+@pytest.mark.parametrize("trace", ["exact", "hutchinson"])
 def test_the_energy_of_growth_has_a_price_that_the_density_pays(trace, no_params, x64):
     """dx/dt = a x from z: the integral of |a x|^2 is a |z|^2 (e^2a - 1) / 2, whatever the trace; for a batch as for one event."""
     with x64():
@@ -53,19 +67,50 @@ def test_the_energy_of_growth_has_a_price_that_the_density_pays(trace, no_params
             for e in (price, 0.0)
         )
         x, key = jnp.asarray(np.exp(a) * z), jax.random.key(0)
-        found, batch = flow.inverse((), x, None, key), flow.batched.inverse((), x[None], None, key[None])
+        found, batch = flow.inverse((), x, None, key), over_batch(flow).inverse((), x[None], None, key[None])
         expected = price * a * (z @ z) * (np.exp(2 * a) - 1) / 2
         np.testing.assert_allclose([found.log_q, batch.log_q[0]], expected, rtol=1e-6)
         np.testing.assert_allclose([*found.z, found.log_det], [*z, -2 * a], rtol=1e-6)
-        assert flow.density is Density.LOWER_BOUND and flow.forward_and_log_det is None
+        assert flow.kind is Density.LOWER_BOUND and flow.forward_and_log_det is None
         assert free.inverse((), x, None, key).log_q == 0.0
         with pytest.raises(ValueError, match="energy=-1.*at least 0"):
             transforms.ode_flow(no_params, lambda params, x, t, cond: x, energy=-1)
 
 
+@pytest.mark.parametrize("exact", [False, True])
+def test_refinement_changes_the_solver_and_what_is_asked_for_and_nothing_else(exact, no_params):
+    """A refined flow is the flow that is built with the refined solver: scale, energy, probes and parts stay."""
+    matrix, solver = jnp.asarray([[0.3, 0.5], [-0.8, 0.2]]), numerics.fixed(2)
+    parts = {"mark": Part(lambda params, cond=None: 7.0)}
+
+    def flow(solver, trace, num_probes):
+        velocity = lambda params, x, t, cond: matrix @ x
+        how = {"scale": 2.0, "energy": 0.3, "parts": parts, "trace": trace, "num_probes": num_probes}
+        return transforms.ode_flow(no_params, velocity, solver=solver, **how)
+
+    refined = flow(solver, "hutchinson", 3).hooks.refine(1, exact)
+    built = flow(numerics.refined(solver, 1), *(("exact", None) if exact else ("hutchinson", 3)))
+    assert refined.kind is built.kind is Density.LOWER_BOUND and set(refined.parts) == {"mark", "velocity"}
+    x, key = jnp.asarray([1.0, -0.5]), jax.random.key(0)
+    for ours, theirs in zip(refined.inverse((), x, None, key), built.inverse((), x, None, key), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_array_equal(refined.forward((), x), built.forward((), x))
+
+
+def test_every_reading_of_an_ode_is_labelled_by_its_trace(no_params, gaussian_diffusion):
+    """A jump or a sampler of few steps whose density comes from an estimated trace is not called exact."""
+    args = (no_params, gaussian_diffusion(PATHS["vp_linear"]).prediction)
+    readings = {name: getattr(transforms, name)(*args, 3, trace="hutchinson") for name in ("ddim", "euler", "heun", "dpm_solver")}
+    readings["probability_flow"] = transforms.probability_flow(*args, trace="hutchinson")
+    jump = lambda params, x, t, s, cond=None: x
+    readings["flow_map"] = transforms.flow_map(no_params, jump, density="ode", trace="hutchinson")
+    assert {name: f.kind for name, f in readings.items()} == dict.fromkeys(readings, Density.UNBIASED)
+    assert all(f.hooks.refine(0, True).kind is Density.EXACT for f in map(density_of, readings.values()))
+
+
 def test_an_estimate_needs_a_key_and_a_known_trace(no_params):
     flow = transforms.ode_flow(no_params, lambda params, x, t, cond: x, trace="hutchinson")
-    assert flow.density is Density.UNBIASED and flow.forward_and_log_det is None
+    assert flow.kind is Density.UNBIASED and flow.forward_and_log_det is None
     with pytest.raises(ValueError, match=r"key=None.*jax\.random\.key"):
         flow.inverse((), jnp.ones(2))
     for options, message in (

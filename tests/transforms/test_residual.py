@@ -24,9 +24,9 @@ def test_the_estimated_density_averages_to_the_exact_one_in_seventeen_dimensions
     exact, estimated = (Model(bases.normal((17,)), transforms.residual(NET, log_det=kind)) for kind in ("exact", "roulette"))
     truth = log_prob(exact, params, x)
     assert truth.density is Density.EXACT and np.abs(truth.value - np.sum(jax.scipy.stats.norm.logpdf(x), 1)).min() > 0.1
-    found = log_prob(estimated, params, x, key=jax.random.key(0), num_draws=1_000)
-    assert found.density is Density.UNBIASED
-    assert np.all(np.abs(found.value - truth.value) < 4 * found.stderr) and np.all(found.stderr < 0.2)
+    estimate = log_prob(estimated, params, x, key=jax.random.key(0), num_draws=1_000)
+    assert estimate.density is Density.UNBIASED
+    assert np.all(np.abs(estimate.value - truth.value) < 4 * estimate.stderr) and np.all(estimate.stderr < 0.2)
 
 
 @pytest.mark.parametrize("scale", [1e-2, 1.0, 30.0])
@@ -58,9 +58,9 @@ def test_an_estimate_needs_a_key_and_arguments_are_named():
         flow.inverse((), jnp.ones(17))
     for options, message in (
         ({"log_det": "skilling"}, "log_det='skilling'; accepted"),
-        ({"lipschitz": 1.0}, "lipschitz=1.0; accepted: 0 < lipschitz < 1"),
+        ({"lipschitz": 1.0}, "lipschitz=1.0; accepted: a finite number above 0 and below 1"),
         ({"num_terms": 0}, "num_terms=0"),
-        ({"survival": 0.8}, r"survival=0.8; accepted: lipschitz\^2 = 0.81 < survival < 1"),
+        ({"survival": 0.8}, "survival=0.8; accepted: a finite number above 0.81 and below 1"),
     ):
         with pytest.raises(ValueError, match=message):
             transforms.residual(NET, **options)
@@ -71,7 +71,7 @@ def test_a_certificate_replaces_the_series_by_the_determinant():
     net = nets.lipschitz_mlp(2, width=8, depth=1, lipschitz=0.9)
     estimated = transforms.residual(net, log_det="roulette")
     params, x = filled(np.random.default_rng(1), net, 2, 1.0), jnp.asarray([0.3, -0.7])
-    exact = estimated.refine(0, exact=True)
-    assert exact.density is Density.EXACT
+    exact = estimated.hooks.refine(0, exact=True)
+    assert exact.kind is Density.EXACT
     jacobian = jax.jacfwd(lambda x: exact.inverse(params, x).z)(x)
     np.testing.assert_allclose(exact.inverse(params, x).log_det, np.linalg.slogdet(jacobian)[1], rtol=1e-5)

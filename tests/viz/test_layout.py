@@ -48,9 +48,9 @@ def test_the_data_window_opens_for_the_stages_but_not_without_end():
     assert layout.data_window(target, [80.0 * target]).half == pytest.approx(1.35 * alone)
 
 
-def test_a_window_of_ones_own_only_where_the_shared_one_fails():
+def test_a_separate_window_only_where_the_shared_one_fails():
     shared, square = Limits((-2.0, 2.0), (-2.0, 2.0)), np.random.default_rng(2).uniform(-1, 1, (4_000, 2))
-    assert layout.own_window(1.9 * square, shared) is None
-    assert layout.own_window(50.0 * square, shared).half > 49
-    assert layout.own_window(0.5 + 0.1 * square, shared).half < 0.2
+    assert layout.separate_window(1.9 * square, shared) is None
+    assert layout.separate_window(50.0 * square, shared).half > 49
+    assert layout.separate_window(0.5 + 0.1 * square, shared).half < 0.2
     assert layout.share_inside(4.0 * square, shared) == pytest.approx(0.25, abs=0.03)

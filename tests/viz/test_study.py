@@ -5,8 +5,9 @@ import re
 import numpy as np
 import pytest
 
+from jaxgen.evaluation import LatentView
 from jaxgen.viz import Run, Section, figure_png, write_study
-from jaxgen.viz.beta import Strip, draw_strip, draw_trade_off
+from jaxgen.viz.beta import draw_strip, draw_trade_off
 
 FIELDS = (
     "rate", "distortion", "active_units", "collapsed_units", "sharpness_means", "sharpness_reconstructions", "aggregate_sliced_w2",
@@ -43,7 +44,7 @@ def test_figures_have_a_point_a_run_and_a_tile_an_image():
     np.testing.assert_allclose(figure.axes[0].lines[0].get_xdata(), [1, 2])
     rng = np.random.default_rng(0)
     images = lambda *shape: rng.random((*shape, 5, 4, 1))
-    strip = Strip(images(6), images(6), images(6), images(6), rng.standard_normal((9, 2)), np.arange(9), images(3, 3), 1.6)
+    strip = LatentView(images(6), images(6), images(6), images(6), rng.standard_normal((9, 2)), np.arange(9), images(3, 3), 1.6)
     drawn = draw_strip(strip)
     shown = [axes.images[0].get_array() for axes in drawn.axes if axes.images]
     assert [a.shape for a in shown] == [(4 * 5, 6 * 4), (3 * 5, 3 * 4)]

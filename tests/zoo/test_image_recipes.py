@@ -1,23 +1,29 @@
-"""Guidance in the recipes that images and vectors share: sampled with, trained without, on conditions of which some are dropped."""
+"""Guidance and the networks of images: a guided entry samples with guidance and trains without, on conditions of which some are dropped."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgen import nets, numerics, zoo
+from jaxgen import nets, zoo
 from jaxgen.objective import Batch, Clock
-from jaxgen.zoo.diffusion import ddpm_recipe, edm_recipe
-from jaxgen.zoo.flow_matching import cfm_recipe
+from jaxgen.zoo.networks import Nets
 
 SHAPE = (2, 2, 1)
-FEW = numerics.fixed(2, "midpoint")
 # A network of one number: linear in x, and moved by the condition.
 NET = nets.Net(lambda key, x, t, cond: jnp.asarray(0.5), lambda params, x, t, cond: params * x + t + cond[0] - 3 * cond[1])
+
+
+class OneNumber(Nets):
+    def of_event(self, num_times, factor=1):
+        return NET
+
+
+IMAGES = OneNumber(SHAPE, 2)
 RECIPES = {
-    "ddpm": lambda guidance: ddpm_recipe(NET, SHAPE, 2, 3, 3, 1e-3, FEW, guidance),
-    "edm": lambda guidance: edm_recipe(NET, SHAPE, 2, 3, 0.5, 1e-3, FEW, guidance),
-    "cfm": lambda guidance: cfm_recipe(NET, SHAPE, 2, 1e-3, FEW, guidance),
+    "ddpm": lambda guidance: zoo.diffusion.ddpm(IMAGES, num_steps=3, num_ddim_steps=3, num_ode_steps=2, guidance=guidance),
+    "edm": lambda guidance: zoo.diffusion.edm(IMAGES, num_steps=3, sigma_data=0.5, num_ode_steps=2, guidance=guidance),
+    "cfm": lambda guidance: zoo.flow_matching.cfm(IMAGES, num_steps=2, guidance=guidance),
 }
 
 
@@ -28,11 +34,11 @@ def test_every_reading_is_guided_and_the_objective_is_not(name):
     parts = ("velocity", *(("eps", "denoiser") if name != "cfm" else ()))
 
     def both(params, x, t, cond):
-        for reading, model in guided.readings.items():
+        for reading, model in guided.models.items():
             for part in parts:
-                own = plain.readings[reading].transform.parts[part]
-                null = own(params, x, t, 0 * cond)
-                yield model.transform.parts[part](params, x, t, cond), null + 3 * (own(params, x, t, cond) - null)
+                own = plain.models[reading].transform.parts[part]
+                null = own(params, x, t, cond=0 * cond)
+                yield model.transform.parts[part](params, x, t, cond=cond), null + 3 * (own(params, x, t, cond=cond) - null)
 
     for found, expected in jax.jit(lambda *a: list(both(*a)))(params, x, t, cond):
         np.testing.assert_allclose(found, expected, rtol=1e-4)

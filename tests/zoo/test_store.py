@@ -33,7 +33,7 @@ def test_save_and_load_round_trip(trained, tmp_path):
     jaxgen.save(tmp_path / "run", entry, fitted)
     again, loaded = jaxgen.load(tmp_path / "run")
     equal(fitted.params, loaded.params)
-    assert again.config == entry.config and again.name == "realnvp" and loaded.status == "finished"
+    assert again.card.config == entry.card.config and again.card.name == "realnvp" and loaded.status == "finished"
     np.testing.assert_allclose(loaded.history["loss"], fitted.history["loss"], rtol=1e-6)
     np.testing.assert_allclose(loaded.history["valid_loss"], fitted.history["valid_loss"], rtol=1e-6)
     assert loaded.history["num_steps"] == 3
@@ -56,7 +56,7 @@ def test_units_of_the_data_are_undone_and_counted_and_saved(trained, tmp_path):
     again, loaded = jaxgen.load(tmp_path / "run")
     equal(wrapped.params, loaded.params)
     np.testing.assert_allclose(jaxgen.sample(jax.random.key(1), again.model, loaded.params, 40, cond), x, rtol=1e-6)
-    assert again.config["units"] == {"loc": [5.0, -2.0], "scale": [2.0, 0.1], "cond_loc": [3.0], "cond_scale": [4.0]}
+    assert again.card.config["units"] == {"loc": [5.0, -2.0], "scale": [2.0, 0.1], "cond_loc": [3.0], "cond_scale": [4.0]}
 
 
 def test_an_interrupted_run_is_saved_with_its_optimiser(trained, tmp_path):
@@ -82,15 +82,15 @@ def test_a_critic_is_saved_with_its_generator(tmp_path):
 
 def test_what_cannot_be_rebuilt_is_refused(trained, tmp_path):
     entry, fitted = trained
-    own = Entry("own", "mine", entry.model, entry.readings, entry.objective, entry.optimizer)
-    with pytest.raises(ValueError, match=r"jaxgen\.zoo\.build"):
+    own = Entry(entry.model, entry.objective, entry.optimizer, entry.readings)
+    with pytest.raises(ValueError, match=r"accepted: an entry made by jaxgen\.zoo\.build"):
         jaxgen.save(tmp_path, own, fitted)
-    with pytest.raises(FileNotFoundError, match="no run folder"):
+    with pytest.raises(FileNotFoundError, match="accepted: a run folder of jaxgen"):
         jaxgen.load(tmp_path / "nowhere")
     jaxgen.save(tmp_path / "run", entry, fitted)
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     (tmp_path / "run" / "config.json").write_text("{}")
-    with pytest.raises(ValueError, match="not a config that jaxgen wrote"):
+    with pytest.raises(ValueError, match="accepted: a config that jaxgen wrote"):
         jaxgen.load(tmp_path / "run")
     config["options"]["width"] = 16
     (tmp_path / "run" / "config.json").write_text(json.dumps(config))
@@ -104,3 +104,18 @@ def test_the_gaussian_of_codes_is_fitted_after_training():
     codes = np.asarray(jax.vmap(lambda x: entry.model.transform.parts["encode"](fitted.params, x))(jnp.asarray(X)))
     np.testing.assert_allclose(fitted.params[0]["loc"], codes.mean(0), rtol=1e-3, atol=1e-5)
     np.testing.assert_allclose(fitted.params[0]["tril"][0, 0], codes.std(), rtol=1e-2, atol=1e-3)
+
+
+def test_a_hand_made_entry_is_read_in_units_too(trained):
+    entry, fitted = trained
+    plain = Entry(entry.model, entry.objective)
+    outer, wrapped = zoo.in_units(plain, fitted, LOC, SCALE)
+    x = jaxgen.sample(jax.random.key(1), outer.model, wrapped.params, 40, COND)
+    inner = jaxgen.sample(jax.random.key(1), entry.model, fitted.params, 40, COND)
+    np.testing.assert_allclose(x, LOC + SCALE * inner, rtol=1e-4, atol=1e-5)
+    assert list(outer.models) == ["default"]
+
+
+def test_entries_are_compared_by_identity(trained):
+    one, other = (Entry(*trained[0][:2]) for _ in range(2))
+    assert one == one and one != other and len({one, one, other}) == 2

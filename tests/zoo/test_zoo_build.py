@@ -1,6 +1,8 @@
 """Building entries: names, options and sizes are checked, and a size can be asked for in parameters."""
 
+import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 
 from jaxgen import zoo
 
@@ -25,22 +27,22 @@ def test_sizes_count_a_condition_and_the_sampling_side_only(name):
     ("arguments", "options", "message"),
     [
         (("nice", (2,)), {}, "name='nice'; accepted: .*realnvp"),
-        (("nsf", (4, 4, 1)), {}, "name='nsf' has no form for images"),
-        (("nsf", (4, 4, 0)), {}, r"event_shape=\(4, 4, 0\); accepted for images"),
-        (("nsf", (0,)), {}, r"event_shape=\(0,\); accepted: \(d,\) with 1 <= d <= 64"),
-        (("nsf", (65,)), {}, r"event_shape=\(65,\)"),
+        (("nsf", (4, 4, 1)), {}, r"name='nsf' with event_shape=\(4, 4, 1\); accepted for images: gan"),
+        (("nsf", (4, 4, 0)), {}, r"event_shape=\(4, 4, 0\); accepted: \(d,\) with d >= 1, or"),
+        (("nsf", (0,)), {}, r"event_shape=\(0,\); accepted: \(d,\) with d >= 1"),
+        (("nsf", (True,)), {}, r"event_shape=\(True,\)"),
         (("nsf", (2, 2)), {}, r"event_shape=\(2, 2\)"),
         (("nsf", 2), {}, "event_shape=2"),
         (("nsf", (2,), (0,)), {}, r"cond_shape=\(0,\)"),
-        (("nsf", (2,)), {"bins": 4}, "nsf: unknown option bins; accepted: .*num_bins="),
-        (("nsf", (2,)), {"num_params": 100, "width": 8}, "num_params or width, not both"),
+        (("nsf", (2,)), {"bins": 4}, "nsf has no option bins; accepted: .*num_bins="),
+        (("nsf", (2,)), {"num_params": 100, "width": 8}, "num_params=100 and width=8; accepted: one of the two"),
         (("nsf", (2,)), {"width": 0}, "width=0; accepted: an integer of at least 1"),
         (("maf", (2,)), {"depth": -1}, "depth=-1; accepted: an integer of at least 0"),
         (("edm", (2,)), {"learning_rate": float("inf")}, "learning_rate=inf; accepted: a finite number"),
         (("vae", (2,)), {"latent_dim": 0}, "vae: latent_dim=0"),
         (("nsf", (2,)), {"num_layers": "4"}, "nsf: num_layers='4'"),
         (("edm", (2,)), {"sigma_data": 0.0}, r"sigma_data=0\.0"),
-        (("nsf", (2,)), {"num_params": 3}, "num_params=3: the nearest"),
+        (("nsf", (2,)), {"num_params": 3}, "num_params=3; accepted: a number near"),
     ],
 )
 def test_bad_arguments_are_named(arguments, options, message):
@@ -51,8 +53,22 @@ def test_bad_arguments_are_named(arguments, options, message):
 def test_every_entry_has_a_family_options_and_a_default_reading():
     for name in zoo.NAMES:
         entry = zoo.build(name, (2,))
-        assert entry.family == zoo.FAMILIES[name] and entry.model is entry.readings[entry.reading]
-        assert entry.objective_name and "learning_rate" in zoo.describe(name)
+        assert entry.card.family == zoo.FAMILIES[name] and entry.model is entry.readings[entry.card.reading]
+        assert entry.card.objective and "learning_rate" in zoo.describe(name)
     with pytest.raises(ValueError, match="name='nice'"):
         zoo.describe("nice")
-    assert len(zoo.NAMES) == len(set(zoo.NAMES)) == 37
+    assert len(zoo.NAMES) == len(set(zoo.NAMES))
+
+
+def test_every_family_has_an_accent_that_reads_on_both_grounds_and_a_sentence_of_its_own():
+    styles = {card.family: card.style for card in (zoo.build(name, (2,)).card for name in zoo.NAMES)}
+    assert (
+        len({s.accent for s in styles.values()})
+        == len({s.sentence for s in styles.values()})
+        == len(styles)
+        == len(set(zoo.FAMILIES.values()))
+    )
+    luminance = lambda rgb: np.dot([0.2126, 0.7152, 0.0722], [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb])
+    for style in styles.values():
+        light = luminance(to_rgb(style.accent))
+        assert 1.05 / (light + 0.05) > 2.5 and (light + 0.05) / (luminance(to_rgb("#181b1f")) + 0.05) > 2.5

@@ -66,7 +66,7 @@ def training(case: Case, objective: Any, model: Any, params: Any, length: int) -
     import optax
 
     import jaxgen
-    from jaxgen.training.chunk import make_chunk
+    from jaxgen.training.chunk import Plan, make_chunk
     from jaxgen.training.step import init_state, start_from
 
     many, made = 10**7, []
@@ -78,7 +78,7 @@ def training(case: Case, objective: Any, model: Any, params: Any, length: int) -
         if not made:
             batch = jaxgen.Batch(jnp.asarray(case.events(TABLE)))
             state = start_from(init_state(jax.random.key(0), entry, batch, many), entry, (params, ()), many)
-            made.append(make_chunk(entry, state, batch, jax.random.key(2), many, TRAIN_BATCH, 0.999, length, None))
+            made.append(make_chunk(entry, state, batch, jax.random.key(2), Plan(many, TRAIN_BATCH, 0.999, length), None))
             made.extend([made[0].state, 0])
         done = 0
         while done < num:

@@ -1,4 +1,4 @@
-"""Linear maps of the whole event and their nearest nonlinear kin: determinants in closed form, conditional where a network gives the parameters."""
+"""Linear maps of the whole event and their nearest nonlinear relatives, with determinants in closed form."""
 
 from jaxgen.transforms.linear.low_rank import low_rank
 from jaxgen.transforms.linear.lu import lu

@@ -1,4 +1,4 @@
-"""The linear layer whose matrix is a product of a permutation and two triangular factors: Glow's, on vectors."""
+"""The linear layer of Glow on vectors: its matrix is a product of a permutation and two triangular factors."""
 
 from collections.abc import Callable
 
@@ -7,23 +7,43 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.linalg import solve_triangular
 
+from jaxgen import checks
 from jaxgen.nets import Net
 from jaxgen.transform import Transform
 from jaxgen.transforms.linear.amortised import Theta, amortised
+from jaxgen.types import Key
 
 
 def lu(*, seed: int = 0, net: Callable[[int], Net] | None = None) -> Transform:
-    """`x = P L U z + shift` on events `(d,)` (arXiv 1807.03039, eq. 10), with `log|det| = sum log_diagonal` in O(d).
+    """Build the linear map `x = P L U z + shift` on events `(d,)`, whose log-determinant costs O(d).
 
-    `P` is a fixed random permutation drawn from `seed`, `L` has ones on its diagonal, `U` has `exp(log_diagonal)`, always positive; the
-    start is `P` itself, with a little noise in both factors. With `net`, a condition moves `shift` and `log_diagonal`: a Gaussian whose
-    mean and scales depend on it. params: `{"theta": {"lower", "upper": (d, d), "log_diagonal", "shift": (d,)}}`, only the strict
-    triangles being read; and `"net"`.
+    `P` is a fixed random permutation, `L` is unit lower triangular, and `U` is upper triangular with the positive diagonal
+    `exp(log_diagonal)`. The map starts as `P` with a little noise in both factors.
+
+    Args:
+        seed: The seed of the permutation.
+        net: `net(num_outputs)` returns a network of the condition that moves `shift` and `log_diagonal`, so that the mean and the standard
+            deviations of a Gaussian depend on the condition. None ignores a condition.
+
+    Returns:
+        An EXACT transform. Its params are `{"theta": {"lower", "upper": (d, d), "log_diagonal", "shift": (d,)}}`, with a network and a
+        condition also `"net"`. Only the strict triangles of `lower` and `upper` are read.
+
+    Raises:
+        ValueError: `seed` is negative or not an integer.
+
+    Source: arXiv 1807.03039, equation 10.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jaxgen import transforms
+    >>> f = transforms.lu()
+    >>> params = f.init(jax.random.key(0), jnp.zeros(3))
+    >>> float(f.forward_and_log_det(params, jnp.ones(3))[1])
+    0.0
     """
-    if not isinstance(seed, int | np.integer) or seed < 0:
-        raise ValueError(f"lu: seed={seed!r}; accepted: an integer of at least 0.")
+    checks.count("lu: seed", seed, least=0)
 
-    def start(key: jax.Array, z: jax.Array) -> Theta:
+    def start(key: Key, z: jax.Array) -> Theta:
         d = z.shape[0]
         lower, upper = 0.1 / d**0.5 * jax.random.normal(key, (2, d, d), z.dtype)
         return {"lower": lower, "upper": upper, "log_diagonal": jnp.zeros_like(z), "shift": jnp.zeros_like(z)}

@@ -1,4 +1,4 @@
-"""The planar transform: the event is moved along one direction by a bend across another (arXiv 1505.05770)."""
+"""The planar transform: the event is moved along a direction by a bend across another."""
 
 from collections.abc import Callable
 
@@ -9,17 +9,32 @@ from jaxgen.nets import Net
 from jaxgen.numerics import monotone_root
 from jaxgen.transform import Transform
 from jaxgen.transforms.linear.amortised import Theta, above_minus_one, amortised
+from jaxgen.types import Key
 
 
 def planar(*, net: Callable[[int], Net] | None = None) -> Transform:
-    """`x = z + u tanh(w.z + b)` on events `(d,)` (arXiv 1505.05770, eq. 10), held invertible by `w.u >= -0.999` (A.1).
+    """Build the planar map `x = z + u tanh(w.z + b)` on events `(d,)`: the event moves along `u` by a bend across `w`.
 
-    `log|det| = log(1 + w.u tanh'(w.z + b))` (eq. 12). The inverse is a scalar root: `w.x = a + w.u tanh(a + b)` increases in `a = w.z`, and
-    lies within `|w.u|` of it; its derivatives are those of the implicit function theorem. With `net` a condition moves all of u, w and b.
-    params: `{"theta": {"u", "w": (d,), "b": ()}}` and `"net"`.
+    `u` is corrected so that `w.u >= -0.999`, which makes the map invertible. The log-determinant is `log(1 + w.u tanh'(w.z + b))`. The
+    inverse solves for one number: `w.x = a + w.u tanh(a + b)` increases in `a = w.z` and lies within `|w.u|` of it. Its derivatives follow
+    from the implicit function theorem.
+
+    Args:
+        net: `net(num_outputs)` returns a network of the condition that moves `u`, `w` and `b`. None ignores a condition.
+
+    Returns:
+        An EXACT transform. Its params are `{"theta": {"u", "w": (d,), "b": ()}}`, with a network and a condition also `"net"`.
+
+    Source: arXiv 1505.05770, equations 10 and 12 and appendix A.1.
+
+    >>> import jax.numpy as jnp
+    >>> from jaxgen import transforms
+    >>> params = {"theta": {"u": jnp.asarray([0.0, 1.0]), "w": jnp.asarray([1.0, 0.0]), "b": jnp.zeros(())}}
+    >>> transforms.planar().forward(params, jnp.asarray([9.0, 0.0])).round(4).tolist()
+    [9.0, 1.0]
     """
 
-    def start(key: jax.Array, z: jax.Array) -> Theta:
+    def start(key: Key, z: jax.Array) -> Theta:
         u, w = 0.5 / z.shape[0] ** 0.5 * jax.random.normal(key, (2, *z.shape), z.dtype)
         return {"u": u, "w": w, "b": jnp.zeros((), z.dtype)}
 
@@ -53,5 +68,5 @@ def planar(*, net: Callable[[int], Net] | None = None) -> Transform:
 
 
 def _across(theta: tuple[jax.Array, jax.Array], a: jax.Array) -> jax.Array:
-    """`a + slope tanh(a + b)` for `theta = (slope, b)`: the map along the one coordinate that a planar transform bends."""
+    """Return `a + slope tanh(a + b)` for `theta = (slope, b)`: the map of the coordinate along `w`."""
     return a + theta[0] * jnp.tanh(a + theta[1])

@@ -1,4 +1,4 @@
-"""The Sylvester transform: several planar bends at once, in orthogonal directions (arXiv 1803.05649)."""
+"""The Sylvester transform: several planar bends at once, in orthogonal directions."""
 
 from collections.abc import Callable
 
@@ -6,28 +6,48 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.linalg import solve_triangular
 
+from jaxgen import checks
 from jaxgen.nets import Net
 from jaxgen.numerics import monotone_root
 from jaxgen.transform import Transform
-from jaxgen.transforms.linear.amortised import Theta, amortised, check_count
+from jaxgen.transforms.linear.amortised import Theta, amortised
 from jaxgen.transforms.linear.orthogonal import reflections
+from jaxgen.types import Key
 
-# The slope of each bend stays above 1e-3, as a planar transform's does.
+# The slope of each bend stays above 1e-3, as the slope of a planar transform does.
 _BOUND = 0.999**0.5
 
 
 def sylvester(num_bends: int = 4, *, net: Callable[[int], Net] | None = None) -> Transform:
-    """`x = z + Q A tanh(B Q^T z + b)` on events `(d,)` (arXiv 1803.05649, eq. 13, where A and B are R and R~).
+    """Build the Sylvester map `x = z + Q A tanh(B Q^T z + b)` on events `(d,)`: several planar bends in orthogonal directions.
 
-    `Q` `(d, m)` has orthonormal columns, `m = min(num_bends, d)`, from Householder reflections (sec. 4.2); `A`, `B` `(m, m)` are upper
-    triangular with diagonals in (-1, 1) by a tanh, which keeps every `1 + A_ii B_ii tanh'` positive (theorem 2); their product over i is
-    the determinant. The inverse solves for `y = Q^T z` by back substitution, one scalar monotone root a bend, and its derivatives are
-    those of the implicit function theorem. With `net` a condition moves everything, as in the paper's amortised form.
-    params: `{"theta": {"vectors": (m, d), "a", "b_matrix": (m, m), "b": (m,)}}` and `"net"`. ValueError unless `num_bends` >= 1.
+    `Q` `(d, m)` has orthonormal columns from Householder reflections, with `m = min(num_bends, d)`. `A` and `B` `(m, m)` are upper
+    triangular with diagonals in (-1, 1) by a tanh, so that every `1 + A_ii B_ii tanh'` is positive; their product over i is the
+    determinant. The inverse solves for `y = Q^T z` by back substitution, with a scalar root for each bend; its derivatives follow from the
+    implicit function theorem.
+
+    Args:
+        num_bends: How many bends there are; at most d of them are used.
+        net: `net(num_outputs)` returns a network of the condition that moves all params. None ignores a condition.
+
+    Returns:
+        An EXACT transform. Its params are `{"theta": {"vectors": (m, d), "a", "b_matrix": (m, m), "b": (m,)}}`, with a network and a
+        condition also `"net"`.
+
+    Raises:
+        ValueError: `num_bends` is below 1.
+
+    Source: arXiv 1803.05649, equation 13 (its R and R~ are `A` and `B` here), theorem 2 and section 4.2.
+
+    >>> import jax.numpy as jnp
+    >>> from jaxgen import transforms
+    >>> theta = {"vectors": jnp.asarray([[1.0, 0.0]]), "a": jnp.ones((1, 1)), "b_matrix": jnp.ones((1, 1)), "b": jnp.zeros(1)}
+    >>> transforms.sylvester(1).forward({"theta": theta}, jnp.asarray([0.0, 5.0])).tolist()
+    [0.0, 5.0]
     """
-    check_count("sylvester", "num_bends", num_bends)
+    checks.count("sylvester: num_bends", num_bends)
 
-    def start(key: jax.Array, z: jax.Array) -> Theta:
+    def start(key: Key, z: jax.Array) -> Theta:
         d, m = z.shape[0], min(num_bends, z.shape[0])
         key_vectors, key_matrices = jax.random.split(key)
         a, b = 0.3 * jax.random.normal(key_matrices, (2, m, m), z.dtype)
@@ -58,7 +78,7 @@ def _bounded_diagonal(matrix: jax.Array) -> jax.Array:
 
 
 def _within(a: jax.Array, b: jax.Array, shift: jax.Array, target: jax.Array) -> jax.Array:
-    """The root `y` of `y + a tanh(b y + shift) = target` for upper triangular `a` and `b`."""
+    """Return the root `y` of `y + a tanh(b y + shift) = target` for upper triangular `a` and `b`."""
     m = target.shape[0]
 
     def residual(y: jax.Array) -> jax.Array:
@@ -81,7 +101,7 @@ def _within(a: jax.Array, b: jax.Array, shift: jax.Array, target: jax.Array) -> 
 
 
 def _bend_root(a: jax.Array, b: jax.Array, shift: jax.Array, target: jax.Array) -> jax.Array:
-    """The root `y` of `y + a tanh(b y + shift) = target`, which lies within `|a|` of the target."""
+    """Return the root `y` of `y + a tanh(b y + shift) = target`, which lies within `|a|` of the target."""
 
     def bend(theta: tuple[jax.Array, jax.Array, jax.Array], y: jax.Array) -> jax.Array:
         return y + theta[0] * jnp.tanh(theta[1] * y + theta[2])

@@ -1,4 +1,4 @@
-"""The bins of a monotone spline: how wide, how high, how steep at their ends, and which of them a value falls into."""
+"""The bins of a monotone spline: their widths, heights and slopes, and the bin into which a value falls."""
 
 import functools
 import itertools
@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgen.numerics import straight_clip
 from jaxgen.transforms.scalars.scalar import lookup
 
 # Bins up to which the search for a value's bin is written out; of more it compiles too long.
@@ -15,10 +16,15 @@ MOST_WRITTEN_OUT = 16
 
 
 class Bins(NamedTuple):
-    """`num_bins` bins on [-bound, bound] along both axes, by numbers `theta`: raw widths, raw heights, raw slopes at the knots.
+    """Describe `num_bins` bins on [-bound, bound] along both axes; numbers `theta` hold raw widths, raw heights and raw slopes at the knots.
 
-    min_bin: the least share of the interval that a bin has;  min_slope: the least slope at a knot.
-    periodic: both ends share one free slope and the interval is half open; otherwise the slopes at the ends are 1 and have no number.
+    Attributes:
+        num_bins: The number of bins.
+        bound: Half the length of the interval.
+        min_bin: The least share of the interval that a bin has.
+        min_slope: The least slope at a knot.
+        periodic: True if both ends share one free slope and the interval is half open. Otherwise the slopes at the ends are 1 and take no
+            number of `theta`.
     """
 
     num_bins: int
@@ -28,20 +34,34 @@ class Bins(NamedTuple):
     periodic: bool
 
     def holds(self, value: jax.Array) -> jax.Array:
-        """Whether `value` lies in the interval."""
+        """Return whether `value` lies in the interval."""
         return (value >= -self.bound) & (value < self.bound) if self.periodic else jnp.abs(value) < self.bound
 
+    def within(self, value: jax.Array) -> jax.Array:
+        """Return `value` clipped to the interval, because rounding may carry a point of the first or last bin out of it."""
+        last = np.nextafter(np.asarray(self.bound, value.dtype), np.asarray(0, value.dtype)) if self.periodic else self.bound
+        return straight_clip(value, -self.bound, float(last))
+
     def shares(self, raw: jax.Array) -> jax.Array:
-        """The bins' shares of the interval, `(num_bins, *shape)`."""
+        """Return the bins' shares of the interval, `(num_bins, *shape)`."""
         return self.min_bin + (1 - self.num_bins * self.min_bin) * jax.nn.softmax(raw, 0)
 
     def slope(self, raw: jax.Array) -> jax.Array:
-        """The slope at a knot, 1 at `raw = 0`."""
+        """Return the slope at a knot, which is 1 at `raw = 0`."""
         return self.min_slope + jax.nn.softplus(raw + float(np.log(np.expm1(1 - self.min_slope))))
 
 
 class Bin(NamedTuple):
-    """The lower left corner, the size, and the slopes at both ends of one bin, each shaped as the values that fall into it."""
+    """Describe one bin; each number is shaped as the values that fall into it.
+
+    Attributes:
+        x: The left end.
+        y: The lower end.
+        width: The width.
+        height: The height.
+        left: The slope at the left end.
+        right: The slope at the right end.
+    """
 
     x: jax.Array
     y: jax.Array
@@ -53,7 +73,17 @@ class Bin(NamedTuple):
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0, 3))
 def locate(bins: Bins, theta: jax.Array, value: jax.Array, by_height: bool) -> Bin:
-    """The bin of each value `(*shape)`, of `theta` `(num_params, *shape)`: of x, or of y where `by_height`."""
+    """Return the bin of each value.
+
+    Args:
+        bins: The layout of the bins.
+        theta: The numbers of each value's bins, `(num_params, *shape)`.
+        value: The values `(*shape)`.
+        by_height: True if the values are images y, False if they are arguments x.
+
+    Returns:
+        The bins, each number `(*shape)`.
+    """
     # Bin by bin all is one loop over the events that keeps no table: twice as fast. The derivative, written out so, compiles too long.
     num = bins.num_bins
     if num > MOST_WRITTEN_OUT:
@@ -76,7 +106,7 @@ def _(bins: Bins, by_height: bool, primals: Any, tangents: Any) -> Any:
 
 
 def _knots(bins: Bins, raw: jax.Array) -> tuple[list[jax.Array], list[jax.Array]]:
-    """Lower edges and sizes of the bins."""
+    """Return the lower edges and the sizes of the bins."""
     top = functools.reduce(jnp.maximum, raw)
     parts = [jnp.exp(r - top) for r in raw]
     unit = (1 - bins.num_bins * bins.min_bin) / sum(parts)
@@ -100,7 +130,7 @@ def _by_table(bins: Bins, theta: jax.Array, value: jax.Array, by_height: bool) -
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
 def _edges(bins: Bins, raw: jax.Array, index: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The lower edge and the size of the bin `index` `(*shape)`."""
+    """Return the lower edge and the size of the bin `index` `(*shape)`."""
     share, k = bins.shares(raw), _iota(raw)
     before = jnp.sum(jnp.where(k < index[None], share, 0), 0)
     return bins.bound * (2 * before - 1), 2 * bins.bound * jnp.sum(jnp.where(k == index[None], share, 0), 0)

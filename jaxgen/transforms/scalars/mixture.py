@@ -5,23 +5,41 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen import checks
-from jaxgen.numerics import monotone_root
+from jaxgen.numerics import monotone_root, straight_clip
 from jaxgen.transforms.scalars.scalar import Scalar
 
 
-def mixture_logit(num_components: int = 8, spread: float = 2.0, min_scale: float = 1e-3) -> Scalar:
-    """`z = logit F(x)` for the CDF `F` of a mixture of `num_components` logistics; `forward` solves for x (arXiv 1902.00275).
+def mixture_logit(num_components: int = 8, half_width: float = 2.0, min_scale: float = 1e-3) -> Scalar:
+    """Build `z = logit F(x)` for the CDF `F` of a mixture of logistics; `forward` solves for x.
 
-    For logistic noise `z` this is sampling by inverse CDF; `logit F = log F - log (1 - F)` with both logs kept keeps the tails exact where
-    F itself rounds to 0 or 1. At `theta = 0` the means are spread over [-spread, spread].
-    Raises ValueError for fewer than one component, or a spread or least scale that is not positive.
+    For logistic noise `z` this is sampling by inverse CDF. Both logarithms of `logit F = log F - log (1 - F)` are computed by themselves,
+    so the tails are exact where F rounds to 0 or 1.
+
+    Args:
+        num_components: Number of logistics, at least 1.
+        half_width: The means at `theta = 0` lie at equal distances in [-half_width, half_width], in units of the event.
+        min_scale: The least scale of a logistic, in units of the event.
+
+    Returns:
+        A Scalar with `3 num_components` parameters: logits of the weights, shifts of the means, raw scales.
+
+    Raises:
+        ValueError: There is no component, or a number is not positive.
+
+    Source: arXiv 1902.00275.
+
+    >>> import jax.numpy as jnp
+    >>> from jaxgen import transforms
+    >>> scalar = transforms.mixture_logit(2)
+    >>> bool(jnp.abs(scalar.forward(jnp.zeros(6), jnp.asarray(0.0))[0]) < 1e-5)
+    True
     """
-    checks.count("num_components", num_components)
-    checks.number("mixture_logit: spread", spread, above=0)
+    checks.count("mixture_logit: num_components", num_components)
+    checks.number("mixture_logit: half_width", half_width, above=0)
     checks.number("mixture_logit: min_scale", min_scale, above=0)
     k = num_components
-    start = np.linspace(-spread, spread, k) if k > 1 else np.zeros(1)
-    unit = float(np.log(np.expm1(spread / k)))
+    start = np.linspace(-half_width, half_width, k) if k > 1 else np.zeros(1)
+    unit = float(np.log(np.expm1(half_width / k)))
 
     def unpack(theta: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         means = theta[k : 2 * k] + jnp.asarray(start, theta.dtype)
@@ -33,6 +51,7 @@ def mixture_logit(num_components: int = 8, spread: float = 2.0, min_scale: float
 
     def logs(theta: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         weight, mean, scale = unpack(theta)
+        x = _held(x, min(1.0, min_scale) ** 2 / 8)
         u = (x - mean) / scale
         below, above = jax.nn.log_sigmoid(u), jax.nn.log_sigmoid(-u)
         pdf = jax.nn.logsumexp(weight + below + above - jnp.log(scale))
@@ -44,9 +63,16 @@ def mixture_logit(num_components: int = 8, spread: float = 2.0, min_scale: float
 
     def forward(theta: jax.Array, z: jax.Array) -> tuple[jax.Array, jax.Array]:
         _, mean, scale = unpack(theta)
+        z = _held(z, min(1.0, min_scale) ** 2 / 8e6)
         # A quantile of a mixture lies between the components' own quantiles.
         quantiles = mean + scale * z
         x = monotone_root(logit_cdf, theta, z, jnp.min(quantiles), jnp.max(quantiles))
         return x, -inverse(theta, x)[1]
 
     return Scalar(3 * k, forward, inverse)
+
+
+def _held(value: jax.Array, share: float) -> jax.Array:
+    """`value` held within this share of the largest number, so that its quotient by a squared scale is finite."""
+    largest = share * float(jnp.finfo(value.dtype).max)
+    return straight_clip(value, -largest, largest)

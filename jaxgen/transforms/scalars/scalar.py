@@ -10,11 +10,13 @@ from jaxgen import checks
 
 
 class Scalar(NamedTuple):
-    """An increasing bijector of one number.
+    """Describe an increasing bijection of one number, whose parameters are an argument.
 
-    num_params: length of `theta`, unconstrained; `theta = 0` is a sensible start.
-    forward:    `(theta, z) -> (x, log dx/dz)`;  inverse: `(theta, x) -> (z, log dz/dx)`.
-    elementwise: whether both also take many numbers at once, `theta` `(num_params, *shape)` and `z` `(*shape)`.
+    Attributes:
+        num_params: The length of `theta`, which is unconstrained; `theta = 0` is a sensible start.
+        forward: `(theta, z) -> (x, log dx/dz)`.
+        inverse: `(theta, x) -> (z, log dz/dx)`.
+        elementwise: True if both also take many numbers at once, `theta` `(num_params, *shape)` and `z` `(*shape)`.
     """
 
     num_params: int
@@ -23,7 +25,7 @@ class Scalar(NamedTuple):
     elementwise: bool = False
 
     def over(self, function: Any) -> Any:
-        """`function`, which is `forward` or `inverse`, over `theta` `(num_params, *shape)` and numbers `(*shape)`."""
+        """Return `forward` or `inverse`, given as `function`, over `theta` `(num_params, *shape)` and numbers `(*shape)`."""
         if self.elementwise:
             return function
 
@@ -37,9 +39,23 @@ class Scalar(NamedTuple):
 
 
 def scale_and_shift(max_log_scale: float = 3.0) -> Scalar:
-    """`x = shift + exp(s) z` with `|s| < max_log_scale` by a tanh, so that no layer alone can overflow (arXiv 1605.08803, eq. 4).
+    """Build the affine map `x = shift + exp(s) z` with `|s| < max_log_scale` by a tanh, so that no layer alone can overflow.
 
-    Raises ValueError for a `max_log_scale` that is not positive.
+    Args:
+        max_log_scale: The largest logarithm of a scale, above 0.
+
+    Returns:
+        A Scalar with two parameters: the shift and the raw log scale.
+
+    Raises:
+        ValueError: `max_log_scale` is not positive.
+
+    Source: arXiv 1605.08803, eq. 4.
+
+    >>> import jax.numpy as jnp
+    >>> from jaxgen import transforms
+    >>> transforms.scale_and_shift().forward(jnp.asarray([1.0, 0.0]), jnp.asarray(0.5))
+    (Array(1.5, dtype=float32), Array(0., dtype=float32))
     """
     checks.number("scale_and_shift: max_log_scale", max_log_scale, above=0)
 
@@ -58,9 +74,16 @@ def scale_and_shift(max_log_scale: float = 3.0) -> Scalar:
 
 
 def lookup(table: jax.Array, index: Any) -> jax.Array:
-    """`table[index]`, of tables side by side `(k, *shape)` and indices `(*shape)`; 0 beside the table.
+    """Return `table[index]` for tables side by side, and 0 for an index outside the table.
 
-    A dense select: its transpose is a multiplication, where XLA's gather would be transposed into a serial scatter.
+    It is a dense select: its transpose is a multiplication, where XLA would transpose a gather into a serial scatter.
+
+    Args:
+        table: The tables `(k, *shape)`.
+        index: The indices `(*shape)`.
+
+    Returns:
+        The entries `(*shape)`.
     """
     here = jax.lax.broadcasted_iota(jnp.int32, table.shape, 0) == jnp.asarray(index, jnp.int32)[None]
     return jnp.sum(jnp.where(here, table, 0), 0)

@@ -20,18 +20,39 @@ class _Layer(NamedTuple):
     log_w: jax.Array
 
 
-def deep_sigmoidal(num_units: int = 4, num_layers: int = 2, spread: float = 1.0, min_slope: float = 1e-2) -> Scalar:
-    """`num_layers` layers `h' = logit(w sigmoid(a u h + b))`, rows of `w` and `u` on the simplex, `a > min_slope` (eqs. 8 and 9).
+def deep_sigmoidal(num_units: int = 4, num_layers: int = 2, half_width: float = 1.0, min_slope: float = 1e-2) -> Scalar:
+    """Build a monotone network of layers `h' = logit(w sigmoid(a u h + b))`, rows of `w` and `u` on the simplex, `a > min_slope`.
 
-    The network maps data to noise, so `inverse` is one evaluation and `forward` solves for the root; its image is all of R, since the
-    logits of a mixture grow with the smallest of its slopes. At `theta = 0` it is near the identity, with biases over [-spread, spread].
-    Raises ValueError for counts below 1, or a `min_slope` outside (0, 1).
+    The network maps data to noise, so `inverse` is one evaluation and `forward` solves for the root. Its image is all of R, since the
+    logits of a mixture grow with the smallest of its slopes. At `theta = 0` it is near the identity.
+
+    Args:
+        num_units: Sigmoids in a layer, at least 1.
+        num_layers: Number of layers, at least 1.
+        half_width: The biases at `theta = 0` lie at equal distances in [-half_width, half_width].
+        min_slope: The least slope `a`, in (0, 1).
+
+    Returns:
+        A Scalar that maps R onto R.
+
+    Raises:
+        ValueError: A count is below 1 or a number outside its range.
+
+    Source: arXiv 1804.00779, eqs. 8 and 9.
+
+    >>> import jax.numpy as jnp
+    >>> from jaxgen import transforms
+    >>> scalar = transforms.deep_sigmoidal(2, 1)
+    >>> theta = jnp.ones(scalar.num_params)
+    >>> x, log_slope = scalar.forward(theta, jnp.asarray(0.5))
+    >>> bool(jnp.allclose(scalar.inverse(theta, x)[0], 0.5, atol=1e-4))
+    True
     """
     checks.count("deep_sigmoidal: num_units", num_units)
     checks.count("deep_sigmoidal: num_layers", num_layers)
-    checks.number("deep_sigmoidal: spread", spread)
+    checks.number("deep_sigmoidal: half_width", half_width)
     checks.number("deep_sigmoidal: min_slope", min_slope, above=0, below=1)
-    network = _Network(num_units, num_layers, spread, min_slope)
+    network = _Network(num_units, num_layers, half_width, min_slope)
     evaluate = functools.partial(_evaluate, network)
 
     def forward(theta: jax.Array, z: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -46,7 +67,7 @@ class _Network(NamedTuple):
 
     num_units: int
     num_layers: int
-    spread: float
+    half_width: float
     min_slope: float
 
     @property
@@ -63,8 +84,8 @@ class _Network(NamedTuple):
 
 
 def _unpack(network: _Network, theta: jax.Array) -> list[_Layer]:
-    k, spread, layers = network.num_units, network.spread, []
-    biases = np.linspace(-spread, spread, k) if k > 1 else np.zeros(1)
+    k, half_width, layers = network.num_units, network.half_width, []
+    biases = np.linspace(-half_width, half_width, k) if k > 1 else np.zeros(1)
     unit = float(np.log(np.expm1(1 - network.min_slope)))
     for (n_in, n_out), part in zip(network.sizes, jnp.split(theta, np.cumsum(network.counts)[:-1]), strict=True):
         mix, rest = (part[: n_in * k], part[n_in * k :]) if n_in > 1 else (jnp.zeros(k, theta.dtype), part)

@@ -22,11 +22,28 @@ class _Tail(NamedTuple):
 
 
 def power_tails(start: float = 0.1, max_log_scale: float = 3.0) -> Scalar:
-    """Gaussian noise to generalised-Pareto tails: `x = shift + scale sign(z) (erfc(|z| / sqrt 2)^-k - 1) / k` (arXiv 2406.16971, eq. 3).
+    """Map Gaussian noise to generalised-Pareto tails: `x = shift + scale sign(z) (erfc(|z| / sqrt 2)^-k - 1) / k`.
 
-    `k` is one number left and one right of zero, the tail index: `P(x > u)` falls as `u^(-1 / k)`, like a Student t with `1 / k` degrees of
-    freedom. The inverse is closed in the Gaussian's quantile function. `theta` is (shift, log scale, left, right), both indices being
-    `start` at `theta = 0`. Where a sample would overflow it stays at a large finite number.
+    `k` is the tail index, one number left and one right of zero: `P(x > u)` falls as `u^(-1 / k)`, like a Student t with `1 / k` degrees of
+    freedom. The inverse is closed in the Gaussian's quantile function. Where a sample would overflow it stays at a large finite number.
+
+    Args:
+        start: Both tail indices at `theta = 0`, above 1e-4.
+        max_log_scale: The largest logarithm of the scale, above 0.
+
+    Returns:
+        A Scalar with the parameters shift, log scale, left index, right index.
+
+    Raises:
+        ValueError: A number is outside the range above.
+
+    Source: arXiv 2406.16971, eq. 3.
+
+    >>> import jax.numpy as jnp
+    >>> from jaxgen import transforms
+    >>> x, _ = transforms.power_tails(0.5).forward(jnp.zeros(4), jnp.asarray(4.0))
+    >>> bool(x > 100)
+    True
     """
     raise_start = _start("power_tails", start, max_log_scale)
 
@@ -52,11 +69,28 @@ def power_tails(start: float = 0.1, max_log_scale: float = 3.0) -> Scalar:
 
 
 def student_tails(start: float = 0.1, max_log_scale: float = 3.0) -> Scalar:
-    """Tukey's h: `x = shift + scale z exp(h z^2 / 2)`, the tails of a Student t with `1 / h` degrees of freedom (arXiv 1010.2265, sec. 2).
+    """Build Tukey's h: `x = shift + scale z exp(h z^2 / 2)`, with the tails of a Student t of `1 / h` degrees of freedom.
 
     The quantile function of a Student t has no closed form; this one has its tail index, is smooth, tends to the affine map as `h` to 0
-    and is inverted by Lambert's W. `h` is one number left and one right of zero. `theta` is (shift, log scale, left, right), both `h`
-    being `start` at `theta = 0`. Where a sample would overflow it stays at a large finite number.
+    and is inverted by Lambert's W. Where a sample would overflow it stays at a large finite number.
+
+    Args:
+        start: `h` at `theta = 0`, left and right of zero, above 1e-4.
+        max_log_scale: The largest logarithm of the scale, above 0.
+
+    Returns:
+        A Scalar with the parameters shift, log scale, left `h`, right `h`.
+
+    Raises:
+        ValueError: A number is outside the range above.
+
+    Source: arXiv 1010.2265, section 2.
+
+    >>> import jax.numpy as jnp
+    >>> from jaxgen import transforms
+    >>> x, _ = transforms.student_tails(0.5).forward(jnp.zeros(4), jnp.asarray(4.0))
+    >>> bool(x > 100)
+    True
     """
     raise_start = _start("student_tails", start, max_log_scale)
 

@@ -1,40 +1,82 @@
 """What the surjections share: a conditional draw with its log density, and the contribution of an event outside the support."""
 
-from typing import Any
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 
-from jaxgen.transform import Density, Transform
+from jaxgen.refusals import require_transform
+from jaxgen.transform import Density, Maps, Transform
+from jaxgen.types import Cond, Key, Params
 
 
 def conditional(name: str, q: Transform) -> Transform:
-    """`q` where it can be drawn from with its density in one pass; ValueError naming `name` otherwise."""
-    if q.density is not Density.EXACT or q.forward_and_log_det is None:
-        raise ValueError(f"{name}: q is a transform of density {q.density!s}; accepted: an exact one with forward_and_log_det.")
+    """Refuse a `q` that does not give a draw and its density in one pass.
+
+    Args:
+        name: The name of the surjection, for the message.
+        q: The transform that draws what the surjection forgets.
+
+    Returns:
+        `q`.
+
+    Raises:
+        ValueError: A draw of `q` and its density do not come in one pass.
+    """
+    require_transform(f"{name}: q", q)
+    if q.kind is not Density.EXACT or q.proxy is not None or q.forward_and_log_det is None:
+        raise ValueError(f"{name}: q={q!r}; accepted: an exact transform of its own density with forward_and_log_det.")
     return q
 
 
-def seen(x: jax.Array, cond: Any) -> jax.Array:
-    """What a conditional transform is told: the event and the condition as one vector."""
+def as_vector(x: jax.Array, cond: Cond) -> jax.Array:
+    """Join the event and the condition, which a conditional transform is told, to one vector.
+
+    Args:
+        x: An event of any shape.
+        cond: A condition of any shape, or None.
+
+    Returns:
+        A vector.
+    """
     return x.ravel() if cond is None else jnp.concatenate([x.ravel(), cond.astype(x.dtype).ravel()])
 
 
-def draw(q: Transform, params: Any, key: jax.Array, like: jax.Array, cond: Any) -> tuple[jax.Array, jax.Array]:
-    """`y = q(eps | cond)` for standard Gaussian eps shaped as `like`, and `log q(y | cond)`."""
+def as_vectors(batched: bool) -> Callable[[jax.Array, Cond], jax.Array]:
+    """Return `as_vector` for one event, or for a batch of events and conditions."""
+    return jax.vmap(as_vector) if batched else as_vector
+
+
+def draw(q: Maps, params: Params, key: Key, like: jax.Array, cond: Cond, batched: bool = False) -> tuple[jax.Array, jax.Array]:
+    """Draw `y = q(eps | cond)` for standard Gaussian eps shaped as `like`, and return it with `log q(y | cond)`.
+
+    Args:
+        q: The maps of an EXACT transform, over a batch if `batched`.
+        params: Its params.
+        key: A random key, or one for each event of a batch.
+        like: An array, or a batch of arrays, of the shape and dtype of the noise.
+        cond: What `q` is told.
+        batched: Whether all arrays have a leading axis.
+
+    Returns:
+        The draw and its log density in nats.
+    """
     assert q.forward_and_log_det is not None
-    eps = jax.random.normal(key, like.shape, like.dtype)
+    sample = lambda key, like: jax.random.normal(key, like.shape, like.dtype)
+    eps = jax.vmap(sample)(key, like) if batched else sample(key, like)
     y, log_det = q.forward_and_log_det(params, eps, cond)
-    return y, jnp.sum(-0.5 * eps**2 - 0.5 * jnp.log(2 * jnp.pi).astype(eps.dtype)) - log_det
+    log_normal = -0.5 * eps**2 - 0.5 * jnp.log(2 * jnp.pi).astype(eps.dtype)
+    return y, jnp.sum(log_normal, tuple(range(int(batched), eps.ndim))) - log_det
 
 
 def within(inside: jax.Array, log_det: jax.Array) -> jax.Array:
-    """`log_det` where all of `inside` holds, -inf elsewhere: no noise is mapped there."""
+    """Return a log-determinant inside the image of a transform and -inf outside.
+
+    Args:
+        inside: Bools of any shape.
+        log_det: A scalar.
+
+    Returns:
+        `log_det` if all of `inside` holds. Otherwise -inf, because no noise is mapped there.
+    """
     return jnp.where(jnp.all(inside), log_det, -jnp.inf)
-
-
-def require_key(name: str, key: Any) -> jax.Array:
-    """`key`, or a ValueError saying that this inverse is random."""
-    if key is None:
-        raise ValueError(f"{name}.inverse: key=None; what {name} forgets is drawn, give a key such as jax.random.key(0).")
-    return key

@@ -2,87 +2,128 @@
 
 import itertools
 import math
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgen.transform import Density, Preimage, Transform
-from jaxgen.transforms.surjections.contribution import require_key, within
+from jaxgen.transform import Density, Maps, Part, Preimage, Space, Transform, bijection, no_params, require_key
+from jaxgen.transforms.surjections.contribution import within
+from jaxgen.types import Cond, Event, Key, Noise, Params
 
 
 def sorting(*, exchangeable: bool = False) -> Transform:
-    """`x = sort(z)` on `(d,)`, ascending (arXiv 2007.02731, table 2, sorting in the generative direction): -inf for an event out of order.
+    """Build the surjection `x = sort(z)` on events `(d,)`, ascending, which forgets the order.
 
-    `inverse` draws one of the d! orders uniformly, contribution `-log q(order | x) = log d!`: LOWER_BOUND, and not learned, because a choice
-    among finitely many has no pathwise gradient; `sum_over_preimages` adds all d! up instead.
+    `inverse` draws one of the d! orders uniformly, with the contribution `-log q(order | x) = log d!`: in expectation a lower bound. The
+    orders' distribution is not learned, because a choice among finitely many has no pathwise gradient. `sum_over_preimages` adds up all d!
+    terms instead.
 
-    exchangeable: the caller's word that the density of z does not change when its coordinates are permuted (any base of independent equal
-        coordinates). Then `p(x) = d! p(z = x)`: EXACT, without a key.
+    Args:
+        exchangeable: Whether the caller vouches that the density of z does not change when its coordinates are permuted. A base of
+            independent and identical coordinates has such a density. Then `p(x) = d! p(z = x)`.
+
+    Returns:
+        A LOWER_BOUND transform without params, or an EXACT one that needs no key if `exchangeable`. An event out of order has log density
+        -inf. Its parts `preimages`, `num_preimages` and `inside` are what `sum_over_preimages` reads.
+
+    Raises:
+        ValueError: `inverse` is called without a key, unless `exchangeable`.
+
+    Source: arXiv 2007.02731, table 2, sorting in the generative direction.
+
+    >>> import jax.numpy as jnp
+    >>> from jaxgen import transforms
+    >>> f = transforms.sorting(exchangeable=True)
+    >>> x = f.forward((), jnp.asarray([3.0, 1.0, 2.0]))
+    >>> x.tolist(), float(f.inverse((), x).log_det)
+    ([1.0, 2.0, 3.0], 1.792)
     """
 
     def log_count(x: jax.Array) -> jax.Array:
         return jnp.asarray(math.lgamma(x.shape[0] + 1), x.dtype)
 
-    def inverse(params: Any, x: jax.Array, cond: Any = None, key: Any = None) -> Preimage:
+    def forward(params: Params, z: Noise, /, cond: Cond = None) -> Event:
+        return jnp.sort(z)
+
+    def inverse(params: Params, x: Event, /, cond: Cond = None, key: Key | None = None) -> Preimage:
         ascending = x[1:] >= x[:-1]
         if exchangeable:
             return Preimage(x, within(ascending, log_count(x)))
-        z = jax.random.permutation(require_key("sorting", key), x)
+        z = jax.random.permutation(require_key("sorting", key, "the order is drawn"), x)
         return Preimage(z, within(ascending, jnp.zeros((), x.dtype)), -log_count(x))
 
-    return Transform(
-        lambda key, z, cond=None: (),
-        lambda params, z, cond=None: jnp.sort(z),
-        inverse,
-        None,
-        Density.EXACT if exchangeable else Density.LOWER_BOUND,
-        {
-            "preimages": lambda params, x, cond=None: x[np.array(list(itertools.permutations(range(x.shape[0]))))],
-            "num_preimages": lambda params, x, cond=None: math.factorial(x.shape[0]),
-            "inside": lambda params, x, cond=None: jnp.all(x[1:] >= x[:-1]),
-        },
-    )
+    def preimages(params: Params, x: Event, /, cond: Cond = None) -> jax.Array:
+        return x[np.array(list(itertools.permutations(range(x.shape[0]))))]
+
+    def num_preimages(params: Params, x: Event, /, cond: Cond = None) -> int:
+        return math.factorial(x.shape[0])
+
+    def inside(params: Params, x: Event, /, cond: Cond = None) -> jax.Array:
+        return jnp.all(x[1:] >= x[:-1])
+
+    parts = {
+        "preimages": Part(preimages, Space.DATA),
+        "num_preimages": Part(num_preimages, Space.DATA),
+        "inside": Part(inside, Space.DATA),
+    }
+    return Transform(no_params, Maps(forward, inverse), Density.EXACT if exchangeable else Density.LOWER_BOUND, parts=parts)
 
 
 def shuffling() -> Transform:
-    """The ascending `event` `(d,)` of the noise `{"event", "order": (d,) uniform}` in random order: x_i is the event's entry at the rank of order_i.
+    """Build the map that puts an ascending event `(d,)` into random order, so that the density is invariant under permutations.
 
-    Sorting in the inference direction (arXiv 2007.02731, table 2): `inverse` is `event = sort(x)`, contribution `log p(order | event) = -log d!`, the
-    log-volume of the uniforms with that order: EXACT. The density is invariant under permutations. The event must be ascending, as
-    `on("event", ascending())` makes it; one out of order would be drawn but have no density. No params.
+    The noise is `{"event": (d,) ascending, "order": (d,) uniform}`, and `x_i` is the event's entry at the rank of `order_i`. `inverse`
+    returns `event = sort(x)` with the contribution `log p(order | event) = -log d!`, the log-volume of the uniform noise with that order.
+    The event must be ascending, as `on("event", ascending())` makes it: an event out of order would be drawn but have no density.
+
+    Returns:
+        An EXACT transform without params.
+
+    Source: arXiv 2007.02731, table 2, sorting in the inference direction.
+
+    >>> import jax.numpy as jnp
+    >>> from jaxgen import transforms
+    >>> z = {"event": jnp.asarray([1.0, 2.0, 3.0]), "order": jnp.asarray([0.9, 0.1, 0.5])}
+    >>> transforms.shuffling().forward((), z).tolist()
+    [3.0, 1.0, 2.0]
     """
 
     def ranks(a: jax.Array) -> jax.Array:
         return jnp.argsort(jnp.argsort(a))
 
-    def inverse(params: Any, x: jax.Array, cond: Any = None, key: Any = None) -> Preimage:
+    def forward(params: Params, z: Noise, /, cond: Cond = None) -> Event:
+        return z["event"][ranks(z["order"])]
+
+    def inverse(params: Params, x: Event, /, cond: Cond = None, key: Key | None = None) -> Preimage:
         d = x.shape[0]
         order = (ranks(x).astype(x.dtype) + 0.5) / d
         return Preimage({"event": jnp.sort(x), "order": order}, jnp.asarray(-math.lgamma(d + 1), x.dtype))
 
-    return Transform(lambda key, z, cond=None: (), lambda params, z, cond=None: z["event"][ranks(z["order"])], inverse, None, Density.EXACT)
+    return Transform(no_params, Maps(forward, inverse), Density.EXACT)
 
 
 def ascending() -> Transform:
-    """The bijection from `(d,)` onto ascending vectors: `x_0 = z_0`, `x_i = x_{i-1} + softplus(z_i)`; -inf for an event out of order. No params."""
+    """Build the bijection from `(d,)` onto ascending vectors: `x_0 = z_0` and `x_i = x_{i-1} + softplus(z_i)`.
 
-    def forward_and_log_det(params: Any, z: jax.Array, cond: Any = None) -> tuple[jax.Array, jax.Array]:
+    Returns:
+        An EXACT transform without params. An event out of order has log density -inf.
+
+    >>> import jax.numpy as jnp
+    >>> from jaxgen import transforms
+    >>> transforms.ascending().forward((), jnp.asarray([5.0, -100.0, 100.0])).tolist()
+    [5.0, 5.0, 105.0]
+    """
+
+    def forward_and_log_det(params: Params, z: Noise, /, cond: Cond = None) -> tuple[Event, jax.Array]:
         gaps = jax.nn.softplus(z[1:])
         return jnp.cumsum(jnp.concatenate([z[:1], gaps])), jnp.sum(jax.nn.log_sigmoid(z[1:]))
 
-    def inverse(params: Any, x: jax.Array, cond: Any = None, key: Any = None) -> Preimage:
+    def inverse(params: Params, x: Event, /, cond: Cond = None, key: Key | None = None) -> Preimage:
         gaps = x[1:] - x[:-1]
-        # A tie is a gap below the resolution of x; the square root keeps the slope there far from overflow.
+        # A tie is a gap below the resolution of x; the square root holds the slope there far from overflow.
         positive = jnp.maximum(gaps, jnp.finfo(x.dtype).tiny ** 0.5)
         log_slope = jnp.log(-jnp.expm1(-positive))
         return Preimage(jnp.concatenate([x[:1], positive + log_slope]), within(gaps >= 0, -jnp.sum(log_slope)))
 
-    return Transform(
-        lambda key, z, cond=None: (),
-        lambda params, z, cond=None: forward_and_log_det(params, z)[0],
-        inverse,
-        forward_and_log_det,
-        Density.EXACT,
-    )
+    return bijection(no_params, forward_and_log_det, inverse)

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxgen import nets
 from jaxgen import transforms as T
 from jaxgen.nets import mlp
 
@@ -160,6 +161,28 @@ def test_an_unconditional_transform_ignores_a_condition_and_a_net_needs_one(key)
     params = moved.init(key, z, cond)
     np.testing.assert_array_equal(moved.forward(params, z), plain.forward(params, z, cond))
     assert not np.allclose(moved.forward(params, z, cond), moved.forward(params, z, -cond))
+
+
+@pytest.mark.parametrize("name", MAKE)
+def test_every_head_is_moved_by_its_slice_of_the_network_and_no_other(name, key):
+    """The network's output is its only bias, 1, 2, 3, ...: each head is moved by consecutive numbers that no other head has."""
+    heads = {"low_rank": "shift u", "lu": "shift log_diagonal", "orthogonal": "vectors", "planar": "u w b"}
+    heads |= {"radial": "centre width strength", "sylvester": "vectors a b_matrix b"}
+    counting = nets.Net(lambda key, *inputs: (), lambda params, cond: jnp.arange(1.0, sizes[-1] + 1))
+    sizes = []
+    make = {"low_rank": lambda net: T.low_rank(2, net=net), "sylvester": lambda net: T.sylvester(3, net=net)}
+    conditional = make.get(name, lambda net: getattr(T, name)(net=net))(lambda num_outputs: sizes.append(num_outputs) or counting)
+    z, cond = jnp.asarray([0.4, -0.2, 1.1]), jnp.ones(2)
+    params = conditional.init(key, z, cond)
+    moved, start = {}, 1.0
+    for head in heads[name].split():
+        old = params["theta"][head]
+        moved[head] = old + start + jnp.arange(old.size, dtype=old.dtype).reshape(old.shape)
+        start += old.size
+    assert sizes[-1] == start - 1
+    x, log_det = MAKE[name]().forward_and_log_det({"theta": {**params["theta"], **moved}}, z)
+    np.testing.assert_allclose(conditional.forward(params, z, cond), x, rtol=1e-5)
+    np.testing.assert_allclose(conditional.forward_and_log_det(params, z, cond)[1], log_det, rtol=1e-5)
 
 
 def small(out):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from jaxgen import paths, transforms
+from jaxgen.transforms.samplers.grid_sampler import noise_levels
 
 
 @pytest.mark.parametrize(("name", "order", "per_step"), [("ddim", 1, 1), ("euler", 1, 1), ("heun", 2, 2), ("dpm_solver", 2, 1)])
@@ -18,17 +19,25 @@ def test_order_of_convergence_and_cost(name, order, per_step, path, gaussian_dif
         for num_steps in (65, 129):
             sampler = getattr(transforms, name)(no_params, truth.prediction, num_steps)
             errors.append(float(jnp.abs(jax.jit(sampler.forward)((), z) - expected).max()))
-            assert sampler.parts["nfe"]((), z) == per_step * (num_steps - 1) + 1
-            assert sampler.parts["stages"]((), z).shape == (num_steps, 2)
+            assert sampler.hooks.nfe((), z) == per_step * (num_steps - 1) + 1
+            assert sampler.hooks.stages((), z).shape == (num_steps, 2)
         assert abs(np.log2(errors[0] / errors[1]) - order) < 0.25, errors
 
 
 def test_the_density_is_labelled_as_the_odes(gaussian_diffusion, no_params):
     sampler = transforms.ddim(no_params, gaussian_diffusion(paths.vp_cosine()).prediction, 7)
-    assert "probability-flow ODE" in sampler.note and "7 steps" in sampler.note
+    assert sampler.proxy is not None and sampler.one.inverse is None and sampler.kind is sampler.proxy.kind
     assert sampler.forward_and_log_det is None and sampler.inverse is not None
     with pytest.raises(ValueError, match="num_steps=0"):
         transforms.ddim(no_params, gaussian_diffusion(paths.vp_cosine()).prediction, 0)
+
+
+def test_the_denoiser_is_asked_where_there_is_noise_left():
+    """The last of equal steps to sigma = 0 is the denoiser's own; a path that keeps noise to the end is gone along to t = 1."""
+    np.testing.assert_allclose(noise_levels(paths.linear(), 4, jnp.float32), [0, 0.25, 0.5, 0.75])
+    np.testing.assert_allclose(noise_levels(paths.edm(), 5, jnp.float32), [0, 0.25, 0.5, 0.75, 1])
+    for path in (paths.linear(), paths.edm()):
+        np.testing.assert_array_equal(noise_levels(path, 1, jnp.float32), [0])
 
 
 def test_one_step_is_the_denoiser(gaussian_diffusion, no_params):

@@ -119,7 +119,7 @@ def test_ddim_encodes_and_the_fixed_point_is_its_inverse(x64):
             sampler = transforms.ddim(no_params, truth(path), 100)
             gaps = []
             for num_refine in (0, 1, 40):
-                z = sampler.parts["encode"]((), x, None, num_refine)
+                z = sampler.parts["encode"]((), x, num_refine=num_refine)
                 gaps.append(float(jnp.abs(sampler.forward((), z) - x).max()))
             assert gaps[0] < 0.1 and gaps[1] < 0.3 * gaps[0] and gaps[2] < 1e-7, gaps
 

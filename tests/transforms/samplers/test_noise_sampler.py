@@ -15,7 +15,7 @@ def no_params(key, z, cond=None):
 
 
 def first_stages(sampler, increments):
-    return sampler.parts["stages"]((), {"x0": jnp.asarray(X0), "increments": jnp.asarray(increments)})
+    return sampler.hooks.stages((), {"x0": jnp.asarray(X0), "increments": jnp.asarray(increments)})
 
 
 def levels(num_steps):

@@ -9,6 +9,7 @@ import scipy.stats
 from jaxgen import bases, paths, transforms
 from jaxgen.model import Model, log_prob
 from jaxgen.transform import Density
+from jaxgen.transforms.samplers.sde_sampler import reverse_sde
 
 FACTORIES = {
     "ancestral": transforms.ancestral,
@@ -80,12 +81,59 @@ def test_log_q_is_the_density_of_the_noising_chain(name, gaussian_diffusion, no_
         sampler = FACTORIES[name](no_params, truth.prediction, n)
         x = jnp.asarray([0.4, -1.0])
         pre = sampler.inverse((), x, None, jax.random.key(1))
-        states = jnp.concatenate([path.sigma(jnp.zeros(())) * pre.z["x0"][None], sampler.parts["stages"]((), pre.z)])
+        states = jnp.concatenate([path.sigma(jnp.zeros(())) * pre.z["x0"][None], sampler.hooks.stages((), pre.z)])
         t = jnp.linspace(0.0, 1.0, n + 1)
         ratio = path.alpha(t[:-1]) / path.alpha(t[1:])
         sd = jnp.sqrt(path.sigma(t[:-1]) ** 2 - (ratio * path.sigma(t[1:])) ** 2)
         expected = scipy.stats.norm.logpdf(states[:-1], ratio[:, None] * states[1:], sd[:, None]).sum()
         np.testing.assert_allclose(pre.log_q, expected, rtol=1e-9)
+
+
+def test_an_euler_maruyama_step_takes_drift_and_diffusion_where_it_starts(gaussian_diffusion, no_params, x64):
+    """`x + h (velocity + g^2 score / 2) + sqrt(h g^2) u`, all at the time of x."""
+    with x64():
+        truth, num_steps = gaussian_diffusion(paths.vp_linear()), 3
+        path, h = truth.path, 1 / num_steps
+        increments = jnp.asarray([[0.3], [-1.2], [0.7]])
+        x = path.sigma(jnp.zeros(())) * jnp.asarray([0.5])
+        states = transforms.euler_maruyama(no_params, truth.prediction, num_steps).hooks.stages(
+            (), {"x0": jnp.asarray([0.5]), "increments": increments}
+        )
+        for k, state in enumerate(states):
+            t = jnp.asarray(k * h)
+            g2 = path.diffusion(t)
+            x = (
+                x
+                + h * (truth.prediction.velocity((), x, t) + 0.5 * g2 * truth.prediction.score((), x, t))
+                + jnp.sqrt(h * g2) * increments[k]
+            )
+            np.testing.assert_allclose(state, x, rtol=1e-10)
+
+
+@pytest.mark.parametrize("path", [paths.linear(), paths.trigonometric(), paths.follmer()], ids=["linear", "trigonometric", "follmer"])
+def test_drift_and_diffusion_are_finite_where_no_noise_is_left(path, gaussian_diffusion, x64):
+    """At t = 1 sigma is 0 and its slope may be infinite: the coefficients are those of a time just before."""
+    with x64():
+        drift, g2 = reverse_sde(gaussian_diffusion(path).prediction)
+        np.testing.assert_allclose(g2(jnp.ones(())), g2(jnp.asarray(1 - 1e-7)), rtol=1e-2, atol=1e-5)
+        assert np.isfinite(drift((), jnp.asarray([0.5]), jnp.ones(()))).all()
+
+
+def test_eta_scales_each_steps_noise_and_leaves_the_level_to_the_guess(gaussian_diffusion, no_params, x64):
+    """Of three steps the first: half of DDPM's noise, and of the guess what fills the variance up (arXiv 2010.02502, eq. 12)."""
+    with x64():
+        truth, x0 = gaussian_diffusion(paths.vp_cosine()), jnp.asarray([0.5])
+
+        def first_state(eta, noise):
+            sampler = transforms.ancestral(no_params, truth.prediction, 3, eta=eta)
+            return sampler.hooks.stages((), {"x0": x0, "increments": jnp.full((3, 1), noise)})[0]
+
+        full, half = (first_state(eta, 1.0) - first_state(eta, 0.0) for eta in (1.0, 0.5))
+        np.testing.assert_allclose(half, 0.5 * full, rtol=1e-10)
+        start, s = jnp.zeros(()), jnp.asarray(1 / 3)
+        x_hat, z_hat = truth.prediction.both((), truth.path.sigma(start) * x0, start)
+        expected = truth.path.alpha(s) * x_hat + jnp.sqrt(truth.path.sigma(s) ** 2 - half**2) * z_hat
+        np.testing.assert_allclose(first_state(0.5, 0.0), expected, rtol=1e-8)
 
 
 def test_the_ancestral_kernel_is_the_posterior_of_the_noising_chain(gaussian_diffusion, no_params, x64):
@@ -101,7 +149,7 @@ def test_the_ancestral_kernel_is_the_posterior_of_the_noising_chain(gaussian_dif
         beta = 1 - a_t / a_s
         mean = jnp.sqrt(a_s) * beta / (1 - a_t) * x + jnp.sqrt(a_t / a_s) * (1 - a_s) / (1 - a_t) * x_t
         sd = jnp.sqrt((1 - a_s) / (1 - a_t) * beta)
-        np.testing.assert_allclose(sampler.parts["stages"]((), z)[0], mean + sd * 0.5, rtol=1e-9)
+        np.testing.assert_allclose(sampler.hooks.stages((), z)[0], mean + sd * 0.5, rtol=1e-9)
 
 
 @over_factories

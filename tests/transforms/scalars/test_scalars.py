@@ -129,6 +129,18 @@ def test_the_mixtures_tails_are_exact_in_float32():
     np.testing.assert_allclose(z[1], -z[2], rtol=1e-5)
 
 
+@pytest.mark.parametrize("way", ["forward", "inverse"])
+def test_the_mixture_has_finite_slopes_and_gradients_however_far_out(way):
+    function, theta = getattr(SCALARS["mixture"], way), jnp.asarray(np.random.default_rng(0).standard_normal((5, 9)) * 5, jnp.float32)
+    far = jnp.asarray([1e10, 1e25, -1e25, 3e38, -3e38], jnp.float32)
+
+    def results(theta, v):
+        return function(theta, v), [jax.grad(lambda th, v, i=i: function(th, v)[i], (0, 1))(theta, v) for i in (0, 1)]
+
+    for leaf in jax.tree.leaves(jax.jit(jax.vmap(jax.vmap(results, (None, 0)), (0, None)))(theta, far)):
+        assert np.isfinite(leaf).all()
+
+
 def test_bins_hold_their_mass_and_tails_are_exponential(x64):
     with x64():
         theta = np.random.default_rng(0).standard_normal(6) / 5
@@ -161,7 +173,7 @@ def test_no_layer_can_overflow():
         (lambda: transforms.circular_spline(min_slope=np.nan), "min_slope=nan"),
         (lambda: transforms.binned(bound=np.nan), "bound=nan"),
         (lambda: transforms.binned(min_mass=2.5), r"min_mass=2\.5"),
-        (lambda: transforms.mixture_logit(spread=-1.0), r"spread=-1\.0"),
+        (lambda: transforms.mixture_logit(half_width=-1.0), r"half_width=-1\.0"),
         (lambda: transforms.mixture_logit(min_scale=-1.0), r"min_scale=-1\.0"),
         (lambda: transforms.scale_and_shift(0.0), r"max_log_scale=0\.0"),
         (lambda: transforms.student_tails(max_log_scale=0.0), r"max_log_scale=0\.0"),
@@ -172,7 +184,7 @@ def test_no_layer_can_overflow():
         (lambda: transforms.binned(2), "num_bins=2"),
         (lambda: transforms.mixture_logit(0), "num_components=0"),
         (lambda: transforms.repeat(transforms.flip(), 0), "num=0"),
-        (lambda: transforms.affine(0.0, 0.0), "scale without a zero"),
+        (lambda: transforms.affine(0.0, 0.0), "accepted: finite numbers without a zero"),
         (lambda: transforms.affine(np.nan, 1.0), "loc=nan"),
     ],
 )

@@ -1,0 +1,56 @@
+"""The writer of files: a reader never sees half of one, and what fails leaves the earlier file as it was."""
+
+import contextlib
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+from jaxgen.types import PyTree
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give the path of a new file that takes the place of `path` in one step when the block ends.
+
+    Folders that are missing are made. If the block raises, an interrupt included, the new file is removed and `path` stays as it was.
+
+    Args:
+        path: The file to write or to replace.
+
+    Returns:
+        A context whose value is the path to write to. It lies in the same folder, and each call has its own.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
+    try:
+        yield part
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write `text` to `path` as UTF-8 in one step.
+
+    Args:
+        path: The file, which an earlier one of the same name gives way to.
+        text: What to write.
+    """
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | os.PathLike[str], value: PyTree) -> None:
+    """Write `value` to `path` as JSON in one step.
+
+    Args:
+        path: The file.
+        value: Dicts, lists, texts, numbers, bools and None.
+
+    Raises:
+        ValueError: A number is not finite, which JSON does not have.
+    """
+    write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")

@@ -1,0 +1,216 @@
+"""Noise followed to data: the arrays behind a picture of a model, its stages, its deformed grid and the parts that sampling drops."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxgen.lifting import nfe, stages
+from jaxgen.model import Model
+from jaxgen.types import Aux, Cond, Key, Noise, Params
+
+NUM_POINTS, NUM_LINES, LINE_POINTS, MAX_STAGES = 1_500, 13, 60, 33
+
+
+class Followed(NamedTuple):
+    """Noise points and the lines of a grid, sent through every stage of a transformation.
+
+    Attributes:
+        noise: Two coordinates of the noise, `(n, 2)`.
+        states: Two coordinates after each of S stages, `(n, S, 2)`; the last ones are the output.
+        grid: The grid in the base, `(lines, points, 2)`.
+        grid_states: The grid after each stage, `(lines, points, S, 2)`.
+        nfe: Mean number of network evaluations per sample.
+        base_kind: "gaussian", "uniform" or "logistic": how the noise is distributed.
+    """
+
+    noise: np.ndarray
+    states: np.ndarray
+    grid: np.ndarray
+    grid_states: np.ndarray
+    nfe: float
+    base_kind: str
+
+
+def follow(key: Key, model: Model, params: Params, target: np.ndarray) -> Followed:
+    """Send noise points and the lines of a grid in the base through every stage of the transformation, in one compiled call.
+
+    The grid lies in the noise's leaf that starts the transformation (`latent` or `x0`); all other noise is held at one draw. If the latent
+    has more than two coordinates, the two in which an encoder's codes of the data vary most are shown.
+
+    Args:
+        key: Random key of the noise.
+        model: A model of vectors without conditions.
+        params: Its parameters.
+        target: Real events `(m, d)`, which an encoder, if the model has one, encodes.
+
+    Returns:
+        The points, the grid and the number of network evaluations. At most 33 stages are returned, evenly chosen.
+
+    >>> import jax, jaxgen, numpy as np
+    >>> model = jaxgen.Model(jaxgen.bases.normal((2,)), jaxgen.transforms.affine(1.0, 2.0))
+    >>> followed = follow(jax.random.key(0), model, (), np.zeros((5, 2), np.float32))
+    >>> followed.states.shape, bool(np.allclose(followed.states[:, -1], 1 + 2 * followed.noise, atol=1e-5))
+    ((1500, 1, 2), True)
+    """
+    noise = jax.vmap(lambda k: model.base.sample(seed=k))(jax.random.split(key, NUM_POINTS))
+    leaf = _first_leaf(noise)
+    start = noise if leaf is None else noise[leaf]
+    kind, order = _base_kind(model, start), np.arange(start.shape[1])
+    if "encode" in model.transform.parts:
+        order = by_deviation(codes_of(model, params, target))
+    lines = _grid(kind, start.shape[1])[..., np.argsort(order)]
+    flat = jnp.asarray(lines.reshape(-1, start.shape[1]))
+    held = noise if leaf is None else jax.tree.map(lambda a: jnp.broadcast_to(a[:1], (len(flat), *a.shape[1:])), noise)
+    grid_noise = flat if leaf is None else {**held, leaf: flat}
+    both = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), noise, grid_noise)
+    states, evaluations = _states(model, params, both)
+    deformed = states[NUM_POINTS:].reshape(*lines.shape[:2], *states.shape[1:])
+    counts = float(evaluations[:NUM_POINTS].mean())
+    return Followed(plane(start[:, order]), states[:NUM_POINTS], plane(lines[..., order]), deformed, counts, kind)
+
+
+def plane(points: np.ndarray | jax.Array) -> np.ndarray:
+    """Return the first two coordinates of `points` `(..., d)`; a single coordinate lies on the horizontal axis.
+
+    >>> import numpy as np
+    >>> plane(np.ones((3, 1))).tolist()
+    [[1.0, 0.0], [1.0, 0.0], [1.0, 0.0]]
+    """
+    points = np.asarray(points)
+    return np.concatenate([points, np.zeros_like(points)], -1) if points.shape[-1] == 1 else points[..., :2]
+
+
+def within_reach(paths: np.ndarray, states: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Shrink the states of each time that reach beyond the data, so that a path can be drawn in the data's window.
+
+    A path that starts at a noise level of 80 would otherwise be a star of straight lines with the data as its centre.
+
+    Args:
+        paths: The trajectories to draw, `(k, S, 2)`.
+        states: All states at the same times, `(n, S, 2)`, whose standard deviation decides the factor of each time.
+        target: Real events `(m, d)`; twice the larger standard deviation of its first two coordinates is the reach.
+
+    Returns:
+        The paths, each time divided by its factor around the data's mean, and whether any factor is above 1.
+
+    >>> import numpy as np
+    >>> noise = np.random.default_rng(0).normal(size=(100, 1, 2))
+    >>> paths, scaled = within_reach(80 * noise, 80 * noise, noise[:, 0])
+    >>> scaled, bool(abs(paths).max() < 10)
+    (True, True)
+    """
+    centre, reach = target[:, :2].mean(0), 2 * target[:, :2].std(0).max()
+    excess = np.maximum(1.0, states.std(0).max(-1) / reach)[:, None]
+    return centre + (paths - centre) / excess, bool(excess.max() > 1)
+
+
+def codes_of(model: Model, params: Params, target: np.ndarray) -> np.ndarray:
+    """Return the codes of the first k <= 1,500 events by the encoder of a model.
+
+    Args:
+        model: A model whose transform has the part `encode`.
+        params: Its params.
+        target: Events `(m, d)`.
+
+    Returns:
+        Codes `(k, latent)`, which are the means of an encoder that is random.
+    """
+    encode = model.transform.parts["encode"]
+    codes = jax.jit(jax.vmap(lambda x: encode(params, x)))(jnp.asarray(target[:NUM_POINTS], jnp.float32))
+    return np.asarray(codes[0] if isinstance(codes, tuple) else codes)
+
+
+def by_deviation(codes: np.ndarray) -> np.ndarray:
+    """Order the coordinates of `codes` `(n, latent)` by falling standard deviation; up to two coordinates keep their order.
+
+    The codes of a coordinate that the model does not use hardly vary, so that such a coordinate comes last.
+
+    >>> import numpy as np
+    >>> by_deviation(np.array([[1.0, 0.0, 9.0], [-1.0, 0.0, -9.0]])).tolist()
+    [2, 0, 1]
+    """
+    return np.argsort(-codes.std(0), kind="stable") if codes.shape[1] > 2 else np.arange(codes.shape[1])
+
+
+def density_grid(target: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Lay a square grid over two-dimensional data, with a margin of 15 % on each side.
+
+    Args:
+        target: Events `(m, 2)`.
+        size: Number of points along each axis.
+
+    Returns:
+        The coordinates `xs` and `ys`, `(size,)` float32 each, and all points `(size * size, 2)`, row by row of equal y.
+
+    >>> import numpy as np
+    >>> xs, ys, points = density_grid(np.array([[0.0, 0.0], [1.0, 2.0]]), 4)
+    >>> points.shape, bool(np.allclose([xs[0], xs[-1], ys[-1]], [-0.15, 1.15, 2.3]))
+    ((16, 2), True)
+    """
+    low, high = target.min(0), target.max(0)
+    margin = 0.15 * (high - low)
+    xs, ys = (np.linspace(low[i] - margin[i], high[i] + margin[i], size, dtype=np.float32) for i in (0, 1))
+    return xs, ys, np.stack(np.meshgrid(xs, ys), -1).reshape(-1, 2)
+
+
+def critic_field(
+    critic: Callable[[Aux, jax.Array, Cond], jax.Array], aux: Aux, target: np.ndarray, size: int = 64
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Evaluate a critic on a grid over two-dimensional data.
+
+    Args:
+        critic: `(aux, x, cond) -> scalar`, as an entry's card holds it.
+        aux: The trained auxiliaries.
+        target: The data `(m, 2)`.
+        size: Number of grid points along each axis.
+
+    Returns:
+        The coordinates `xs` and `ys`, `(size,)` each, and the values `(size, size)`.
+    """
+    xs, ys, points = density_grid(target, size)
+    values = jax.jit(jax.vmap(lambda x: critic(aux, x, None)))(jnp.asarray(points))
+    return xs, ys, np.asarray(values).reshape(size, size)
+
+
+def _states(model: Model, params: Params, noise: Noise) -> tuple[np.ndarray, np.ndarray]:
+    """The plane of the states after each stage, and the number of network evaluations of each noise."""
+
+    @jax.jit
+    def run(params: Params, noise: Noise) -> tuple[jax.Array, jax.Array]:
+        def of_event(z: Noise) -> tuple[jax.Array, jax.Array]:
+            states = stages(model.transform)(params, z)
+            keep = np.unique(np.linspace(0, states.shape[0] - 1, min(states.shape[0], MAX_STAGES)).astype(int))
+            return states[keep][..., :2], jnp.asarray(nfe(model.transform)(params, z), jnp.float32)
+
+        return jax.vmap(of_event)(noise)
+
+    states, evaluations = jax.device_get(run(params, noise))
+    return plane(states), np.asarray(evaluations)
+
+
+def _first_leaf(noise: Noise) -> str | None:
+    return next((name for name in ("latent", "x0") if isinstance(noise, dict) and name in noise), None)
+
+
+def _base_kind(model: Model, start: jax.Array) -> str:
+    tail = jnp.full(start.shape[1:], 4.0, start.dtype)
+    if isinstance(jax.eval_shape(lambda k: model.base.sample(seed=k), jax.random.key(0)), dict):
+        return "gaussian"
+    log_density = float(model.base.log_prob(tail)) / tail.shape[0]
+    return "uniform" if np.isneginf(log_density) else "gaussian" if log_density < -8 else "logistic"
+
+
+def _grid(kind: str, dim: int) -> np.ndarray:
+    """Lines of constant first and second coordinate, `(2 * NUM_LINES, LINE_POINTS, dim)`, further coordinates at the base's centre."""
+    reach = {"gaussian": (-2.4, 2.4), "logistic": (-4.5, 4.5), "uniform": (0.02, 0.98)}[kind]
+    fixed, along = np.linspace(*reach, NUM_LINES), np.linspace(*reach, LINE_POINTS)
+    lines = np.full((2 * NUM_LINES, LINE_POINTS, dim), np.mean(reach), np.float32)
+    if dim == 1:
+        lines[:, :, 0] = along
+        return lines[:1]
+    lines[:NUM_LINES, :, 0], lines[:NUM_LINES, :, 1] = fixed[:, None], along[None]
+    lines[NUM_LINES:, :, 1], lines[NUM_LINES:, :, 0] = fixed[:, None], along[None]
+    return lines

@@ -1,0 +1,105 @@
+"""The history of a fit: the metrics of every step and the validation losses, and their form as arrays by name."""
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxgen.types import PyTree
+
+
+class Validation(NamedTuple):
+    """Hold a validation loss.
+
+    Attributes:
+        step: The number of steps after which it was taken.
+        loss: The loss.
+    """
+
+    step: int
+    loss: float
+
+
+class History(NamedTuple):
+    """Hold what a fit has measured so far.
+
+    Attributes:
+        chunks: The metrics of each chunk of steps by name, arrays `(steps,)`.
+        validations: The validation losses in the order in which they were taken.
+    """
+
+    chunks: tuple[Mapping[str, np.ndarray], ...] = ()
+    validations: tuple[Validation, ...] = ()
+
+    def with_chunk(self, metrics: Mapping[str, np.ndarray]) -> "History":
+        """Return the history with the metrics of one more chunk."""
+        return self._replace(chunks=(*self.chunks, metrics))
+
+    def with_validation(self, step: int, loss: float) -> "History":
+        """Return the history with one more validation loss.
+
+        Args:
+            step: The step after which it was measured.
+            loss: The validation loss.
+
+        Returns:
+            The longer history.
+        """
+        return self._replace(validations=(*self.validations, Validation(step, loss)))
+
+    def metrics(self) -> dict[str, np.ndarray]:
+        """Return the metrics of all steps by name, arrays `(steps,)`."""
+        names = self.chunks[0] if self.chunks else ()
+        return {name: np.concatenate([chunk[name] for chunk in self.chunks]) for name in names}
+
+    def last(self) -> dict[str, float]:
+        """Return the metrics of the last step by name; the dict is empty before the first step."""
+        filled = (chunk for chunk in reversed(self.chunks) if all(len(values) for values in chunk.values()))
+        return {name: float(values[-1]) for name, values in next(filled, {}).items()}
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the metrics by name together with "valid_step" and "valid_loss", as `Fitted.history` holds them."""
+        return {
+            **self.metrics(),
+            "valid_step": np.array([validation.step for validation in self.validations], np.int32),
+            "valid_loss": np.array([validation.loss for validation in self.validations], np.float32),
+        }
+
+
+def history_of(arrays: Mapping[str, PyTree]) -> History:
+    """Return the history whose `arrays()` are given; entries that are no arrays, such as times, are left out."""
+    metrics = {name: values for name, values in arrays.items() if isinstance(values, np.ndarray) and not name.startswith("valid_")}
+    taken = zip(arrays["valid_step"], arrays["valid_loss"], strict=True)
+    return History((metrics,) if metrics else (), tuple(Validation(int(step), float(loss)) for step, loss in taken))
+
+
+class EarlyStopping(NamedTuple):
+    """Decide by the validation losses which params are the best and when training stops.
+
+    Attributes:
+        patience: Stop after this many validation losses in a row that are no better than the best one; None never stops.
+        judge_from: Ignore the validation losses of earlier steps.
+    """
+
+    patience: int | None
+    judge_from: int
+
+    def is_best(self, history: History) -> bool:
+        """Return whether the last validation loss is better than all before it."""
+        losses = self._losses(history)
+        return self.patience is not None and len(losses) > 0 and losses[-1] < min(losses[:-1], default=math.inf)
+
+    def has_best(self, history: History) -> bool:
+        """Return whether some validation loss so far was the best one."""
+        return self.patience is not None and min(self._losses(history), default=math.inf) < math.inf
+
+    def stops(self, history: History) -> bool:
+        """Return whether training stops after the last validation loss."""
+        losses = self._losses(history)
+        return self.patience is not None and len(losses) > 0 and len(losses) - 1 - int(np.argmin(losses)) >= self.patience
+
+    def _losses(self, history: History) -> list[float]:
+        # A loss that is not a number is no better than any other.
+        counted = [validation.loss for validation in history.validations if validation.step >= self.judge_from]
+        return [loss if math.isfinite(loss) else math.inf for loss in counted]
