@@ -165,6 +165,7 @@ LOSS = maximum_likelihood(MODEL)
         (Entry("name", "family", MODEL), "^Entry: model=<str>; accepted: "),
         (Entry(MODEL, maximum_likelihood), "^Entry: objective=maximum_likelihood; accepted: "),
         (Entry(MODEL, LOSS, optax.adam(1e-3)), "^Entry: optimizer=<GradientTransformation.*>; accepted: a function num_steps"),
+        (Entry(MODEL, LOSS, optax.adam), "^Entry: optimizer=adam; accepted: a function num_steps"),
         (Entry(MODEL, LOSS, lambda num_steps: 3), "^Entry: optimizer=a function that returns 3; accepted: "),
         (Entry(MODEL, LOSS._replace(loss=None)), "^Objective: loss=None; accepted: a function"),
         (Entry(MODEL, LOSS._replace(loss=lambda *given: 0.0)), "^Objective: loss=a function that returns something else; accepted: "),
@@ -174,7 +175,7 @@ LOSS = maximum_likelihood(MODEL)
         ),
         (Entry(MODEL, LOSS._replace(schedule=0.5)), "^Objective: schedule=0.5; accepted: "),
     ],
-    ids=["model", "old order", "factory", "optax", "no optimiser", "no loss", "loss", "init", "schedule"],
+    ids=["model", "old order", "factory", "optax", "factory of optax", "no optimiser", "no loss", "loss", "init", "schedule"],
 )
 def test_an_entry_made_by_hand_wrongly_is_named(entry, text):
     with pytest.raises(ValueError, match=text):

@@ -74,9 +74,11 @@ def _require_entry(entry: object) -> None:
     if not isinstance(entry.objective, Objective):  # pyright: ignore[reportUnnecessaryIsInstance]
         what = getattr(entry.objective, "__name__", f"<{type(entry.objective).__name__}>")
         raise ValueError(f"Entry: objective={what}; accepted: a jaxgen.Objective, such as jaxgen.objectives.maximum_likelihood(model).")
-    if not callable(entry.optimizer):
-        what = type(entry.optimizer).__name__
-        raise ValueError(f"Entry: optimizer=<{what}>; accepted: a function num_steps -> optax.GradientTransformation, such as adam(1e-3).")
+    # `optax.adam` would take the number of steps as its learning rate and train without a word.
+    a_factory_of_optax = getattr(entry.optimizer, "__module__", "").startswith("optax.")
+    if a_factory_of_optax or not callable(entry.optimizer):
+        what = getattr(entry.optimizer, "__name__", f"<{type(entry.optimizer).__name__}>")
+        raise ValueError(f"Entry: optimizer={what}; accepted: a function num_steps -> optax.GradientTransformation, such as adam(1e-3).")
     for name in ("init", "loss"):
         if not callable(getattr(entry.objective, name)):
             raise ValueError(f"Objective: {name}={getattr(entry.objective, name)!r}; accepted: a function.")
