@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from jaxgen import paths, transforms
+from jaxgen.transforms.samplers.noise_sampler import sra1_step
 
 PATH, X0 = paths.edm(0.1, 10.0), np.array([0.8, -1.4])
 AT_ZERO = paths.prediction(PATH, lambda params, x, t, cond: jnp.zeros_like(x), "denoiser")
@@ -58,3 +59,24 @@ def test_churn_raises_the_noise_level_within_its_bounds(churn, levels_with, gain
         # Noise is not raised above the path's first level, so the first step is the ODE's alone.
         np.testing.assert_allclose(found[0], sigma[1] * X0, rtol=1e-9)
         np.testing.assert_allclose(found[1], sigma[2] / raised * x, rtol=1e-7)
+
+
+def test_an_sra1_step_is_its_tableaus(x64):
+    """Roessler 2010, table 6.1, summed as its scheme (4.2) is written, with a g that changes over the step."""
+    a0, b0, weights, c0 = np.array([[0, 0], [3 / 4, 0]]), np.array([[0, 0], [3 / 2, 0]]), np.array([1 / 3, 2 / 3]), np.array([0, 3 / 4])
+    c1, beta1, beta2 = np.array([1.0, 0.0]), np.array([1.0, 0.0]), np.array([-1.0, 1.0])
+    rate, deviation = lambda x, t: np.sin(3 * x) - t, lambda t: 0.5 + 2 * t**2
+    x, t, h, (increment, area) = X0, 0.3, 0.2, np.random.default_rng(0).standard_normal((2, 2))
+    dw = np.sqrt(h) * increment
+    integral_over_h = dw / 2 + np.sqrt(h / 12) * area
+    stages = np.stack([x, x])
+    for i in range(2):
+        rates = np.stack([rate(stages[j], t + c0[j] * h) for j in range(2)])
+        noise = sum(b0[i, j] * deviation(t + c1[j] * h) * integral_over_h for j in range(2))
+        stages[i] = x + h * a0[i] @ rates + noise
+    rates = np.stack([rate(stages[j], t + c0[j] * h) for j in range(2)])
+    expected = x + h * weights @ rates + sum((beta1[j] * dw + beta2[j] * integral_over_h) * deviation(t + c1[j] * h) for j in range(2))
+    with x64():
+        given = map(jnp.asarray, (x, t, h, increment, area))
+        found = sra1_step(lambda x, t: jnp.sin(3 * x) - t, lambda t: (0.5 + 2 * t**2) ** 2, *given)
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
