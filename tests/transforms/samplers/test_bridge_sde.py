@@ -97,3 +97,19 @@ def test_bad_arguments_are_named():
             transforms.bridge_sde(lambda *_: (), jnp.sin, jnp.sin, **arguments)
     with pytest.raises(ValueError, match="key=None"):
         sampler(1).inverse((), jnp.zeros(1))
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_the_way_back_reads_the_other_drift_where_each_step_ends(reverse, x64):
+    """With next to no noise and drifts of t alone, each way is the sum of its Euler steps, from the later time of each on the way back."""
+    with x64():
+        drift, backward_drift = (lambda params, x, t, cond=None: jnp.exp(t) + 0 * x), (lambda params, x, t, cond=None: t**2 + 0 * x)
+        walk = transforms.bridge_sde(lambda *_: (), drift, backward_drift, 1e-9, 3, reverse=reverse)
+        times = np.sin(np.pi * np.arange(4) / 6) ** 2
+        back = np.exp(1 - times) if reverse else times**2
+        x = jnp.asarray([0.3, -0.4])
+        z = walk.inverse((), x, key=jax.random.key(0)).z
+        np.testing.assert_allclose(z["x0"], x + np.sum(np.diff(times) * back[1:]), atol=1e-7)
+        ahead = (1 - times) ** 2 if reverse else np.exp(times)
+        still = {"x0": x, "increments": jnp.zeros((3, 2))}
+        np.testing.assert_allclose(walk.forward((), still), x + np.sum(np.diff(times) * ahead[:-1]), rtol=1e-12)
