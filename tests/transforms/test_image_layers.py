@@ -71,3 +71,22 @@ def test_bad_shapes_are_named():
     for message, call in refused.items():
         with pytest.raises(ValueError, match=message):
             call()
+
+
+def test_each_number_of_a_channel_coupling_is_mapped_by_the_networks_output_at_its_pixel():
+    """The network's output (channel, row, column) is a number that says so, and the scalar adds it."""
+    shift = T.Scalar(1, lambda theta, z: (z + theta[0], jnp.zeros_like(z)), lambda theta, x: (x - theta[0], jnp.zeros_like(x)))
+    places = 100 * jnp.arange(3.0)[:, None, None] + 10 * jnp.arange(2.0)[:, None] + jnp.arange(4.0)
+    net = nets.Net(lambda key, *inputs: (), lambda params, *inputs: places.ravel())
+    layer, z = T.channel_coupling(shift, lambda num: net), jnp.zeros((2, 4, 5))
+    x = layer.forward((), z)
+    np.testing.assert_array_equal(x[..., 2:], places.transpose(1, 2, 0))
+    np.testing.assert_array_equal(x[..., :2], 0)
+    np.testing.assert_array_equal(layer.inverse((), x).z, z)
+
+
+def test_on_channels_passes_the_key_on(key):
+    x = jnp.arange(1.0, 9.0).reshape(2, 2, 2)
+    pre, alone = T.on_channels(T.absolute(), 1).inverse((), x, key=key), T.absolute().inverse((), x[..., :1], key=key)
+    np.testing.assert_array_equal(pre.z, np.concatenate([alone.z, x[..., 1:]], -1))
+    np.testing.assert_array_equal(pre.log_q, alone.log_q)
