@@ -55,7 +55,15 @@ def require_model(name: str, model: object) -> None:
 
 @contextlib.contextmanager
 def calling(name: str, cond: Cond) -> Generator[None]:
-    """Name the arguments of `name` when a model's own function, which is traced here, cannot be called with them."""
+    """Name the arguments of `name` when a model's own function, which is traced here, cannot be called with them.
+
+    Args:
+        name: The function, for the message.
+        cond: The conditions `(n, *cond)` that were given, or None.
+
+    Raises:
+        ValueError: What is traced within the block raised an error that is no refusal of this library.
+    """
     try:
         yield
     except Exception as error:
@@ -91,7 +99,18 @@ def checked_preimage(name: str, preimage: object, num: int) -> Preimage:
 
 
 def as_array(name: str, x: Event) -> jax.Array:
-    """Return events as a JAX array, or raise a ValueError that names the function and the type it was given."""
+    """Return events as a JAX array.
+
+    Args:
+        name: The function, for the message.
+        x: Events `(n, *event)`, as anything that `jnp.asarray` takes.
+
+    Returns:
+        The array.
+
+    Raises:
+        ValueError: `x` is no array of numbers.
+    """
     try:
         return jnp.asarray(x)
     except (TypeError, ValueError):
@@ -99,7 +118,19 @@ def as_array(name: str, x: Event) -> jax.Array:
 
 
 def require_density(name: str, model: Model) -> Density:
-    """Return the kind of a model's density; a model without one raises `ImplicitDensityError`, which says what to use instead."""
+    """Return the kind of a model's density.
+
+    Args:
+        name: The function, for the message.
+        model: The model.
+
+    Returns:
+        The field `kind` of its transform, which is not IMPLICIT.
+
+    Raises:
+        ImplicitDensityError: The model has no density; the error says what to use instead.
+        ValueError: `model` is no `Model`.
+    """
     require_model(name, model)
     return _kind_of(name, model)
 
@@ -117,7 +148,18 @@ def _kind_of(name: str, model: Model) -> Density:
 
 
 def require_inverse(name: str, model: Model) -> Inverse:
-    """Return the inverse of a model's transform over a batch, or raise a ValueError that says what to do without one."""
+    """Return the inverse of a model's transform over a batch.
+
+    Args:
+        name: The function, for the message.
+        model: The model.
+
+    Returns:
+        The inverse, from events `(n, *event)`.
+
+    Raises:
+        ValueError: The transform has no inverse; the error says what to do without one.
+    """
     inverse = over_batch(model.transform).inverse
     if inverse is None:
         raise ValueError(
@@ -148,11 +190,29 @@ def check_event(name: str, model: Model, params: Params, x: Event, cond: Cond) -
 
 
 def check_rows(name: str, rows: PyTree, num: int) -> None:
-    """Raise a ValueError unless there is one condition for each of `num` events, or none at all."""
+    """Refuse conditions that are not one for each event.
+
+    Args:
+        name: The function, for the message.
+        rows: Conditions `(n, *cond)`, or None.
+        num: The number of events.
+
+    Raises:
+        ValueError: There are conditions, and not `num` of them.
+    """
     if rows is not None and jnp.shape(rows)[:1] != (num,):
         raise ValueError(f"{name}: cond has shape {jnp.shape(rows)}; accepted: ({num}, ...), one condition for each event.")
 
 
 def check_counts(name: str, batch_size: int | None, **counts: int) -> None:
-    """Raise a ValueError unless every number is an integer of at least 1; `batch_size` may be None."""
+    """Refuse numbers that count something and are no integers of at least 1.
+
+    Args:
+        name: The function, for the message.
+        batch_size: How many events a batch has; None if that is chosen for the caller.
+        **counts: Further numbers, by the names of their arguments.
+
+    Raises:
+        ValueError: One of them is no integer of at least 1.
+    """
     checks.counts(name, **counts, **({} if batch_size is None else {"batch_size": batch_size}))
