@@ -70,7 +70,11 @@ def drawn(batch: Batch, draw: Callable[[int], Draws], axis: int = 0) -> Draws:
     if share is None:
         return draw(num)
     first = jax.lax.axis_index(share.axis_name) * num
-    return jax.tree.map(lambda a: jax.lax.dynamic_slice_in_dim(a, first, num, axis), draw(num * share.count))
+
+    def cut(a: jax.Array) -> jax.Array:
+        return jax.lax.dynamic_slice_in_dim(a, first, num, axis)
+
+    return jax.tree.map(cut, draw(num * share.count))
 
 
 class Clock(NamedTuple):
