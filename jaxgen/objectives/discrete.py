@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen.model import Model
-from jaxgen.objective import Batch, Clock, Loss, Objective, PairingError, no_aux, require
+from jaxgen.objective import Batch, Clock, Loss, Objective, PairingError, drawn, no_aux, require
 from jaxgen.objectives.times import Times, stratified_times
 from jaxgen.paths.discrete import DiscretePath, one_hot
 from jaxgen.paths.discrete.cells import safe_log
@@ -57,7 +57,7 @@ def discrete_bound(model: Model, path: DiscretePath, *, times: Times | None = No
         x_t = path.state(x, u, t)
         return jnp.sum(reversal.bound(predict(params, x_t, t, cond=cond), x, x_t, t))
 
-    return Objective(no_aux, _loss(of_event, _times(path, times), "nll_bound"))
+    return Objective(no_aux, _loss(of_event, _times(path, times), "nll_bound"), additive=True)
 
 
 def score_entropy(model: Model, path: DiscretePath, *, times: Times | None = None) -> Objective:
@@ -99,7 +99,7 @@ def score_entropy(model: Model, path: DiscretePath, *, times: Times | None = Non
         rate = reversal.rate(x_t, t)
         return jnp.sum(jnp.where(rate > 0, rate * entropy_of_ratios(found, true), 0))
 
-    return Objective(no_aux, _loss(of_event, _times(path, times), "nll_bound"))
+    return Objective(no_aux, _loss(of_event, _times(path, times), "nll_bound"), additive=True)
 
 
 def discrete_flow_matching(model: Model, path: DiscretePath, *, times: Times = stratified_times) -> Objective:
@@ -135,7 +135,7 @@ def discrete_flow_matching(model: Model, path: DiscretePath, *, times: Times = s
         p = predict(params, path.state(x, u, t), t, cond=cond)
         return -jnp.sum(safe_log(jnp.sum(p * one_hot(x, path.num_categories), -1)))
 
-    return Objective(no_aux, _loss(of_event, _unweighted(times), "cross_entropy"))
+    return Objective(no_aux, _loss(of_event, _unweighted(times), "cross_entropy"), additive=True)
 
 
 def any_order_bound(model: Model, path: DiscretePath) -> Objective:
@@ -181,7 +181,7 @@ def any_order_bound(model: Model, path: DiscretePath) -> Objective:
     def times(key: Key, num: int, dtype: DTypeLike) -> jax.Array:
         return jnp.minimum(stratified_times(key, num, dtype), 1 - jnp.finfo(dtype).epsneg)
 
-    return Objective(no_aux, _loss(of_event, _unweighted(times), "nll_bound"))
+    return Objective(no_aux, _loss(of_event, _unweighted(times), "nll_bound"), additive=True)
 
 
 def _part(name: str, model: Model, part: str) -> Part:
@@ -220,7 +220,8 @@ def _loss(of_event: OfEvent, times: Weighted, metric: str) -> Loss:
     def loss(params: Params, aux: Aux, key: Key, batch: Batch, clock: Clock) -> tuple[jax.Array, dict[str, jax.Array]]:
         key_u, key_t = jax.random.split(key)
         x = batch.x
-        u, (t, weight) = jax.random.uniform(key_u, x.shape, x.dtype), times(key_t, x.shape[0], x.dtype)
+        u = drawn(batch, lambda num: jax.random.uniform(key_u, (num, *x.shape[1:]), x.dtype))
+        t, weight = drawn(batch, lambda num: times(key_t, num, x.dtype))
         nats = jnp.mean(jax.vmap(of_one, (None, 0, 0, 0, 0, 0))(params, x, batch.cond, u, t, weight))
         return nats / x[0].size, {metric: nats}
 
