@@ -9,7 +9,7 @@ from jaxgen.model import Model
 from jaxgen.nets import Net
 from jaxgen.numerics import safe_norm
 from jaxgen.objective import Batch, Clock, Objective
-from jaxgen.objectives.energy_distance import energy_distance
+from jaxgen.objectives.discrepancy import energy
 from jaxgen.types import Aux, Cond, Key, Params
 
 GAMES = ("non_saturating", "wasserstein", "relativistic")
@@ -83,7 +83,7 @@ def adversarial(
         smoothness = penalty(aux, key_penalty, batch.x, fake, batch.cond)
         return generator + discriminator + smoothness, {"generator": generator, "critic": discriminator, "penalty": smoothness}
 
-    return Objective(init, loss, judge=energy_distance(model))
+    return Objective(init, loss, judge=energy(model).loss)
 
 
 def _losses(game: str, real: jax.Array, fake: jax.Array) -> tuple[jax.Array, jax.Array]:

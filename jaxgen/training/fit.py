@@ -163,9 +163,9 @@ def fit(
     run = _begin(fresh, entry, start, num_steps, stopping)
     plan = Plan(num_steps, batch_size, ema, steps_per_chunk)
     chunk = make_chunk(entry, run.state, batch, key_run, plan, devices)
-    valid = None if held_out is None else validator(entry, held_out, num_steps, (run.state.params, run.state.aux))
-    looks = (num_steps,) if valid is None else look_steps(num_steps, eval_every, num_events=valid.num_events, batch_size=batch_size)
-    loop = _Loop(chunk, num_steps, plan.chunk_length(), valid, looks, stopping)
+    judged = None if held_out is None else validator(entry, held_out, num_steps, (run.state.params, run.state.aux))
+    looks = (num_steps,) if judged is None else look_steps(num_steps, eval_every, num_events=judged.num_events, batch_size=batch_size)
+    loop = _Loop(chunk, num_steps, plan.chunk_length(), judged, looks, stopping)
     seconds_before = start.history.get("train_seconds", 0.0) if isinstance(start, Fitted) else 0.0
     began = time.perf_counter()
     run = run._replace(state=chunk.state)
