@@ -225,8 +225,8 @@ def test_held_out_losses_of_an_early_stage_do_not_count(gaussian_entry, data, ke
 
 
 def test_without_patience_the_best_is_returned_all_the_same(gaussian_entry, data, key):
-    """Held-out data on the other side: the first look, by default after five steps, has the best loss, and training goes on to its end."""
-    fitted = fit(key, gaussian_entry(), data, 24, valid=-4 * data[:10], ema=0.0, **ONE)
+    """Held-out data where the model starts: the first look, by default after five steps, is the best, and training goes on to its end."""
+    fitted = fit(key, gaussian_entry(), data, 24, valid=0 * data[:10], ema=0.0, **ONE)
     np.testing.assert_array_equal(fitted.history["valid_step"], [5, 10, 15, 20, 24])
     assert fitted.status == "finished" and np.argmin(fitted.history["valid_loss"]) == 0
     best, _ = by_hand(key, gaussian_entry(), data, 24, run=5, ema=0.0)
