@@ -42,6 +42,11 @@ def test_a_loss_or_a_gradient_that_is_not_finite_leaves_the_state_as_it_was(term
     equal(after, state)
 
 
+def test_an_objective_that_is_not_additive_is_not_split(gaussian_entry):
+    with pytest.raises(ValueError, match=r"make_step: axis_name='batch'; accepted: None"):
+        make_step(gaussian_entry(additive=False), 5, axis_name="batch")
+
+
 @pytest.mark.parametrize(("ema", "decays"), [(0.2, (1 / 10, 2 / 11, 0.2, 0.2)), (0.999, (1 / 10, 2 / 11, 3 / 12, 4 / 13))])
 def test_the_average_is_short_at_first_and_then_as_asked(ema, decays, gaussian_entry, data, key):
     """Decays of 1/10, 2/11, 3/12 ... until they reach the decay that is asked for; the params move in every step."""
