@@ -6,7 +6,6 @@
 import argparse
 import io
 from pathlib import Path
-from typing import Any
 
 MODELS = ("nsf", "cfm", "gan")
 OUT = Path(__file__).resolve().parents[1] / "notebooks" / "picture.png"

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxgen.evaluation import LatentView
-from jaxgen.viz.palette import INK
 from jaxgen.viz.figure import Drawing, plain_axes
+from jaxgen.viz.palette import INK
 
 ACCENT = "#d98324"
 

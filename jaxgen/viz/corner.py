@@ -16,7 +16,7 @@ _MAX_COORDINATES, _SMOOTHING = 12, 1.0
 
 
 def corner(
-    samples: Mapping[str, ArrayLike], names: Sequence[str] | None = None, *, bins: int = 30, masses: Sequence[float] = (0.5, 0.9)
+    samples: Mapping[str, ArrayLike], names: Sequence[str] | None = None, *, bins: int | None = None, masses: Sequence[float] = (0.5, 0.9)
 ) -> Figure:
     """Draw samples coordinate by coordinate: histograms on the diagonal, and below it the contours of each pair.
 
@@ -25,7 +25,7 @@ def corner(
     Args:
         samples: Samples `(n, d)` by what they are, such as `{"data": x, "model": y}`; at most four, of one width d from 1 to 12.
         names: The names of the d coordinates; None numbers them.
-        bins: The number of bins along each axis.
+        bins: The number of bins along each axis; None takes 10 to 40, by the number of events.
         masses: The shares of mass that the contours enclose.
 
     Returns:
@@ -40,16 +40,18 @@ def corner(
     6
     """
     arrays = _checked(samples, names)
-    checks.count("corner: bins", bins, least=2)
+    if bins is not None:
+        checks.count("corner: bins", bins, least=2)
     for mass in masses:
         checks.number("corner: masses", mass, above=0, below=1)
     width = next(iter(arrays.values())).shape[1]
     names = [f"x{i}" for i in range(width)] if names is None else names
+    num_bins = bins or int(np.clip(1.5 * min(map(len, arrays.values())) ** 0.4, 10, 40))
     pooled = np.concatenate(list(arrays.values()))
     # The outermost half per cent would squeeze all the rest where tails are heavy.
     low, high = np.percentile(pooled, [0.5, 99.5], axis=0)
     margin = 0.05 * np.maximum(high - low, 1e-9)
-    edges = [np.linspace(a - m, b + m, bins + 1) for a, b, m in zip(low, high, margin, strict=True)]
+    edges = [np.linspace(a - m, b + m, num_bins + 1) for a, b, m in zip(low, high, margin, strict=True)]
     side = max(3.0, min(1.6 * width, 11.0))
     figure = Drawing((side, side), layout="constrained")
     spec = figure.add_gridspec(width, width)

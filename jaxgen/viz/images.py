@@ -38,13 +38,13 @@ def grid(images: ArrayLike, columns: int | None = None) -> Figure:
     if columns is not None:
         checks.count("grid: columns", columns)
     num, height, width, channels = pixels.shape
-    columns = min(num, columns or math.ceil(math.sqrt(num * height / width)))
-    rows = math.ceil(num / columns)
+    across = min(num, columns or math.ceil(math.sqrt(num * height / width)))
+    rows = math.ceil(num / across)
     low, high = pixels.min(), pixels.max()
     # A line of one pixel divides the images; its value is the middle grey.
-    page = np.full((rows * (height + 1), columns * (width + 1), channels), 0.5)
+    page = np.full((rows * (height + 1), across * (width + 1), channels), 0.5)
     for i, image in enumerate((pixels - low) / max(high - low, 1e-12)):
-        top, left = (i // columns) * (height + 1), (i % columns) * (width + 1)
+        top, left = (i // across) * (height + 1), (i % across) * (width + 1)
         page[top : top + height, left : left + width] = image
     page = page[:-1, :-1]
     longest = 6.0

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from matplotlib.figure import Figure
 
 from jaxgen.atomic import write_text
-from jaxgen.viz.report import environment
 from jaxgen.viz.figure import figure_png
+from jaxgen.viz.report import environment
 
 
 class Run(NamedTuple):

@@ -56,4 +56,5 @@ def _windows(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np
         return values, values, values, values
     pieces = np.array_split(values, min(len(values), _NUM_WINDOWS))
     steps = np.cumsum([len(piece) for piece in pieces])
-    return (steps, *(np.array([reduce(piece) for piece in pieces]) for reduce in (np.mean, np.min, np.max)))
+    mean, low, high = (np.array([reduce(piece) for piece in pieces]) for reduce in (np.mean, np.min, np.max))
+    return steps, mean, low, high
