@@ -27,7 +27,7 @@ def grid(images: ArrayLike, columns: int | None = None) -> Figure:
 
     >>> import numpy as np
     >>> grid(np.zeros((5, 4, 3, 1)), columns=2).axes[0].images[0].get_array().shape
-    (15, 7, 1)
+    (14, 7)
     """
     pixels = np.asarray(images, np.float64)
     pixels = pixels[..., None] if pixels.ndim == 3 else pixels
@@ -52,5 +52,5 @@ def grid(images: ArrayLike, columns: int | None = None) -> Figure:
     figure = Drawing((page.shape[1] * scale, page.shape[0] * scale))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
-    axes.imshow(page, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axes.imshow(page[..., 0] if channels == 1 else page, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     return figure

@@ -90,11 +90,11 @@ def test_what_cannot_be_drawn_is_named(call, text):
 
 def test_a_grid_places_images_row_by_row():
     images = np.arange(5)[:, None, None, None] * np.ones((5, 2, 3, 1))
-    page = viz.grid(images, columns=3).axes[0].images[0].get_array()[..., 0]
+    page = viz.grid(images, columns=3).axes[0].images[0].get_array()
     assert page.shape == (5, 11)
     np.testing.assert_allclose([page[0, 0], page[0, 4], page[0, 8], page[3, 0], page[3, 4]], np.arange(5) / 4)
     assert page[0, 3] == page[2, 0] == page[3, 8] == 0.5
-    assert viz.grid(images).axes[0].images[0].get_array().shape[2] == 1
+    assert viz.grid(np.repeat(images, 3, -1)).axes[0].images[0].get_array().shape == (8, 7, 3)
 
 
 def test_the_curve_keeps_the_range_of_every_step_and_rings_the_best():
