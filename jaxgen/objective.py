@@ -157,6 +157,7 @@ class Objective(NamedTuple):
         schedule: The fractions of training in which batches are prepared and validation losses count.
         additive: True if the loss is the mean of the losses of single events and all that it draws comes through `drawn`. Only then do several
             devices share a batch; the others see each batch whole, so that what is trained does not depend on the number of devices.
+        num_codes: How many codes 0.0, 1.0, ... events may hold, and `fit` refuses any other number; None for events of numbers.
     """
 
     init: Init
@@ -167,6 +168,7 @@ class Objective(NamedTuple):
     data_free: bool = False
     schedule: Schedule = Schedule()
     additive: bool = False
+    num_codes: int | None = None
 
 
 class PairingError(TypeError):
