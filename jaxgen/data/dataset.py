@@ -85,7 +85,7 @@ class Dataset(NamedTuple):
             () if no column is discrete.
         conditions: For each condition column of the source its name, or its `Categories`, which are one-hot in the arrays.
             () if no column is discrete.
-        levels: The number of values of a pixel; None for other data than images.
+        levels: The number of values of a pixel, or of a site of discrete data; None for numbers.
         source: Where images were found, in words; "" for other data.
     """
 

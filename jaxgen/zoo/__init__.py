@@ -12,6 +12,7 @@ from jaxgen.zoo import (
     autoregressive_of_pixels,
     bridges,
     diffusion,
+    discrete_diffusion,
     flow,
     flow_in_order,
     flow_map,
@@ -20,15 +21,16 @@ from jaxgen.zoo import (
     latent_flow,
     residual,
 )
-from jaxgen.zoo.forms import image, vector
+from jaxgen.zoo.forms import image, sequence, vector
 from jaxgen.zoo.networks import Nets
-from jaxgen.zoo.registry import COMPARED, FAMILIES, IMAGES, NAMES, Family, build, describe, forget, pixels, register, small
+from jaxgen.zoo.registry import COMPARED, DISCRETE, FAMILIES, IMAGES, NAMES, Family, build, describe, forget, pixels, register, small
 from jaxgen.zoo.sizing import count_params, num_sampling_params
 from jaxgen.zoo.store import load, save
 from jaxgen.zoo.units import in_units
 
 __all__ = [
     "COMPARED",
+    "DISCRETE",
     "FAMILIES",
     "IMAGES",
     "NAMES",
@@ -44,6 +46,7 @@ __all__ = [
     "count_params",
     "describe",
     "diffusion",
+    "discrete_diffusion",
     "flow",
     "flow_in_order",
     "flow_map",
@@ -59,6 +62,7 @@ __all__ = [
     "register",
     "residual",
     "save",
+    "sequence",
     "small",
     "vector",
 ]
