@@ -18,23 +18,24 @@ STEPS = (1, 2, 4, 8, 16)
 
 
 def main() -> None:
-    args = options(__doc__, only=CASES, seconds=None, seed=None, size=None)
+    args = options(__doc__, only=CASES, seconds=None, seed=None, size=None, temperature=None)
     seconds = 10.0 if args.quick else float(args.seconds or 600)
     rows = []
     for case in args.only or CASES:
-        for row in run(case, seconds, int(args.seed or 0), json.loads(args.size or "{}"), args.quick):
+        temperatures = (float(args.temperature),) if args.temperature else TEMPERATURES.get(case, (None,))
+        for row in run(case, temperatures, seconds, int(args.seed or 0), json.loads(args.size or "{}"), args.quick):
             rows.append(row)
             print(json.dumps(row), flush=True)
     if args.out:
         args.out.write_text(json.dumps(rows))
 
 
-def run(case: str, seconds: float, seed: int, size: dict[str, Any], quick: bool) -> list[dict[str, Any]]:
+def run(case: str, temperatures: Any, seconds: float, seed: int, size: dict[str, Any], quick: bool) -> list[dict[str, Any]]:
     if case == "mnist":
         return [mnist(seconds, seed, size, quick)]
     if case == "text":
         return [text(seconds, seed, size, quick)]
-    return [known(case, temperature, seconds, seed, size, quick) for temperature in TEMPERATURES.get(case, (None,))]
+    return [known(case, temperature, seconds, seed, size, quick) for temperature in temperatures]
 
 
 def trained(entry: Any, x: Any, seconds: float, seed: int, batch_size: int) -> Any:
@@ -73,7 +74,7 @@ def known(case: str, temperature: float | None, seconds: float, seed: int, size:
 
     source = CODES[case]() if temperature is None else getattr(jaxgen.data, case)(temperature)
     rng = np.random.default_rng(seed)
-    train, test = (source.sample(rng, n).astype(np.float32) for n in (200_000, 500 if quick else 4_000))
+    train, test = (source.sample(rng, n).astype(np.float32) for n in (200_000, 500 if quick else 2_000))
     truth = np.asarray(jax.vmap(source.log_prob)(test), float)
     entry = jaxgen.zoo.build("masked_diffusion", train.shape[1:], levels=source.levels, **size)
     fitted = trained(entry, train, seconds, seed, 256)
@@ -81,9 +82,9 @@ def known(case: str, temperature: float | None, seconds: float, seed: int, size:
     row |= {"num_steps": int(fitted.history["num_steps"]), "entropy": source.entropy, "sites": train.shape[1]}
     row |= {"true_nll": round(-float(truth.mean()), 5)}
     row["any_order"] = figures(entry.readings["any_order"], fitted.params, test, truth)
-    few = test[: 100 if quick else 500]
-    row["first_hitting"] = figures(entry.readings["first_hitting"], fitted.params, few, truth, 4)
-    row["ancestral"] = figures(entry.readings["ancestral"], fitted.params, few, truth, 4)
+    few = test[: 100 if quick else 400]
+    row["first_hitting"] = figures(entry.readings["first_hitting"], fitted.params, few, truth)
+    row["ancestral"] = figures(entry.readings["ancestral"], fitted.params, few, truth)
     row["samples"] = sampled(entry, fitted.params, source, quick)
     return row
 
@@ -96,7 +97,7 @@ def sampled(entry: Any, params: Any, source: Any, quick: bool) -> dict[str, Any]
 
     import jaxgen
 
-    read, n = entry.model.transform.parts["probabilities"], 1_000 if quick else 10_000
+    read, n = entry.model.transform.parts["probabilities"], 500 if quick else 4_000
     path = jaxgen.paths.discrete.masked(source.levels)
     prediction = jaxgen.paths.discrete.prediction(path, lambda p, x, t, cond=None: jnp.log(read(p, x, t, cond=cond)))
     event = jax.eval_shape(entry.model.transform.forward, params, jnp.zeros((65, *_event(entry)))).shape
@@ -108,10 +109,10 @@ def sampled(entry: Any, params: Any, source: Any, quick: bool) -> dict[str, Any]
         transform = jaxgen.transforms.first_hitting(init, prediction, num_steps=min(num, event[0]))
         base = jaxgen.bases.joint({"order": jaxgen.bases.uniform(event), "sites": jaxgen.bases.uniform(event)})
         model = jaxgen.Model(base, transform)
-        x = jax.block_until_ready(jaxgen.sample(jax.random.key(1), model, params, n, batch_size=1_000))
+        jax.block_until_ready(jaxgen.sample(jax.random.key(2), model, params, 256, batch_size=256))
         start = time.perf_counter()
-        jax.block_until_ready(jaxgen.sample(jax.random.key(2), model, params, n, batch_size=1_000))
-        rate = n / (time.perf_counter() - start)
+        x = jax.block_until_ready(jaxgen.sample(jax.random.key(1), model, params, n // 256 * 256, batch_size=256))
+        rate = len(x) / (time.perf_counter() - start)
         out[str(steps)] = {"distance": round(pairs(np.asarray(x), real[0], source.levels), 5), "samples_per_second": round(rate)}
     return out
 

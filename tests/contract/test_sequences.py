@@ -34,7 +34,9 @@ def over_readings(law=lambda kind: True):
 
 
 def small(name, cond_shape=None, **options):
-    return zoo.build(name, (SITES,), cond_shape, **{**zoo.small(name, (SITES,)), **options})
+    """The entry at small sizes; those after the first with a perceptron, which compiles in a fraction of a transformer's time."""
+    network = {} if name == "masked_diffusion" else {"network": "mlp"}
+    return zoo.build(name, (SITES,), cond_shape, **{**zoo.small(name, (SITES,)), **network, **options})
 
 
 @functools.cache
@@ -77,10 +79,10 @@ def test_exact_densities_sum_to_one_and_are_those_of_the_samples(name, reading):
 
 @over_readings(lambda kind: kind is Density.LOWER_BOUND)
 def test_importance_weights_of_bounds_sum_to_one_and_average_to_the_samples(name, reading):
-    log_p, drawn = densities(name, reading, 1_500)
+    log_p, drawn = densities(name, reading, 500)
     weights = np.exp(log_p)
     p, stderr = weights.mean(1), weights.std(1) / np.sqrt(weights.shape[1])
-    assert abs(p.sum() - 1) < 4 * np.sqrt(np.sum(stderr**2)) < 0.3
+    assert abs(p.sum() - 1) < 4 * np.sqrt(np.sum(stderr**2)) < 0.4
     frequencies = np.bincount((drawn @ [4, 2, 1]).astype(int), minlength=len(DATA)) / 4_000
     assert (np.abs(frequencies - p) < 4.5 * np.sqrt(stderr**2 + p / 4_000)).all()
 
@@ -133,6 +135,23 @@ def test_options_are_entries_of_their_own(name):
         small(name, network="unet")
     table = small(name, network="mlp")
     assert jax.eval_shape(lambda: jaxgen.init(jax.random.key(0), table.model))["codes"]
+
+
+@over(zoo.DISCRETE)
+def test_images_of_codes_have_a_loss_and_samples(name):
+    """Shapes only; `-m slow` trains them in test_images.py."""
+    shape = (4, 4, 1)
+    entry = zoo.build(name, shape, (2,), **zoo.small(name, shape))
+    x, cond = jax.ShapeDtypeStruct((4, *shape), jnp.float32), jax.ShapeDtypeStruct((4, 2), jnp.float32)
+
+    def start(key, x, cond):
+        params, aux = entry.objective.init(key, jaxgen.init(key, entry.model, cond[0]), Batch(x, cond))
+        one = jnp.asarray(1, jnp.int32)
+        value = entry.objective.loss(params, aux, key, Batch(x, cond), Clock(one, one, params))[0]
+        return value, [jaxgen.sample(key, model, params, 4, cond) for model in entry.readings.values()]
+
+    value, drawn = jax.eval_shape(start, jax.random.key(0), x, cond)
+    assert value.shape == () and all(a.shape == x.shape for a in drawn)
 
 
 def test_paths_and_remasking_are_chosen_by_name():
