@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from jaxgen import checks
-from jaxgen.data.categories import Categories
 from jaxgen.data.dataset import Dataset
 from jaxgen.data.tables import DataError
 
@@ -33,7 +32,7 @@ def load_text(name: str, length: int, seed: int, sizes: Mapping[str, int | None]
         sizes: The most windows of each split; None takes all.
 
     Returns:
-        A `Dataset` of float32 codes, whose `categories` decode samples: `"".join(...)` over `data.table(x)`, or `decode_text`.
+        A `Dataset` of float32 codes; `decode_text` gives samples back as text.
 
     Raises:
         DataError: The file cannot be read, is too short or has a single character, or validation or test have a character that
@@ -51,9 +50,8 @@ def load_text(name: str, length: int, seed: int, sizes: Mapping[str, int | None]
     starts = np.random.default_rng(seed).permutation(len(codes["train"]) - length + 1)[: sizes["train"]]
     train = np.lib.stride_tricks.sliding_window_view(codes["train"], length)[starts]
     held = {split: codes[split][: len(codes[split]) // length * length].reshape(-1, length)[: sizes[split]] for split in ("valid", "test")}
-    categories = (Categories("character", tuple(vocabulary)),) * length
     title = "text" if name == "text" else Path(name).stem
-    return Dataset(title, train, held["valid"], held["test"], categories=categories, levels=len(vocabulary), source=source)
+    return Dataset(title, train, held["valid"], held["test"], levels=len(vocabulary), source=source, vocabulary=tuple(vocabulary))
 
 
 def encode_text(text: str, vocabulary: list[str], where: str = "text") -> np.ndarray:
@@ -85,7 +83,7 @@ def decode_text(x: np.ndarray, dataset: Dataset) -> list[str]:
         x: Codes `(n, length)`.
         dataset: The data set that `load` made of the text.
     """
-    labels = np.array(dataset.categories[0].labels if dataset.categories and dataset.categories[0] is not None else ())
+    labels = np.array(dataset.vocabulary)
     return ["".join(labels[np.asarray(row, int)]) for row in x]
 
 

@@ -22,10 +22,12 @@ from jaxgen.zoo import (
     residual,
 )
 from jaxgen.zoo.forms import image, sequence, vector
+from jaxgen.zoo.marginals import Marginal, find_marginal
 from jaxgen.zoo.networks import Nets
 from jaxgen.zoo.registry import COMPARED, DISCRETE, FAMILIES, IMAGES, NAMES, Family, build, describe, forget, pixels, register, small
 from jaxgen.zoo.sizing import count_params, num_sampling_params
 from jaxgen.zoo.store import load, save
+from jaxgen.zoo.tables import Layout, Prepared, prepare, schema_of
 from jaxgen.zoo.units import in_units
 
 __all__ = [
@@ -35,7 +37,10 @@ __all__ = [
     "IMAGES",
     "NAMES",
     "Family",
+    "Layout",
+    "Marginal",
     "Nets",
+    "Prepared",
     "adversarial",
     "autoencoder",
     "autoencoder_of_pixels",
@@ -47,6 +52,7 @@ __all__ = [
     "describe",
     "diffusion",
     "discrete_diffusion",
+    "find_marginal",
     "flow",
     "flow_in_order",
     "flow_map",
@@ -59,9 +65,11 @@ __all__ = [
     "load",
     "num_sampling_params",
     "pixels",
+    "prepare",
     "register",
     "residual",
     "save",
+    "schema_of",
     "sequence",
     "small",
     "vector",

@@ -83,7 +83,7 @@ def test_a_text_is_split_by_place_and_comes_back(tmp_path):
     assert found.train.shape == (20, 8) and found.levels == 7 and found.test.shape == (8, 8)
     assert all(row in "abracadabra, " * 3 for row in data.decode_text(found.train, found))
     assert "".join(data.decode_text(found.test, found)) == ("abracadabra, " * 50)[585:649]
-    again = data.encode_text("cab", list(found.categories[0].labels))
+    again = data.encode_text("cab", list(found.vocabulary))
     assert data.decode_text(again[None], found) == ["cab"]
 
 
