@@ -13,12 +13,12 @@ from jaxgen import viz
 from jaxgen.atomic import write_json
 from jaxgen.cli import arguments
 from jaxgen.cli.run_folder import discard_aside, earlier_rows, open_folder, set_aside
+from jaxgen.cli.signals import Kept
 from jaxgen.cli.study_beta_page import line, write_page
 from jaxgen.evaluation import autoencoder_figures, latent_view
 from jaxgen.training import Entry, TrainingDiverged, fit
 from jaxgen.viz.beta import draw_strip
 from jaxgen.zoo import build
-from jaxgen_command import Kept
 
 BETAS = (0.0, 0.1, 0.5, 1.0, 2.0, 4.0, 10.0)
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from jaxgen.cli import arguments
 from jaxgen.cli.run_folder import discard_aside, open_folder, set_aside
+from jaxgen.cli.signals import Kept
 from jaxgen.studies import Choice, Study, run_study
 from jaxgen.studies.page import VERDICTS
 from jaxgen.studies.record import PAGE
-from jaxgen_command import Kept
 
 _HELP = """{question}
 

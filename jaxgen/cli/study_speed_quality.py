@@ -12,6 +12,7 @@ from jaxgen import viz
 from jaxgen.atomic import write_json
 from jaxgen.cli import arguments
 from jaxgen.cli.run_folder import discard_aside, open_folder, set_aside
+from jaxgen.cli.signals import Kept
 from jaxgen.data import Dataset
 from jaxgen.evaluation import frechet_ratio, pareto_front, pixels_of, speed_quality, train_classifier
 from jaxgen.evaluation.speed_quality import QUICK, ImageDistance, Settings
@@ -19,7 +20,6 @@ from jaxgen.model import Model
 from jaxgen.training import Entry
 from jaxgen.viz.speed_quality import draw_speed_quality
 from jaxgen.zoo import build, num_sampling_params
-from jaxgen_command import Kept
 
 MODELS = {"gan": "r3gan", "one step": "meanflow", "diffusion": "edm"}
 """The entry of the zoo that stands for each kind of generator."""

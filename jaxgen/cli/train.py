@@ -12,12 +12,12 @@ from jaxgen import zoo
 from jaxgen.cli import arguments
 from jaxgen.cli.events import load_for
 from jaxgen.cli.run_folder import clear, open_folder
+from jaxgen.cli.signals import Kept
 from jaxgen.data import Dataset
 from jaxgen.training import Entry, Fitted, Saving, TrainingDiverged, fit
 from jaxgen.training.history import joined, parted
 from jaxgen.training.run_folder import SAVES, write_run
 from jaxgen.types import Key
-from jaxgen_command import Kept
 
 
 def train(

@@ -1,7 +1,7 @@
-"""The command `jaxgen`: it answers interrupts from its first moment on, and only then imports what takes seconds.
+"""Interrupts of the command, which are answered at once from its first moment on.
 
 Python runs the handler of a signal between two lines of the main thread, which may be compiling for a minute or be in a callback that
-swallows exceptions. A thread of its own therefore answers Ctrl-C and SIGTERM at once, except while a training loop holds them back to save.
+swallows exceptions. A thread of its own therefore answers Ctrl-C and SIGTERM, except while a training loop holds them back to save.
 """
 
 import os
@@ -16,14 +16,6 @@ class Kept:
     """Hold what an interrupt says about the work so far; a command keeps it true."""
 
     text = "nothing was written."
-
-
-def main() -> None:
-    """Run the command."""
-    answer_interrupts()
-    from jaxgen.cli.main import main
-
-    main()
 
 
 def answer_interrupts() -> None:

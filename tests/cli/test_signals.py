@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-STUCK = "import jaxgen_command, hashlib; jaxgen_command.answer_interrupts(); print(flush=True); hashlib.pbkdf2_hmac('sha256', b'', b'', 2**31 - 1)"
+STUCK = "import hashlib; from jaxgen.cli.signals import answer_interrupts; answer_interrupts(); print(flush=True); hashlib.pbkdf2_hmac('sha256', b'', b'', 2**31 - 1)"
 HELD = """
-import jaxgen_command, signal, time
-jaxgen_command.answer_interrupts()
+import signal, time
+from jaxgen.cli.signals import answer_interrupts
+answer_interrupts()
 signal.signal(signal.SIGTERM, lambda *a: print("saved", flush=True))
 print(flush=True)
 time.sleep(0.5)
