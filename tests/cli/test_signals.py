@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-STUCK = "import hashlib; from jaxgen.cli.signals import answer_interrupts; answer_interrupts(); print(flush=True); hashlib.pbkdf2_hmac('sha256', b'', b'', 2**31 - 1)"
+STUCK = """
+import hashlib
+from jaxgen.cli.signals import answer_interrupts
+answer_interrupts()
+print(flush=True)
+hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)
+"""
 HELD = """
 import signal, time
 from jaxgen.cli.signals import answer_interrupts
