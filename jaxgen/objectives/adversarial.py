@@ -84,7 +84,7 @@ def adversarial(
         smoothness = penalty(aux, key_penalty, batch, fake)
         return generator + discriminator + smoothness, {"generator": generator, "critic": discriminator, "penalty": smoothness}
 
-    return Objective(init, loss, judge=energy(model).loss, additive=True)
+    return Objective(init, loss, additive=True, judge=energy(model).loss)
 
 
 def _losses(game: str, real: jax.Array, fake: jax.Array) -> tuple[jax.Array, jax.Array]:
