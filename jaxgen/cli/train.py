@@ -10,11 +10,12 @@ import jax
 
 from jaxgen import zoo
 from jaxgen.cli import arguments
+from jaxgen.cli import columns as columns_of
 from jaxgen.cli.events import load_for
 from jaxgen.cli.run_folder import clear, open_folder
 from jaxgen.cli.signals import Kept
 from jaxgen.data import Dataset
-from jaxgen.training import Entry, Fitted, Saving, TrainingDiverged, fit
+from jaxgen.training import Fitted, Saving, TrainingDiverged, fit
 from jaxgen.training.history import joined, parted
 from jaxgen.training.run_folder import SAVES, write_run
 from jaxgen.types import Key
@@ -36,6 +37,10 @@ def train(
     seed: int = 0,
     columns: tuple[str, ...] | None = None,
     cond_columns: tuple[str, ...] | None = None,
+    discrete: tuple[str, ...] | None = None,
+    dates: tuple[str, ...] | None = None,
+    drop: tuple[str, ...] | None = None,
+    supports: bool = True,
     labels: bool = False,
     data_dir: Path | None = None,
     download: bool = False,
@@ -48,8 +53,8 @@ def train(
 
     Args:
         model: Name of the model; `jaxgen list` prints them all.
-        data: What to train on: the name of a data set, a .npy, .npz, .csv or .parquet file (its columns are standardised), or a folder or
-            an array file of images. Samples come out in the units of the file, or in whole-numbered pixels.
+        data: What to train on: the name of a data set, a .npy, .npz, .csv or .parquet file (what each column is, is found and printed), or
+            a folder or an array file of images. Samples come out in the units of the file, or in whole-numbered pixels.
         out: Run folder to write. A folder that is not empty is refused unless you give --resume or --overwrite.
         steps: Number of training steps. By default each model has its own.
         learning_rate: Largest learning rate of the cosine schedule. By default each model has its own.
@@ -62,6 +67,10 @@ def train(
         seed: Seed of initialisation, batches and noise.
         columns: For a file, the columns of the event, by name or index.
         cond_columns: For a file, the columns of the condition, by name or index.
+        discrete: For a file, columns of numbers that are categories. Text is found to be categories without it.
+        dates: For a file, columns that are dates.
+        drop: For a file, columns that are left out.
+        supports: For a file, look for the support and the heavy tails of each column of numbers. Otherwise it is only standardised.
         labels: For images, train a model that is conditional on their classes.
         data_dir: Folder with the files of a named image set. By default JAXGEN_DATA, the cache and the folders of the system are tried.
         download: Download the files of a named image set if they are not found.
@@ -75,15 +84,19 @@ def train(
     if not 0 <= ema < 1:
         raise ValueError(f"--ema {ema}: accepted: a number from 0 to below 1.")
     source = {"data": data, "columns": columns and list(columns), "cond_columns": cond_columns and list(cond_columns), "seed": seed}
+    chosen = {"discrete": discrete, "dates": dates, "drop": drop}
+    source |= {name: list(value) for name, value in chosen.items() if value is not None}
     if labels or data_dir is not None:
         source |= {"labels": labels, "data_dir": data_dir and str(data_dir)}
     dataset = load_for(model, source, download)
-    entry = _entry(model, dataset, num_params, {"learning_rate": learning_rate, "width": width, "depth": depth})
-    entry = _with_config(entry, source=source, training={"batch_size": min(batch_size, len(dataset.train)), "ema": ema})
+    options = {"learning_rate": learning_rate, "width": width, "depth": depth}
+    prepared = _prepared(model, dataset, num_params, supports, options)
+    columns_of.show(data, prepared)
+    prepared = _with_config(prepared, source=source, training={"batch_size": min(batch_size, len(dataset.train)), "ema": ema})
     out = open_folder(out, resume, overwrite)
     Kept.text = f"the folder {out} is as it was."
-    plan = _plan(out, entry, resume, steps, seed)
-    fitted = _fit(_Run(out, entry, dataset, plan, overwrite), patience)
+    plan = _plan(out, prepared, resume, steps, seed)
+    fitted = _fit(_Run(out, prepared, plan, overwrite), patience)
     loss = fitted.history["loss"]
     Kept.text = f"the run is saved in {out}."
     shown = f", loss {loss[-1]:.4f}" if len(loss) else ""
@@ -91,16 +104,17 @@ def train(
     return 130 if fitted.status == "interrupted" else 0
 
 
-def _entry(model: str, dataset: Dataset, num_params: int | None, chosen: dict[str, Any]) -> Entry:
+def _prepared(model: str, dataset: Dataset, num_params: int | None, supports: bool, chosen: dict[str, Any]) -> zoo.Prepared:
     """Build the entry for the data with the options that were given and, for images, the number of levels of the data."""
     options = {name: value for name, value in chosen.items() if value is not None}
     if dataset.levels is not None and "levels" in zoo.describe(model, dataset.event_shape):
         options["levels"] = dataset.levels
-    return zoo.build(model, dataset.event_shape, dataset.cond_shape, num_params=num_params, **options)
+    return zoo.prepare(model, dataset, supports=supports, num_params=num_params, **options)
 
 
-def _with_config(entry: Entry, **parts: Any) -> Entry:
-    return entry._replace(card=entry.card._replace(config={**entry.card.config, **parts}))
+def _with_config(prepared: zoo.Prepared, **parts: Any) -> zoo.Prepared:
+    card = prepared.entry.card
+    return prepared._replace(entry=prepared.entry._replace(card=card._replace(config={**card.config, **parts})))
 
 
 class _Plan(NamedTuple):
@@ -116,16 +130,15 @@ class _Run(NamedTuple):
     """A run that is about to be trained and written; `overwrite` says whether an earlier run in the folder is removed."""
 
     out: Path
-    entry: Entry
-    dataset: Dataset
+    prepared: zoo.Prepared
     plan: _Plan
     overwrite: bool
 
 
-def _plan(out: Path, entry: Entry, resume: bool, steps: int | None, seed: int) -> _Plan:
+def _plan(out: Path, prepared: zoo.Prepared, resume: bool, steps: int | None, seed: int) -> _Plan:
     """An interrupted fit keeps its key and its count of steps; the steps added to a finished run are a new fit."""
-    earlier = _earlier(out, entry) if resume else None
-    key, total = jax.random.key(seed), steps or entry.card.num_steps
+    earlier = _earlier(out, prepared) if resume else None
+    key, total = jax.random.key(seed), steps or prepared.entry.card.num_steps
     if earlier is None:
         return _Plan(jax.random.fold_in(key, 0), total, None, {})
     fitted, how = earlier
@@ -144,14 +157,14 @@ def _plan(out: Path, entry: Entry, resume: bool, steps: int | None, seed: int) -
 
 def _fit(run: _Run, patience: int | None) -> Fitted:
     """Train and save. A run that diverges is saved as well, and then named as the user's mistake."""
-    data, plan, config = run.dataset, run.plan, run.entry.card.config
+    data, plan, config = run.prepared.data, run.plan, run.prepared.entry.card.config
     held_out: dict[str, Any] = {"valid": data.valid, "valid_cond": data.valid_cond, "patience": patience}
     first_step = int(plan.before.get("num_steps", 0))
     planned = {**config["training"], "first_step": first_step, "num_steps": first_step + plan.num_steps}
-    saving = Saving(_Writer(run._replace(entry=_with_config(run.entry, training=planned))))
+    saving = Saving(_Writer(run._replace(prepared=_with_config(run.prepared, training=planned))))
     how: dict[str, Any] = {**config["training"], **held_out, "start": plan.start, "saving": saving}
     try:
-        fitted = fit(plan.key, run.entry, data.train, plan.num_steps, cond=data.train_cond, **how, progress=True)
+        fitted = fit(plan.key, run.prepared.entry, data.train, plan.num_steps, cond=data.train_cond, **how, progress=True)
     except TrainingDiverged as error:
         raise ValueError(f"{error} Those parameters are in {run.out}.") from None
     return fitted._replace(history=joined(plan.before, fitted.history))
@@ -165,16 +178,14 @@ class _Writer:
 
     def __call__(self, fitted: Fitted) -> None:
         run = self.run
-        entry, fitted = run.entry, fitted._replace(history=joined(run.plan.before, fitted.history))
-        if run.dataset.units is not None:
-            entry, fitted = zoo.in_units(entry, fitted, *run.dataset.units)
+        entry, fitted = run.prepared.in_units(fitted._replace(history=joined(run.plan.before, fitted.history)))
         write_run(run.out, entry, fitted, alone=self.alone)
         if self.alone:
             clear(run.out, but=("config.json", "metrics.jsonl" if fitted.status != "running" else "", SAVES))
             self.alone = False
 
 
-def _earlier(out: Path, entry: Entry) -> tuple[Fitted, dict[str, Any]] | None:
+def _earlier(out: Path, prepared: zoo.Prepared) -> tuple[Fitted, dict[str, Any]] | None:
     """Return the fit that is saved in the folder and how it was trained, or None if nothing is saved there."""
     if not any((out / SAVES).glob("*.safetensors")):
         return None
@@ -183,7 +194,7 @@ def _earlier(out: Path, entry: Entry) -> tuple[Fitted, dict[str, Any]] | None:
         earlier, fitted = zoo.load(out)
     for warning in caught:
         print(f"jaxgen: {warning.message}", file=sys.stderr)
-    how = earlier.card.config.get("training", {})
+    entry, how = prepared.entry, earlier.card.config.get("training", {})
     for part in ["name", "event_shape", "cond_shape", "options", "source"] + ["training"] * (fitted.state is not None):
         here, there = entry.card.config[part], earlier.card.config.get(part)
         if part == "training":
@@ -193,4 +204,9 @@ def _earlier(out: Path, entry: Entry) -> tuple[Fitted, dict[str, Any]] | None:
                 f"--resume {out}: the run there has {part} {json.dumps(there)}, not {json.dumps(here)}; accepted: the same arguments, or "
                 "another folder."
             )
-    return fitted._replace(params=fitted.params[0] if "units" in earlier.card.config else fitted.params), how
+    table = earlier.card.config.get("table")
+    if prepared.layout is not None and table is not None and zoo.Layout.from_json(table) != prepared.layout:
+        raise ValueError(
+            f"--resume {out}: the run there was trained on a table with other columns; accepted: the same file, or another folder."
+        )
+    return fitted._replace(params=fitted.params[0] if {"units", "table"} & set(earlier.card.config) else fitted.params), how

@@ -11,6 +11,7 @@ from jaxgen.objective import Batch
 from jaxgen.training import Entry, Fitted, init_state
 from jaxgen.training.run_folder import SAVES, fitted_of, read_run, write_run
 from jaxgen.zoo.registry import build
+from jaxgen.zoo.tables import Layout, on_table
 from jaxgen.zoo.units import in_units
 
 
@@ -53,26 +54,37 @@ def load(path: str | Path) -> tuple[Entry, Fitted]:
     run = read_run(path)
     for message in run.save.damaged:
         warnings.warn(f"{message} The save before it is taken: {run.save.path.name}.", stacklevel=2)
-    config, units = run.config, run.config.get("units")
+    config = run.config
     try:
         cond_shape = config["cond_shape"]
         entry = build(config["name"], config["event_shape"], cond_shape, **config["options"])
     except (KeyError, TypeError) as error:
         raise ValueError(f"load: path={str(path)!r} with {error!r} in its config; accepted: a config that jaxgen wrote.") from None
     like = jax.eval_shape(lambda key: _initial(key, entry, config["event_shape"], cond_shape), jax.random.key(0))
+    units, table = config.get("units"), config.get("table")
     entry = entry._replace(
         card=entry.card._replace(config={**entry.card.config, **{k: config[k] for k in ("source", "training") if k in config}})
     )
     try:
-        fitted = fitted_of(run, like if units is None else {**like, "params": (like["params"], ())})
+        fitted = fitted_of(run, like if units is None and table is None else {**like, "params": (like["params"], ())})
     except ValueError as error:
         raise ValueError(
             f"load: path={str(path)!r} with arrays of other names or shapes than its config's {entry.card.name!r} has ({error}); accepted: a run "
             "folder of this version of jaxgen. CHANGELOG.md names the entries whose params changed; train those again."
         ) from None
+    if table is not None:
+        return _on_table(str(path), entry, fitted._replace(params=fitted.params[0]), table)
     if units is None:
         return entry, fitted
     return in_units(entry, fitted._replace(params=fitted.params[0]), **units)
+
+
+def _on_table(path: str, entry: Entry, fitted: Fitted, table: Any) -> tuple[Entry, Fitted]:
+    try:
+        layout, cond = Layout.from_json(table), table["cond"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"load: path={path!r} with {error!r} in its config; accepted: a config that jaxgen wrote.") from None
+    return on_table(entry, fitted, layout, cond["loc"], cond["scale"])
 
 
 def _initial(key: jax.Array, entry: Entry, event_shape: Any, cond_shape: Any) -> Any:
