@@ -85,7 +85,7 @@ def comparison(rows: Sequence[Row], **labels: Any) -> Comparison | None:
     after = _by_seed(chosen, labels)
     if len(names) > 1 or None in names:
         raise ValueError(f"comparison: {labels}; accepted: fields that pick one arm with one other arm that it is compared with.")
-    others = {**labels, "arm": names.pop()}
+    others = {name: value for name, value in labels.items() if name != "against"} | {"arm": names.pop()}
     shared = {"protocol": chosen[0]["protocol"], "figure": chosen[0]["figure"]}
     before = _by_seed([row for row in rows if _has(row, {**others, **shared})], others)
     seeds = [seed for seed in after if seed in before]
