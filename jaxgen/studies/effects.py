@@ -1,6 +1,6 @@
 """Rows of studies that compare arms: one figure a row, the arm that it is compared with, and all effects paired over seeds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,7 +41,13 @@ class Comparison(NamedTuple):
 
 
 def figure_rows(
-    figures: Mapping[str, float], *, protocol: str, arm: str, against: str | None = None, ratio: bool = True, **labels: Any
+    figures: Mapping[str, float],
+    *,
+    protocol: str,
+    arm: str,
+    against: str | None = None,
+    differences: Collection[str] = (),
+    **labels: Any,
 ) -> list[Row]:
     """Return one row for each figure of an arm.
 
@@ -50,14 +56,15 @@ def figure_rows(
         protocol: What is held equal, for example "equal steps".
         arm: The name of the arm.
         against: The arm of the same protocol that this one is compared with; None for an arm that is only compared with.
-        ratio: Whether effects on these figures are factors, which positive figures allow; otherwise they are differences.
+        differences: The names of the figures whose effects are differences, such as nats; those of all others, which are positive, are
+            factors.
         **labels: Further fields of the rows.
 
     >>> figure_rows({"sw2": 0.1}, protocol="equal steps", arm="plain")[0]["value"]
     0.1
     """
-    head = {**labels, "protocol": protocol, "arm": arm, "against": against, "ratio": ratio}
-    return [{**head, "figure": name, "value": float(value)} for name, value in figures.items()]
+    head = {**labels, "protocol": protocol, "arm": arm, "against": against}
+    return [{**head, "figure": n, "ratio": n not in differences, "value": float(value)} for n, value in figures.items()]
 
 
 def comparison(rows: Sequence[Row], **labels: Any) -> Comparison | None:

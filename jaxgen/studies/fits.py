@@ -1,6 +1,6 @@
 """Two protocols of every comparison: both arms from scratch for equal steps, and both from one trained first stage."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import jax
@@ -47,30 +47,30 @@ class Training(NamedTuple):
     batch_size: int = 256
 
 
-def two_protocols(plain: Arm, changed: Arm, training: Training, judge: Figures, *, ratio: bool = True) -> list[Row]:
-    """Train both arms for equal steps from scratch, then both for half as many from where the plain arm ended.
+def two_protocols(arms: Sequence[Arm], training: Training, judge: Figures, *, differences: Collection[str] = ()) -> list[Row]:
+    """Train all arms for equal steps from scratch, then all for half as many from where the first, plain arm ended.
 
-    The keys of both arms are the same, so that initialisation and batches are paired.
+    The keys of all arms are the same, so that initialisation and batches are paired.
 
     Args:
-        plain: The arm without the change.
-        changed: The arm with the change. Its params have the shapes of the plain arm's.
-        training: What both share.
+        arms: The plain arm, then the arms with a change, which are compared with it. The params of all have the same shapes.
+        training: What all share.
         judge: The figures of trained params.
-        ratio: Whether effects on the figures are factors.
+        differences: The names of the figures whose effects are differences, as `effects.figure_rows` takes them.
 
     Returns:
         Rows of the protocols "equal steps" and "same first stage".
     """
     first, second = jax.random.split(jax.random.key(training.seed))
-    scratch = {arm.name: trained(arm, training, first) for arm in (plain, changed)}
-    start, further = scratch[plain.name], training._replace(steps=max(1, training.steps // 2))
+    scratch = [trained(arm, training, first) for arm in arms]
+    further = training._replace(steps=max(1, training.steps // 2))
     rows: list[Row] = []
-    for arm in (plain, changed):
-        against = plain.name if arm is changed else None
-        rows += figure_rows(judge(arm.entry, scratch[arm.name].params), protocol=EQUAL_STEPS, arm=arm.name, against=against, ratio=ratio)
-        params = trained(arm, further, second, start).params
-        rows += figure_rows(judge(arm.entry, params), protocol=SAME_STAGE, arm=arm.name, against=against, ratio=ratio)
+    for arm, fitted in zip(arms, scratch, strict=True):
+        later = trained(arm, further, second, scratch[0])
+        against = None if arm is arms[0] else arms[0].name
+        for protocol, params in ((EQUAL_STEPS, fitted.params), (SAME_STAGE, later.params)):
+            figures = judge(arm.entry, params)
+            rows += figure_rows(figures, protocol=protocol, arm=arm.name, against=against, differences=differences)
     return rows
 
 

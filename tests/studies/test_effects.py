@@ -10,7 +10,7 @@ def rows(ratio=True):
     found = []
     for seed, plain, changed in ((0, 2.0, 1.0), (1, 3.0, 1.2), (2, 4.0, 2.4)):
         for protocol, factor in (("equal steps", 1.0), ("same first stage", 3.0)):
-            arms = figure_rows({"w": plain, "v": 9.0}, protocol=protocol, arm="plain", ratio=ratio, transfer="t")
+            arms = figure_rows({"w": plain, "v": 9.0}, protocol=protocol, arm="plain", differences=() if ratio else "wv", transfer="t")
             arms += figure_rows(
                 {"w": factor * changed, "v": 9.0}, protocol=protocol, arm="changed", against="plain", ratio=ratio, transfer="t"
             )

@@ -32,8 +32,8 @@ def run(seed: int, steps: int) -> list[Row]:
         arm = next(name for name, entries in arms.items() if entries[EVALUATIONS[0]] is trained)
         return {f"SW2 at {nfe} evaluations": distance(arms[arm][nfe].model, params, DATA, seed) for nfe in EVALUATIONS}
 
-    plain, changed = (Arm(name, entries[EVALUATIONS[0]]) for name, entries in arms.items())
-    return two_protocols(plain, changed, Training(seed, steps, plane(DATA, seed)), judge)
+    compared = [Arm(name, entries[EVALUATIONS[0]]) for name, entries in arms.items()]
+    return two_protocols(compared, Training(seed, steps, plane(DATA, seed)), judge)
 
 
 def _pick(protocol: str, evaluations: int) -> dict[str, Any]:
