@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen.model import Model
-from jaxgen.objective import Batch, Clock, Objective, PairingError, no_aux, require
+from jaxgen.objective import Batch, Clock, Objective, PairingError, drawn, no_aux, require
 from jaxgen.objectives.couplings import CouplingLike
 from jaxgen.objectives.pairing import gaussian_noise, pairing
 from jaxgen.objectives.times import Times, stratified_times
@@ -78,8 +78,10 @@ def denoising(
     def loss(params: Params, aux: Aux, key: Key, batch: Batch, clock: Clock) -> tuple[jax.Array, dict[str, jax.Array]]:
         key_z, key_t = jax.random.split(key)
         z = paired.source(key_z, jax.random.fold_in(key_z, 2**20), batch) if paired else gaussian_noise(key_z, batch)
-        t = times(key_t, batch.x.shape[0], batch.x.dtype)
+        t = drawn(batch, lambda num: times(key_t, num, batch.x.dtype))
         error = jnp.mean(jax.vmap(lambda x, c, z, t: error_of(params, x, c, z, t))(batch.x, batch.cond, z, t))
         return error, {"error": error}
 
-    return Objective(no_aux, loss, prepare=paired.prepare if paired else None)
+    if paired is None:
+        return Objective(no_aux, loss, additive=True)
+    return Objective(no_aux, loss, prepare=paired.prepare, additive=paired.additive)

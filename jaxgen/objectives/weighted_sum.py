@@ -84,4 +84,5 @@ def weighted_sum(objectives: Mapping[str, Objective], weights: Mapping[str, floa
             objectives[preparing[0]].schedule.prepare_until if preparing else 1.0,
             max(objective.schedule.judge_from for objective in objectives.values()),
         ),
+        additive=all(objective.additive for objective in objectives.values()),
     )
