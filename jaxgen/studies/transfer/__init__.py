@@ -4,15 +4,19 @@ from collections.abc import Sequence
 
 from jaxgen.studies.effects import effects_section
 from jaxgen.studies.study import Cell, Row, Study, Table
+from jaxgen.studies.transfer.distilled_sde import DISTILLED
 from jaxgen.studies.transfer.drifted_decoders import DRIFTED
 from jaxgen.studies.transfer.games import GAMES
 from jaxgen.studies.transfer.likelihood_games import FLOW_GAME
+from jaxgen.studies.transfer.posteriors import POSTERIORS
+from jaxgen.studies.transfer.priors import PRIORS_MNIST, PRIORS_PLANE
 from jaxgen.studies.transfer.transfer import Transfer
 from jaxgen.studies.transfer.transport import TRANSPORT
 from jaxgen.studies.transfer.weighted_times import TIMES
 from jaxgen.viz import Section
 
-TRANSFERS: dict[str, Transfer] = {transfer.name: transfer for transfer in (TRANSPORT, GAMES, FLOW_GAME, DRIFTED, TIMES)}
+_ALL = (TRANSPORT, PRIORS_PLANE, PRIORS_MNIST, POSTERIORS, DRIFTED, GAMES, FLOW_GAME, DISTILLED, TIMES)
+TRANSFERS: dict[str, Transfer] = {transfer.name: transfer for transfer in _ALL}
 """The transfers by name."""
 _COLUMNS = {
     "transfer": "The method that is moved, and where to.",
