@@ -9,6 +9,7 @@ from jaxgen.model import Model
 from jaxgen.nets import Net
 from jaxgen.numerics import safe_norm
 from jaxgen.objective import Batch, Clock, Objective, drawn
+from jaxgen.objectives.discrepancy import energy
 from jaxgen.types import Aux, Cond, DTypeLike, Key, Params, Shape
 
 GAMES = ("non_saturating", "wasserstein", "relativistic")
@@ -41,7 +42,8 @@ def adversarial(
             them.
 
     Returns:
-        An objective whose aux are the params of the critic and whose metrics are `generator`, `critic` and `penalty`.
+        An objective whose aux are the params of the critic and whose metrics are `generator`, `critic` and `penalty`. Validation
+        judges the generator by the energy distance of its samples, because neither player's loss says how good they are.
 
     Raises:
         ValueError: `game` is unknown or a weight is negative.
@@ -97,7 +99,7 @@ def adversarial(
         smoothness = penalty(aux, key_penalty, batch, fake)
         return generator + discriminator + smoothness, {"generator": generator, "critic": discriminator, "penalty": smoothness}
 
-    return Objective(init, loss, additive=True)
+    return Objective(init, loss, additive=True, judge=energy(model).loss)
 
 
 def _blur(key: Key, shape: Shape, dtype: DTypeLike) -> jax.Array:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen import checks
-from jaxgen.objective import Batch, Clock, Objective, Schedule
+from jaxgen.objective import Batch, Clock, Loss, Objective, Schedule
 from jaxgen.types import Aux, Key, Params
 
 
@@ -21,8 +21,8 @@ def weighted_sum(objectives: Mapping[str, Objective], weights: Mapping[str, floa
         weights: The weight of each, by the same names.
 
     Returns:
-        An objective whose metrics are the losses by name and the metrics of each as `name_metric`. Validation losses count when they count
-        for all.
+        An objective whose metrics are the losses by name and the metrics of each as `name_metric`. Validation judges by the weighted sum of
+        what judges each, when their validation losses count for all.
 
     Raises:
         ValueError: The names differ, a weight is not positive, an objective is free of data, or two of them prepare batches.
@@ -56,13 +56,16 @@ def weighted_sum(objectives: Mapping[str, Objective], weights: Mapping[str, floa
             params, aux[name] = objective.init(k, params, batch)
         return params, aux
 
-    def loss(params: Params, aux: Aux, key: Key, batch: Batch, clock: Clock) -> tuple[jax.Array, dict[str, jax.Array]]:
-        total, metrics = jnp.zeros((), batch.x.dtype), {}
-        for k, (name, objective) in zip(jax.random.split(key, len(objectives)), objectives.items(), strict=True):
-            value, told = objective.loss(params, aux[name], k, batch, clock)
-            total = total + weights[name] * value
-            metrics |= {name: value, **{f"{name}_{metric}": v for metric, v in told.items()}}
-        return total, metrics
+    def total_of(losses: Mapping[str, Loss]) -> Loss:
+        def loss(params: Params, aux: Aux, key: Key, batch: Batch, clock: Clock) -> tuple[jax.Array, dict[str, jax.Array]]:
+            total, metrics = jnp.zeros((), batch.x.dtype), {}
+            for k, (name, one) in zip(jax.random.split(key, len(losses)), losses.items(), strict=True):
+                value, told = one(params, aux[name], k, batch, clock)
+                total = total + weights[name] * value
+                metrics |= {name: value, **{f"{name}_{metric}": v for metric, v in told.items()}}
+            return total, metrics
+
+        return loss
 
     def update(params: Params, aux: Aux, key: Key, batch: Batch, clock: Clock) -> Aux:
         keys = dict(zip(objectives, jax.random.split(key, len(objectives)), strict=True))
@@ -76,7 +79,7 @@ def weighted_sum(objectives: Mapping[str, Objective], weights: Mapping[str, floa
 
     return Objective(
         init,
-        loss,
+        total_of({name: objective.loss for name, objective in objectives.items()}),
         update if any(objective.update for objective in objectives.values()) else None,
         objectives[preparing[0]].prepare if preparing else None,
         finish if any(objective.finish for objective in objectives.values()) else None,
@@ -85,4 +88,5 @@ def weighted_sum(objectives: Mapping[str, Objective], weights: Mapping[str, floa
             max(objective.schedule.judge_from for objective in objectives.values()),
         ),
         additive=all(objective.additive for objective in objectives.values()),
+        judge=total_of({n: o.judge or o.loss for n, o in objectives.items()}) if any(o.judge for o in objectives.values()) else None,
     )

@@ -47,6 +47,14 @@ def test_what_one_objective_prepares_and_finishes_is_done_and_stages_are_waited_
     assert total.finish(1.0, {"staged": 5.0, "plain": 7.0}, BATCH) == 6.0
 
 
+def test_validation_judges_by_the_sum_of_what_judges_each():
+    judged = power(1)._replace(judge=lambda params, aux, key, batch, clock: (jnp.asarray(100.0), {}))
+    total = objectives.weighted_sum({"judged": judged, "plain": power(2)}, {"judged": 2.0, "plain": 0.5})
+    value, _ = total.judge(jnp.asarray(3.0), {"judged": 0.0, "plain": 0.0}, jax.random.key(0), BATCH, CLOCK)
+    assert float(value) == 2 * 100 + 0.5 * 9 * 2
+    assert objectives.weighted_sum({"plain": power(2)}, {"plain": 1.0}).judge is None
+
+
 def test_the_draws_of_two_objectives_are_independent():
     random = Objective(no_aux, lambda params, aux, key, batch, clock: (jax.random.normal(key), {}))
     total = objectives.weighted_sum({"a": random, "b": random}, {"a": 1.0, "b": 1.0})
