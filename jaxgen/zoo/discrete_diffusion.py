@@ -24,7 +24,7 @@ DISCRETE_DIFFUSION = Family(
         "#c2577e", "Sites are corrupted one by one; from noise to data each takes its category, several in a step.", stage="t = {time:.2f}"
     ),
 )
-SITES = {"levels": 2, "width": 96, "depth": 4, "network": "transformer", "dtype": None, "remat": False}
+SITES = {"levels": 2, "width": 64, "depth": 3, "network": "transformer", "dtype": None, "remat": False}
 """The network options of sequences."""
 PIXELS = {"levels": 2, "width": 32, "depth": 2, "network": "unet", "dtype": None, "remat": False}
 """The network options of images."""
