@@ -18,6 +18,7 @@ from jaxgen.cli.run_folder import plain
 from jaxgen.cli.sample import in_reading
 from jaxgen.data import Dataset
 from jaxgen.training import Entry
+from jaxgen.zoo.tables import exact
 
 
 def evaluate(
@@ -88,7 +89,7 @@ def _print(result: dict[str, Any]) -> None:
 def _table_figures(dataset: Dataset, samples: np.ndarray, num: int, seed: int) -> dict[str, Any]:
     """The figures of a table, of the rows in the units of the data."""
     assert dataset.schema is not None and dataset.units is not None
-    test, train = (zoo.tables.exact(dataset.schema, dataset.units.restore(rows)) for rows in (dataset.test, dataset.train))
+    test, train = (exact(dataset.schema, dataset.units.restore(rows)) for rows in (dataset.test, dataset.train))
     return evaluation.table_figures(samples, test[:num], train, dataset.schema, seed)
 
 

@@ -155,7 +155,7 @@ def _shape(x: np.ndarray, y: np.ndarray, codes: bool) -> float:
     x, y = x[~np.isnan(x)], y[~np.isnan(y)]
     if not len(x) or not len(y):
         return float(len(x) != len(y))
-    return _total_variation(x[:, None], y[:, None]) if codes else float(ks_2samp(x, y).statistic)
+    return _total_variation(x[:, None], y[:, None]) if codes else float(ks_2samp(x, y)[0])  # pyright: ignore[reportArgumentType]
 
 
 def _trend(x: np.ndarray, y: np.ndarray, first_codes: bool, second_codes: bool) -> float:
@@ -198,7 +198,8 @@ def _detection(samples: np.ndarray, real: np.ndarray, seed: int) -> float:
     x, label = np.concatenate([samples[:num], real[:num]]), np.repeat([1, 0], num)
     classifier = ExtraTreesClassifier(TREES, min_samples_leaf=3, random_state=seed)
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
-    return float(roc_auc_score(label, cross_val_predict(classifier, x, label, cv=folds, method="predict_proba")[:, 1]))
+    chances = np.asarray(cross_val_predict(classifier, x, label, cv=folds, method="predict_proba"))
+    return float(roc_auc_score(label, chances[:, 1]))
 
 
 def _features(train: np.ndarray, schema: Schema) -> Any:
