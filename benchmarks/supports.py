@@ -17,7 +17,7 @@ from sklearn import datasets
 import jaxgen
 
 OPTIONS = {"nsf": {"width": 32, "depth": 2, "num_layers": 4}, "tabular": {"width": 48, "depth": 2, "num_components": 8}}
-STEPS, SEEDS = 1_500, (0, 1)
+STEPS, SEEDS = 1_000, (0, 1)
 
 
 def mixed(rng, num, make):
