@@ -3,10 +3,11 @@
 from rich.console import Console
 from rich.table import Table
 
+from jaxgen.data import DISCRETE as DISCRETE_DATA
 from jaxgen.data import IMAGES as IMAGE_DATA
 from jaxgen.data import NAMES as DATA
 from jaxgen.training import Entry
-from jaxgen.zoo import IMAGES, NAMES, build, describe, docstring
+from jaxgen.zoo import DISCRETE, IMAGES, NAMES, build, describe, docstring
 
 
 def list_entries(*, model: str | None = None, dim: int = 2) -> int:
@@ -20,7 +21,7 @@ def list_entries(*, model: str | None = None, dim: int = 2) -> int:
     if model is not None:
         _print_model(console, model, dim)
         return 0
-    entries = [build(name, (dim,)) for name in NAMES]
+    entries = [build(name, (dim,)) for name in (*NAMES, *DISCRETE)]
     table = Table("model", "objective", "density of each reading", box=None, pad_edge=False)
     for family in dict.fromkeys(entry.card.family for entry in entries):
         table.add_row(f"[bold]{family}[/bold]")
@@ -30,6 +31,7 @@ def list_entries(*, model: str | None = None, dim: int = 2) -> int:
     console.print(table)
     console.print("\nmodels of images: " + ", ".join(IMAGES), highlight=False)
     console.print("data: " + ", ".join(DATA) + "; or a .npy, .npz, .csv or .parquet file", highlight=False)
+    console.print("codes: " + ", ".join(DISCRETE_DATA) + "; or a .txt file", highlight=False)
     console.print("images: " + ", ".join(IMAGE_DATA) + "; or a folder of .png and .jpg files", highlight=False)
     console.print("options of a model: jaxgen list --model NAME", highlight=False)
     return 0
