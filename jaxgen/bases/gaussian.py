@@ -6,6 +6,7 @@ import distrax
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy.special import ndtri
 from numpy.typing import ArrayLike
 
 from jaxgen.model import Base
@@ -30,7 +31,7 @@ def diagonal_gaussian(loc: ArrayLike, scale: ArrayLike) -> Base:
     """
     loc, scale = np.broadcast_arrays(_finite("diagonal_gaussian: loc", loc), _positive("diagonal_gaussian: scale", scale))
     # distrax names an array type of its own, which type checkers do not take for JAX's.
-    return cast(Base, distrax.Independent(distrax.Normal(jnp.asarray(loc), jnp.asarray(scale)), reinterpreted_batch_ndims=loc.ndim))
+    return cast(Base, _Diagonal(distrax.Normal(jnp.asarray(loc), jnp.asarray(scale)), reinterpreted_batch_ndims=loc.ndim))
 
 
 def full_gaussian(loc: ArrayLike, covariance: ArrayLike) -> Base:
@@ -59,7 +60,7 @@ def full_gaussian(loc: ArrayLike, covariance: ArrayLike) -> Base:
         lower = np.linalg.cholesky(covariance)
     except np.linalg.LinAlgError:
         raise ValueError(f"full_gaussian: covariance={covariance.tolist()}; accepted: a positive definite matrix.") from None
-    return cast(Base, distrax.MultivariateNormalTri(jnp.asarray(loc), jnp.asarray(lower)))
+    return cast(Base, _Full(jnp.asarray(loc), jnp.asarray(lower)))
 
 
 def gaussian_mixture(weights: ArrayLike, means: ArrayLike, scales: ArrayLike) -> Base:
@@ -86,6 +87,22 @@ def gaussian_mixture(weights: ArrayLike, means: ArrayLike, scales: ArrayLike) ->
         raise ValueError(f"gaussian_mixture: scales={scales!r}; accepted: positive numbers that broadcast to {means.shape}.") from None
     components = distrax.Independent(distrax.Normal(jnp.asarray(means), jnp.asarray(scales)), reinterpreted_batch_ndims=means.ndim - 1)
     return _Mixture(distrax.Categorical(logits=jnp.asarray(np.log(weights / weights.sum()))), components)
+
+
+class _Diagonal(distrax.Independent):
+    """Independent Gaussians, which are affine maps of quantiles of the standard Gaussian."""
+
+    def quantile(self, value: jax.Array) -> jax.Array:
+        factors: Any = self.distribution
+        return factors.loc + factors.scale * ndtri(value)
+
+
+class _Full(distrax.MultivariateNormalTri):
+    """A Gaussian with a covariance, an affine map of quantiles of the standard Gaussian."""
+
+    def quantile(self, value: jax.Array) -> jax.Array:
+        # One matrix times each row, whatever the number of leading axes.
+        return cast(jax.Array, self.loc) + jnp.einsum("ij,...j->...i", cast(jax.Array, self.scale_tri), ndtri(value))
 
 
 class _Mixture(distrax.MixtureSameFamily):
