@@ -114,11 +114,12 @@ def generating_vector(num: int, dim: int) -> np.ndarray:
     candidates = np.array(units if len(units) <= _CANDIDATES else np.random.default_rng(0).choice(units, _CANDIDATES, replace=False))
     points = np.arange(num)[:, None] * candidates % num / num
     kernel = 2 * np.pi**2 * (points**2 - points + 1 / 6)
-    product, chosen = np.ones(num), []
+    product, chosen, free = np.ones(num), [], np.ones(len(candidates), bool)
     for j in range(dim):
+        # Two coordinates of one unit would differ by a shift alone, so a unit comes again only after all others.
+        free = free if free.any() else np.ones(len(candidates), bool)
         terms = 1 + kernel / (j + 1)
-        # The first component is 1: any other unit permutes the points only.
-        best = int(np.argmin(product @ terms)) if j else 0
-        chosen.append(int(candidates[best]) if j else 1)
-        product = product * (terms[:, best] if j else 1 + 2 * np.pi**2 * ((x := np.arange(num) / num) ** 2 - x + 1 / 6))
+        best = int(np.argmin(np.where(free, product @ terms, np.inf)))
+        product, free[best] = product * terms[:, best], False
+        chosen.append(int(candidates[best]))
     return np.array(chosen)
