@@ -211,14 +211,18 @@ def categorical():
     return Model(bases.uniform((2,)), T.autoregressive(T.categorical(3), nets.made(3, width=4, depth=1)))
 
 
-@pytest.mark.parametrize("name", OBJECTIVES)
+def game(model):
+    return objectives.adversarial(model, nets.mlp(1, width=4, depth=1))
+
+
+@pytest.mark.parametrize("name", [*OBJECTIVES, "game"])
 def test_a_category_has_no_gradient_along_samples_and_is_refused(name):
     model, batch = categorical(), Batch(jnp.zeros((8, 2)))
     params = model.transform.init(KEY, jnp.zeros(2))
     with pytest.raises(PairingError, match="model=one whose samples are piecewise constant in its params.*a category has none"):
-        OBJECTIVES[name](model).init(KEY, params, batch)
+        (OBJECTIVES | {"game": game})[name](model).init(KEY, params, batch)
     # A model without params has nothing to train, and nothing to refuse.
-    OBJECTIVES[name](Model(bases.normal((2,)), T.affine(0.0, 1.0))).init(KEY, (), batch)
+    (OBJECTIVES | {"game": game})[name](Model(bases.normal((2,)), T.affine(0.0, 1.0))).init(KEY, (), batch)
 
 
 @pytest.mark.parametrize(
