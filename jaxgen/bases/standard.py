@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
-import distrax
 import jax
 import jax.numpy as jnp
 from numpy.typing import ArrayLike
@@ -17,22 +16,18 @@ from jaxgen.types import DTypeLike, Key
 class _Independent:
     """A product of equal distributions, whose parameters take the dtype of the value.
 
-    distrax takes the dtype of its constants from its parameters: a float64 value would meet a logarithm rounded to float32.
+    distrax takes the dtype of its constants from its parameters: a float64 value would meet a logarithm rounded to float32. It takes long
+    to import, so `family` is the name of its class, which is looked up when the distribution is used.
     """
 
-    def __init__(
-        self,
-        family: Callable[[jax.Array, jax.Array], distrax.Distribution],
-        quantile: Callable[[jax.Array], jax.Array],
-        shape: Sequence[int],
-        loc: float = 0.0,
-        scale: float = 1.0,
-    ):
+    def __init__(self, family: str, quantile: Callable[[jax.Array], jax.Array], shape: Sequence[int], loc: float = 0.0, scale: float = 1.0):
         self.family, self.shape, self.loc, self.scale = family, tuple(shape), loc, scale
         self.quantile = quantile
 
     def _of(self, dtype: DTypeLike) -> Any:
-        factors = self.family(jnp.full(self.shape, self.loc, dtype), jnp.full(self.shape, self.scale, dtype))
+        import distrax
+
+        factors = getattr(distrax, self.family)(jnp.full(self.shape, self.loc, dtype), jnp.full(self.shape, self.scale, dtype))
         return distrax.Independent(factors, reinterpreted_batch_ndims=len(self.shape))
 
     def sample(self, *, seed: Key, sample_shape: Size = ()) -> jax.Array:
@@ -73,7 +68,7 @@ def normal(shape: Sequence[int]) -> Base:
     >>> round(float(normal((2,)).log_prob(jnp.zeros(2))), 5) == round(-math.log(2 * math.pi), 5)
     True
     """
-    return _Independent(distrax.Normal, jax.scipy.special.ndtri, shape)
+    return _Independent("Normal", jax.scipy.special.ndtri, shape)
 
 
 def uniform(shape: Sequence[int], low: float = 0.0, high: float = 1.0) -> Base:
@@ -93,7 +88,7 @@ def uniform(shape: Sequence[int], low: float = 0.0, high: float = 1.0) -> Base:
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise ValueError(f"uniform: low={low!r}, high={high!r}; accepted: finite numbers with low < high.")
     low, high = float(low), float(high)
-    return _Independent(distrax.Uniform, lambda u: low + (high - low) * u, shape, low, high)
+    return _Independent("Uniform", lambda u: low + (high - low) * u, shape, low, high)
 
 
 def logistic(shape: Sequence[int]) -> Base:
@@ -102,7 +97,7 @@ def logistic(shape: Sequence[int]) -> Base:
     >>> round(float(logistic((1,)).log_prob(jnp.zeros(1))), 5) == round(math.log(0.25), 5)
     True
     """
-    return _Independent(distrax.Logistic, jax.scipy.special.logit, shape)
+    return _Independent("Logistic", jax.scipy.special.logit, shape)
 
 
 def joint(bases: Mapping[str, Base]) -> Base:

@@ -9,6 +9,7 @@ from jaxgen.model import Model
 from jaxgen.nets import Net
 from jaxgen.numerics import safe_norm
 from jaxgen.objective import Batch, Clock, Objective, drawn
+from jaxgen.objectives.discrepancy import energy
 from jaxgen.objectives.samples import require_pathwise
 from jaxgen.types import Aux, Cond, Key, Params
 
@@ -32,7 +33,8 @@ def adversarial(
         r2: The weight of `|grad_x D|^2 / 2` at generated events.
 
     Returns:
-        An objective whose aux are the params of the critic and whose metrics are `generator`, `critic` and `penalty`.
+        An objective whose aux are the params of the critic and whose metrics are `generator`, `critic` and `penalty`. Validation
+        judges the generator by the energy distance of its samples, because neither player's loss says how good they are.
 
     Raises:
         ValueError: `game` is unknown or a weight is negative.
@@ -85,7 +87,7 @@ def adversarial(
         smoothness = penalty(aux, key_penalty, batch, fake)
         return generator + discriminator + smoothness, {"generator": generator, "critic": discriminator, "penalty": smoothness}
 
-    return Objective(init, loss, additive=True)
+    return Objective(init, loss, additive=True, judge=energy(model).loss)
 
 
 def _losses(game: str, real: jax.Array, fake: jax.Array) -> tuple[jax.Array, jax.Array]:

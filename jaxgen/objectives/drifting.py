@@ -9,6 +9,7 @@ from jaxgen import checks
 from jaxgen.model import Model
 from jaxgen.numerics import distances
 from jaxgen.objective import Batch, Clock, Objective
+from jaxgen.objectives.discrepancy import energy
 from jaxgen.objectives.fields import DriftField, one_step_transport
 from jaxgen.objectives.samples import drawing, require_pathwise
 from jaxgen.types import Aux, Key, Params
@@ -117,4 +118,4 @@ def _drifting(name: str, model: Model, fields: tuple[DriftField, ...], normalise
         value = jnp.mean((x / unit - (fixed / unit + total)) ** 2)
         return value + loss_of_critics, {"drift": unit * size}
 
-    return Objective(init, loss)
+    return Objective(init, loss, judge=energy(model).loss)
