@@ -109,6 +109,7 @@ def fit(
     steps_per_chunk: int = 100,
     devices: Sequence[Any] | None = None,
     start: tuple[Params, Aux] | Fitted | None = None,
+    seeds: int | None = None,
     progress: bool | None = None,
 ) -> Fitted:
     """Train the params of an entry's model on data, by the entry's objective and optimiser.
@@ -134,6 +135,9 @@ def fit(
         devices: The devices over which each batch is split; None takes all that are present.
         start: `(params, aux)` to begin from instead of a fresh initialisation; or an interrupted `Fitted` to go on from, which, given the
             same key, data and arguments, ends as if it had not been interrupted.
+        seeds: Train this many seeds in one program, as `fit_seeds` does with `jax.random.split(key, seeds)`: params, aux and arrays of the
+            history then have a leading axis of seeds, and `jaxgen.training.one_seed(fitted, i)` takes one of them. It goes with neither
+            validation nor `start`. None trains one seed.
         progress: True shows a progress bar on a terminal and lines elsewhere, None the bar on a terminal only, False nothing.
 
     Returns:
@@ -150,6 +154,16 @@ def fit(
     ('finished', (4,))
     """
     checks.key("fit: key", key)
+    if seeds is not None:
+        from jaxgen.training.seeds import fit_seeds  # It returns a Fitted of this file.
+
+        checks.count("fit: seeds", seeds)
+        alone = {"valid": valid, "valid_cond": valid_cond, "eval_every": eval_every, "patience": patience, "start": start}
+        for name, value in alone.items():
+            if value is not None:
+                raise ValueError(f"fit: {name}=<{type(value).__name__}>; accepted: None with seeds={seeds}, as seeds would stop apart.")
+        shared = {"cond": cond, "batch_size": batch_size, "ema": ema, "steps_per_chunk": steps_per_chunk, "devices": devices}
+        return fit_seeds(jax.random.split(key, seeds), entry, data, num_steps, **shared, progress=progress)
     optional = {"eval_every": eval_every, "patience": patience}
     checks.counts("fit", num_steps=num_steps, batch_size=batch_size, steps_per_chunk=steps_per_chunk)
     checks.counts("fit", **{name: value for name, value in optional.items() if value is not None})
