@@ -7,6 +7,7 @@ from jaxgen.objectives.consistency import consistency
 from jaxgen.objectives.data_initialised import data_initialised
 from jaxgen.objectives.denoising import denoising
 from jaxgen.objectives.discrepancy import energy, max_sliced_wasserstein, mmd, sinkhorn_divergence, sliced_wasserstein
+from jaxgen.objectives.discrete import any_order_bound, discrete_bound, discrete_flow_matching, score_entropy
 from jaxgen.objectives.distillation import distillation
 from jaxgen.objectives.drifting import drift_field, drifting
 from jaxgen.objectives.elbo import elbo
@@ -28,12 +29,15 @@ from jaxgen.objectives.without_condition import without_condition
 __all__ = [
     "adversarial",
     "antithetic_times",
+    "any_order_bound",
     "bridge_matching",
     "consistency",
     "couplings",
     "data_initialised",
     "denoising",
     "discrepancies",
+    "discrete_bound",
+    "discrete_flow_matching",
     "distillation",
     "drift_field",
     "drifting",
@@ -57,6 +61,7 @@ __all__ = [
     "reflow",
     "reverse_kl",
     "score_matching",
+    "score_entropy",
     "sinkhorn_divergence",
     "sliced_wasserstein",
     "stratified_times",

@@ -94,7 +94,7 @@ class _Loop(NamedTuple):
 
 
 def fit(
-    key: Key,
+    key: Key | int,
     entry: Entry,
     data: ArrayLike | None,
     num_steps: int,
@@ -117,7 +117,7 @@ def fit(
     An interrupt (Ctrl-C) ends the training after the steps in flight and returns what is done.
 
     Args:
-        key: A random key; the same key and arguments give the same result.
+        key: A random key, or an integer seed; the same key and arguments give the same result.
         entry: A model with the objective and the optimiser that train it, from `jaxgen.zoo.build` or made by hand.
         data: Events `(n, *event)`; None for an objective that is `data_free`, such as `reverse_kl`.
         num_steps: The number of training steps.
@@ -153,7 +153,7 @@ def fit(
     >>> fitted.status, fitted.history["loss"].shape
     ('finished', (4,))
     """
-    checks.key("fit: key", key)
+    key = checks.key("fit: key", key)
     if seeds is not None:
         from jaxgen.training.seeds import fit_seeds  # It returns a Fitted of this file.
 

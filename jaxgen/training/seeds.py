@@ -28,7 +28,7 @@ Metrics = dict[str, np.ndarray]
 
 
 def fit_seeds(
-    keys: Key,
+    keys: Key | Sequence[Key | int],
     entry: Entry,
     data: ArrayLike | None,
     num_steps: int,
@@ -46,7 +46,7 @@ def fit_seeds(
     accelerator trains them side by side. A seed that diverges stands still while the others go on.
 
     Args:
-        keys: A random key for each seed `(seeds,)`.
+        keys: A random key or an integer for each seed `(seeds,)`.
         entry: As `fit` takes it. An objective that prepares its batches on the host is refused.
         data: As `fit` takes it; the seeds share the events, and each draws batches of its own.
         num_steps: The number of training steps of each seed.
@@ -72,10 +72,11 @@ def fit_seeds(
     >>> fitted.history["loss"].shape, one_seed(fitted, 0).history["loss"].shape
     ((3, 2), (2,))
     """
-    checks.key("fit_seeds: keys", keys)
+    if not isinstance(keys, jax.Array):
+        keys = jnp.stack([checks.key("fit_seeds: keys", key) for key in keys])
     checks.counts("fit_seeds", num_steps=num_steps, batch_size=batch_size, steps_per_chunk=steps_per_chunk)
     checks.number("fit_seeds: ema", ema, least=0, below=1)
-    if jnp.ndim(jax.random.key_data(keys)) != 2 or len(keys) == 0:
+    if keys.ndim != (1 if jnp.issubdtype(keys.dtype, jax.dtypes.prng_key) else 2) or len(keys) == 0:
         raise ValueError(f"fit_seeds: keys of shape {keys.shape}; accepted: one key for each seed, as jax.random.split(key, 5) makes them.")
     if entry.objective.prepare is not None:
         raise ValueError(
@@ -194,7 +195,7 @@ def _program(entry: Entry, mesh: Mesh, plan: Plan, length: int) -> Callable[...,
     def of_all(state: State, data: Batch, keys: Key, num: jax.Array) -> tuple[State, dict[str, jax.Array]]:
         if side_by_side(mesh):
             return jax.vmap(of_one, (0, 0, None, None))(state, keys, data, num)
-        return jax.lax.map(lambda seed: of_one(*seed, data, num), (state, keys))
+        return jax.lax.map(lambda seed: of_one(seed[0], seed[1], data, num), (state, keys))
 
     specs = (P(AXIS), P(), P(AXIS), P())
     return jax.shard_map(of_all, mesh=mesh, in_specs=specs, out_specs=P(AXIS), check_vma=False)

@@ -81,11 +81,12 @@ def test_a_seed_that_diverges_stands_still_and_the_others_go_on(gaussian_entry, 
     assert np.isfinite(fitted.params["loc"]).all()
 
 
-def test_conditions_are_shared_by_the_seeds(key):
+def test_conditions_are_shared_by_the_seeds_which_may_be_integers():
     cond = np.random.default_rng(0).standard_normal((50, 1)).astype(np.float32)
     entry = zoo.build("realnvp", (1,), (1,), width=4, depth=1, num_layers=1)
-    fitted = fit(key, entry, 3 * cond, 2, cond=cond, seeds=2, **ONE)
-    assert fitted.history["loss"].shape == (2, 2) and np.isfinite(fitted.history["loss"]).all()
+    fitted = fit_seeds([0, 3], entry, 3 * cond, 2, cond=cond, **ONE)
+    assert fitted.history["loss"].shape == (2, 2) and fitted.history["loss"][0, 0] != fitted.history["loss"][1, 0]
+    assert np.isfinite(fitted.history["loss"]).all()
 
 
 def test_what_seeds_do_not_go_with_is_refused(gaussian_entry, data, key):
