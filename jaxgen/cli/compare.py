@@ -14,7 +14,8 @@ from jaxgen import data as datasets
 from jaxgen import viz
 from jaxgen.atomic import write_json
 from jaxgen.cli import arguments
-from jaxgen.cli.run_folder import clear, earlier_rows, open_folder, plain
+from jaxgen.cli.run_folder import discard_aside, earlier_rows, open_folder, plain, set_aside
+from jaxgen.cli.signals import Kept
 from jaxgen.data import Dataset
 from jaxgen.evaluation import Reference, density_grid, evaluate, follow, mean_nfe, reference, too_good
 from jaxgen.model import Model
@@ -68,7 +69,7 @@ def compare(
         dates: For a file, columns that are dates.
         drop: For a file, columns that are left out.
         resume: Keep the models that are done and run the others.
-        overwrite: Start again in a folder that holds an earlier run, which is removed.
+        overwrite: Start again in a folder that holds an earlier run, which is removed when this one is done.
     """
     models = tuple(NAMES) if models == ("all",) else models
     unknown = [name for name in models if name not in NAMES]
@@ -87,13 +88,15 @@ def compare(
     settings |= {name: list(value) for name, value in options.items() if name != "columns"}
     results = earlier_rows(out, settings) if resume else []
     if overwrite:
-        clear(out)
+        set_aside(out)
     budget = QUICK if quick else FULL
     run = _Run(data, dataset, _reference(data, dataset, budget), budget, steps, quick, num_params, out, settings)
     todo = [(name, seed) for seed in dict.fromkeys(seeds) for name in dict.fromkeys(models or tuple(COMPARED))]
     start = time.perf_counter()
     status = _run_all(run, todo, results)
     _write(run, results)
+    if status == 0:
+        discard_aside(out)
     failed = [r["model"] for r in results if r["status"] != "ok"]
     print(
         f"{len(results) - len(failed)} of {len(results)} entries ok in {time.perf_counter() - start:.0f} s; results in {out / 'report.html'}"
@@ -124,10 +127,11 @@ def _run_all(run: _Run, todo: list[tuple[str, int]], results: list[dict[str, Any
         try:
             result = _one(run, name, seed)
         except KeyboardInterrupt:
-            print("interrupted; what is done is kept. Go on with --resume.", file=sys.stderr)
+            print(f"jaxgen: interrupted; {Kept.text}", file=sys.stderr)
             return 130
         results.append(result)
         _write(run, results)
+        Kept.text = f"the {len(results)} entries that are done are kept in {run.out}. Go on with --resume."
         print(f"[{i}/{len(todo)}] {_line(result)}", flush=True)
     return 0
 

@@ -17,7 +17,7 @@ from jaxgen.objective import Batch
 from jaxgen.training.checked import Rows, checked_batches
 from jaxgen.training.chunk import Plan
 from jaxgen.training.entry import Entry
-from jaxgen.training.fit import Fitted, TrainingDiverged
+from jaxgen.training.fitted import Fitted, TrainingDiverged
 from jaxgen.training.interrupt import deferred_interrupt
 from jaxgen.training.progress import progress_bar
 from jaxgen.training.step import State, init_state, make_step, rows_at
@@ -93,6 +93,22 @@ def fit_seeds(
 
         seeds = _trained(keys, entry, batch, plan, devices, told)
     return _result(seeds, entry, batch, num_steps, time.perf_counter() - began)
+
+
+def check_seeds(seeds: int, **alone: object) -> None:
+    """Refuse a number of seeds below 1, and arguments of `fit` that are made for one seed.
+
+    Args:
+        seeds: The number of seeds.
+        **alone: Those arguments by name; each has to be None.
+
+    Raises:
+        ValueError: The message names the argument.
+    """
+    checks.count("fit: seeds", seeds)
+    for name, value in alone.items():
+        if value is not None:
+            raise ValueError(f"fit: {name}=<{type(value).__name__}>; accepted: None with seeds={seeds}, which train to their end at once.")
 
 
 def one_seed(fitted: Fitted, seed: int) -> Fitted:
