@@ -52,7 +52,7 @@ COMMANDS = {
     "list": Command(
         "list_",
         "list_entries",
-        "Print the models of the zoo, each with its family, its objective and the kind of its density, and the named data sets.",
+        "Print the models of the zoo by family, each with its objective and the kind of its density, and the named data sets.",
     ),
     "train": Command(
         "train", "train", "Train one model of the zoo on one data set and write a run folder: config.json, metrics.jsonl and checkpoints/."
@@ -98,8 +98,8 @@ def main(argv: list[str] | None = None) -> None:
         sys.exit(0)
     if argv and not argv[0].startswith("-") and argv[0] not in COMMANDS:
         close = difflib.get_close_matches(argv[0], COMMANDS, 1)
-        hint = f"did you mean {close[0]}? " if close else ""
-        print(f"jaxgen: error: {argv[0]}: no such command; {hint}accepted: {', '.join(COMMANDS)}.", file=sys.stderr)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        print(f"jaxgen: error: {argv[0]}: no such command; accepted: {', '.join(COMMANDS)}.{hint}", file=sys.stderr)
         sys.exit(2)
     prog, description, commands = "jaxgen", "Deep generative models as probability transformation functions.", _commands(argv)
     if argv[:1] == ["study"]:
