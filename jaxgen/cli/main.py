@@ -67,6 +67,11 @@ COMMANDS = {
     "verify": Command(
         "verify", "verify", "Measure each law on each reading of each model and print a table. The exit status is 1 if a law fails."
     ),
+    "matrix": Command(
+        "matrix",
+        "matrix",
+        "Find which transforms which objectives can train, and how well; what makes no sense is refused with its mathematical reason.",
+    ),
     "study": Command(
         "study",
         "study",
