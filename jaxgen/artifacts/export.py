@@ -1,10 +1,11 @@
 """`export`: a folder with the functions of a trained model, its params, what they mean, and a file that runs them."""
 
 import hashlib
-import importlib.util
+import importlib.resources
 import io
 import re
 import zipfile
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -100,7 +101,7 @@ def _checksum(path: Path) -> str:
 def _write(path: Path, what: str, program: Program, fitted: Fitted) -> dict[str, Any]:
     """Write the file of one function, and return what it takes and gives."""
     exported = lowered(program, fitted.params)
-    write_bytes(path / f"{what}.stablehlo", exported.serialize())
+    write_bytes(path / f"{what}.stablehlo", bytes(exported.serialize()))
     inputs = [{"name": name, "shape": ["n", *row.shape], "dtype": row.dtype.name} for name, row in program.inputs.items()]
     results = jax.tree.unflatten(exported.out_tree, exported.out_avals)
     return {
@@ -112,16 +113,16 @@ def _write(path: Path, what: str, program: Program, fitted: Fitted) -> dict[str,
 
 def _reader() -> bytes:
     """Return the package flatbuffers as a zip file, from which Python imports it: jax reads programs with it and does not bring it along."""
-    [folder] = importlib.util.find_spec("flatbuffers").submodule_search_locations  # pyright: ignore[reportOptionalMemberAccess]
+    folder = importlib.resources.files("flatbuffers")
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as file:
-        for module in sorted(Path(folder).glob("*.py")):
+        for module in sorted((file for file in folder.iterdir() if file.name.endswith(".py")), key=lambda file: file.name):
             # A date of its own would make two exports of one model differ.
             file.writestr(zipfile.ZipInfo(f"flatbuffers/{module.name}"), module.read_bytes())
     return content.getvalue()
 
 
-def _meaning(config: dict[str, Any], prefix: str) -> dict[str, Any]:
+def _meaning(config: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     """Return the columns of the user's file and the units in which a model was trained, as far as they are known.
 
     All functions take and give events and conditions in the user's units; `loc` and `scale` say how they were standardised inside.
