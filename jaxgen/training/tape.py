@@ -45,6 +45,19 @@ class _Value(NamedTuple):
     number: int
 
 
+class _Tape:
+    """The operations that were run, until when more may be run, and the line that asked for the program that is run now."""
+
+    def __init__(self) -> None:
+        self.operations: list[Operation] = []
+        self.until, self.caller = time.monotonic() + SECONDS, ""
+
+    def add(self, operation: Operation) -> int:
+        """Return the number of an operation that is added."""
+        self.operations.append(operation)
+        return len(self.operations) - 1
+
+
 def origin(function: Callable[..., PyTree], *args: PyTree) -> Operation | None:
     """Return the operation from which the first result of a function that is not finite got that way.
 
@@ -62,26 +75,25 @@ def origin(function: Callable[..., PyTree], *args: PyTree) -> Operation | None:
     ('log', ((-1.0, 1.0),))
     """
     traced = jax.make_jaxpr(function)(*args)
-    tape: list[Operation] = []
-    inputs = []
+    tape, inputs = _Tape(), []
     for path, leaf in jax.tree_util.tree_leaves_with_path(args):
         # The first element of a path is the number of the argument.
-        inputs.append(_Value(leaf, len(tape)))
-        tape.append(Operation("input", jax.tree_util.keystr(path[1:], simple=True, separator="/"), finite=_finite([leaf])))
+        name = jax.tree_util.keystr(path[1:], simple=True, separator="/")
+        inputs.append(_Value(leaf, tape.add(Operation("input", name, finite=_finite([leaf])))))
     try:
-        results = _run(traced, inputs, tape, time.monotonic() + SECONDS)
+        results = _run(traced, inputs, tape)
     except _GivenUp:
         return None
     bad = next((r.number for r in results if r.number >= 0 and not _finite([r.array])), None)
     while bad is not None:
-        operation = tape[bad]
-        bad = next((i for i in operation.inputs if i >= 0 and not tape[i].finite), None)
+        operation = tape.operations[bad]
+        bad = next((i for i in operation.inputs if i >= 0 and not tape.operations[i].finite), None)
         if bad is None:
             return operation
     return None
 
 
-def _run(traced: ClosedJaxpr, inputs: Sequence[_Value], tape: list[Operation], until: float) -> list[_Value]:
+def _run(traced: ClosedJaxpr, inputs: Sequence[_Value], tape: _Tape) -> list[_Value]:
     jaxpr: Jaxpr = traced.jaxpr
     known: dict[Any, _Value] = dict(zip(jaxpr.constvars, (_Value(c, -1) for c in traced.consts), strict=True))
     known |= dict(zip(jaxpr.invars, inputs, strict=True))
@@ -90,57 +102,71 @@ def _run(traced: ClosedJaxpr, inputs: Sequence[_Value], tape: list[Operation], u
         return _Value(variable.val, -1) if isinstance(variable, Literal) else known[variable]
 
     for equation in jaxpr.eqns:
-        known |= dict(zip(equation.outvars, _apply(equation, [read(v) for v in equation.invars], tape, until), strict=True))
+        known |= dict(zip(equation.outvars, _apply(equation, [read(v) for v in equation.invars], tape), strict=True))
     return [read(v) for v in jaxpr.outvars]
 
 
-def _apply(equation: Any, inputs: list[_Value], tape: list[Operation], until: float) -> list[_Value]:
+def _apply(equation: Any, inputs: list[_Value], tape: _Tape) -> list[_Value]:
     """Run one equation, from within if it has a program of its own."""
-    if time.monotonic() > until:
+    if time.monotonic() > tape.until:
         raise _GivenUp
-    name, params = equation.primitive.name, equation.params
-    if name == "scan":
-        return _scan(params, inputs, tape, until)
-    if name == "while":
-        return _while(params, inputs, tape, until)
-    if name == "cond":
-        branch = int(np.clip(int(inputs[0].array), 0, len(params["branches"]) - 1))
-        return _run(params["branches"][branch], inputs[1:], tape, until)
-    inner = next((params[p] for p in ("jaxpr", "call_jaxpr", "fun_jaxpr") if isinstance(params.get(p), ClosedJaxpr | Jaxpr)), None)
-    if inner is not None and name != "custom_linear_solve":
-        return _run(inner if isinstance(inner, ClosedJaxpr) else ClosedJaxpr(inner, ()), inputs, tape, until)
+    name, params, caller = equation.primitive.name, equation.params, tape.caller
+    place = _place(equation) or caller
+    inner = _program_of(equation, inputs)
+    if inner is not None or name in ("scan", "while"):
+        tape.caller = place
+        if inner is not None:
+            results = _run(*inner, tape)
+        else:
+            results = (_scan if name == "scan" else _while)(params, inputs, tape)
+        tape.caller = caller
+        return results
     given = equation.primitive.bind(*(i.array for i in inputs), **equation.primitive.get_bind_params(params))
     results = list(given) if equation.primitive.multiple_results else [given]
     finite = _finite(results)
     ranges = () if finite else tuple(_range(i.array) for i in inputs)
     dtype = str(getattr(results[0], "dtype", "")) if results else ""
-    tape.append(Operation(name, _place(equation), tuple(i.number for i in inputs), finite, ranges, dtype))
-    return [_Value(r, len(tape) - 1) for r in results]
+    number = tape.add(Operation(name, place or "a line that is not known", tuple(i.number for i in inputs), finite, ranges, dtype))
+    return [_Value(r, number) for r in results]
 
 
-def _scan(params: dict[str, Any], inputs: list[_Value], tape: list[Operation], until: float) -> list[_Value]:
+def _program_of(equation: Any, inputs: list[_Value]) -> tuple[ClosedJaxpr, list[_Value]] | None:
+    """Return the program that an equation calls, and what it is given; None for an operation and for a loop."""
+    params = equation.params
+    if equation.primitive.name == "cond":
+        branch = int(np.clip(int(inputs[0].array), 0, len(params["branches"]) - 1))
+        return params["branches"][branch], inputs[1:]
+    inner = next((params[p] for p in ("jaxpr", "call_jaxpr", "fun_jaxpr") if isinstance(params.get(p), ClosedJaxpr | Jaxpr)), None)
+    if inner is None or equation.primitive.name in ("scan", "custom_linear_solve"):
+        return None
+    return inner if isinstance(inner, ClosedJaxpr) else ClosedJaxpr(inner, ()), inputs
+
+
+def _scan(params: dict[str, Any], inputs: list[_Value], tape: _Tape) -> list[_Value]:
     consts, carries, length = params["num_consts"], params["num_carry"], params["length"]
     fixed, carry, rows = inputs[:consts], inputs[consts : consts + carries], inputs[consts + carries :]
     each: list[list[_Value]] = [[] for _ in params["jaxpr"].jaxpr.outvars[carries:]]
     for i in reversed(range(length)) if params["reverse"] else range(length):
-        out = _run(params["jaxpr"], [*fixed, *carry, *(_Value(r.array[i], r.number) for r in rows)], tape, until)
+        out = _run(params["jaxpr"], [*fixed, *carry, *(_Value(r.array[i], r.number) for r in rows)], tape)
         carry = out[:carries]
         for column, value in zip(each, out[carries:], strict=True):
             column.append(value)
     stacked = []
     for column in each:
         # Of a stack the first row that is not finite is followed.
-        number = next((v.number for v in column if v.number >= 0 and not tape[v.number].finite), column[0].number if column else -1)
+        number = next(
+            (v.number for v in column if v.number >= 0 and not tape.operations[v.number].finite), column[0].number if column else -1
+        )
         ordered = column[::-1] if params["reverse"] else column
         stacked.append(_Value(jnp.stack([v.array for v in ordered]), number))
     return [*carry, *stacked]
 
 
-def _while(params: dict[str, Any], inputs: list[_Value], tape: list[Operation], until: float) -> list[_Value]:
+def _while(params: dict[str, Any], inputs: list[_Value], tape: _Tape) -> list[_Value]:
     first, second = params["cond_nconsts"], params["cond_nconsts"] + params["body_nconsts"]
     of_cond, of_body, state = inputs[:first], inputs[first:second], inputs[second:]
-    while bool(_run(params["cond_jaxpr"], [*of_cond, *state], tape, until)[0].array):
-        state = _run(params["body_jaxpr"], [*of_body, *state], tape, until)
+    while bool(_run(params["cond_jaxpr"], [*of_cond, *state], tape)[0].array):
+        state = _run(params["body_jaxpr"], [*of_body, *state], tape)
     return state
 
 
@@ -161,10 +187,10 @@ def _range(array: Any) -> tuple[float, float]:
 
 
 def _place(equation: Any) -> str:
-    """Return the innermost line of the traceback that belongs to no library, and the function that it stands in."""
+    """Return the innermost line of the traceback that belongs to no library, and the function that it stands in; "" if there is none."""
     traceback = equation.source_info.traceback
     for frame in [] if traceback is None else traceback.frames:
         if not any(library in frame.file_name for library in _LIBRARIES) and not frame.file_name.endswith("training/tape.py"):
             file = frame.file_name[frame.file_name.rfind("/jaxgen/") + 1 :] if "/jaxgen/" in frame.file_name else frame.file_name
             return f"{file}:{frame.line_num} in {frame.function_name}"
-    return "a line that is not known"
+    return ""
