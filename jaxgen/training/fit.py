@@ -2,6 +2,7 @@
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,8 +14,10 @@ from jax.typing import ArrayLike
 
 from jaxgen import checks
 from jaxgen.compiled import once
+from jaxgen.objective import Batch
 from jaxgen.training.checked import Rows, checked_batches
 from jaxgen.training.chunk import Chunk, Plan, make_chunk
+from jaxgen.training.diagnosis import Diagnosis, Failed, diagnose
 from jaxgen.training.entry import Entry
 from jaxgen.training.fitted import Fitted, TrainingDiverged
 from jaxgen.training.history import EarlyStopping, History, history_of
@@ -24,7 +27,8 @@ from jaxgen.training.pace import longest_chunk
 from jaxgen.training.progress import progress_bar
 from jaxgen.training.run_folder import fitted_of, read_run
 from jaxgen.training.saving import Saving, copied_to_host, saver_of
-from jaxgen.training.step import State, init_state, resumed, start_from
+from jaxgen.training.seeds import check_seeds, fit_seeds
+from jaxgen.training.step import State, batch_at, init_state, resumed, rows_at, start_from
 from jaxgen.training.validation import Validator, validator
 from jaxgen.types import Aux, Key, Params, PyTree
 
@@ -79,6 +83,7 @@ def fit(
     devices: Sequence[Any] | None = None,
     start: tuple[Params, Aux] | Fitted | str | Path | None = None,
     saving: Saving | str | Path | None = None,
+    seeds: int | None = None,
     progress: bool | None = None,
 ) -> Fitted:
     """Train the params of an entry's model on data, by the entry's objective and optimiser.
@@ -106,6 +111,9 @@ def fit(
             same key, data and arguments, ends as if it had not been interrupted. A path goes on from the newest whole save in that folder.
         saving: A folder into which the fit is saved every 60 seconds and at its end, or a `Saving` that says how and how often. A fit that
             was killed goes on from there, on any number of devices. None saves nothing.
+        seeds: Train this many seeds in one program, as `fit_seeds` does with `jax.random.split(key, seeds)`: params, aux and arrays of the
+            history then have a leading axis of seeds, and `jaxgen.training.one_seed(fitted, i)` takes one of them. It goes with neither
+            validation nor `start` nor `saving`. None trains one seed.
         progress: True shows a progress bar on a terminal and lines elsewhere, None the bar on a terminal only, False nothing.
 
     Returns:
@@ -123,6 +131,10 @@ def fit(
     ('finished', (4,))
     """
     key = checks.key("fit: key", key)
+    if seeds is not None:
+        check_seeds(seeds, valid=valid, valid_cond=valid_cond, eval_every=eval_every, patience=patience, start=start, saving=saving)
+        shared = {"cond": cond, "batch_size": batch_size, "ema": ema, "steps_per_chunk": steps_per_chunk, "devices": devices}
+        return fit_seeds(jax.random.split(key, seeds), entry, data, num_steps, **shared, progress=progress)
     optional = {"eval_every": eval_every, "patience": patience}
     checks.counts("fit", num_steps=num_steps, batch_size=batch_size, steps_per_chunk=steps_per_chunk)
     checks.counts("fit", **{name: value for name, value in optional.items() if value is not None})
@@ -161,8 +173,24 @@ def fit(
         if saver is not None:
             saver.end(fitted)
     if run.status == "diverged":
-        raise TrainingDiverged(run.done(), run.history.last(), fitted)
+        diagnosis = _diagnosed(entry, run, batch, key_run, plan)
+        raise TrainingDiverged(run.done(), run.history.last(), fitted, diagnosis)
     return fitted
+
+
+def _diagnosed(entry: Entry, run: Run, data: Batch, key: Key, plan: Plan) -> Diagnosis | None:
+    """Run the step that failed once more, on one device, and say why; None if that fails in turn, because the divergence is the news."""
+    step, prepare = run.done(), entry.objective.prepare
+    try:
+        batch, key_step = batch_at(key, step, data, plan.batch_size)
+        rows = np.asarray(rows_at(key, step, data.x.shape[0], plan.batch_size)[0])
+        if prepare is not None:
+            batch = jax.tree.map(jnp.asarray, prepare(jax.random.fold_in(key_step, 2), jax.tree.map(np.asarray, batch)))
+        losses = run.history.metrics().get("loss", np.zeros(0))
+        return diagnose(entry, Failed(_copied(run.state), batch, rows, key_step, plan.num_steps, losses))
+    except Exception as error:
+        warnings.warn(f"fit: the step that failed could not be run again ({type(error).__name__}: {error}).", stacklevel=3)
+        return None
 
 
 def _loaded(start: tuple[Params, Aux] | Fitted | str | Path | None, fresh: State) -> tuple[Params, Aux] | Fitted | None:
