@@ -10,6 +10,7 @@ from rich.table import Table
 from jaxgen import evaluation, zoo
 from jaxgen.atomic import write_json
 from jaxgen.cli import arguments
+from jaxgen.cli.beside import as_figures, baselines_of
 from jaxgen.cli.events import load_for
 from jaxgen.cli.features import figures_by_features
 from jaxgen.cli.run_folder import plain
@@ -59,6 +60,7 @@ def evaluate(
         kind, discrete = entry.model.transform.kind, dataset.units is None
         bits = evaluation.bits_of_nll(figures["nll"], figures["nll_stderr"], kind, dataset.event_shape, discrete=discrete)
         figures |= {"bits_per_dim": bits.value, "bits_kind": str(bits.kind)}
+    figures |= as_figures(baselines_of(dataset, most=num_samples)) if figures["nll"] is not None else {}
     if classifier is not None:
         figures |= figures_by_features(classifier, entry.card.name, source, samples, real.cond)
     figures["nfe"] = evaluation.mean_nfe(jax.random.key(seed), entry.model, fitted.params, real.cond)

@@ -9,10 +9,11 @@ import numpy as np
 
 from jaxgen import zoo
 from jaxgen.cli import arguments
+from jaxgen.cli.beside import baselines_of, log_scale
 from jaxgen.cli.events import load_for
 from jaxgen.cli.run_folder import clear, open_folder
 from jaxgen.data import Dataset
-from jaxgen.training import Entry, Fitted, TrainingDiverged, fit
+from jaxgen.training import PATIENCE, Entry, Fitted, TrainingDiverged, fit, steps_for, verdict
 from jaxgen.types import Key
 
 
@@ -28,7 +29,7 @@ def train(
     depth: int | None = None,
     batch_size: int = 256,
     ema: float = 0.999,
-    patience: int | None = None,
+    patience: int = PATIENCE,
     seed: int = 0,
     columns: tuple[str, ...] | None = None,
     cond_columns: tuple[str, ...] | None = None,
@@ -45,14 +46,15 @@ def train(
         data: What to train on: the name of a data set, a .npy, .npz, .csv or .parquet file (its columns are standardised), or a folder or
             an array file of images. Samples come out in the units of the file, or in whole-numbered pixels.
         out: Run folder to write. A folder that is not empty is refused unless you give --resume or --overwrite.
-        steps: Number of training steps. By default each model has its own.
+        steps: Number of training steps. By default each model has its own, and few rows are passed over at most 200 times.
         learning_rate: Largest learning rate of the cosine schedule. By default each model has its own.
         num_params: Choose the width so that sampling uses about this many parameters. Do not give --width as well.
         width: Number of units in a hidden layer.
         depth: Number of hidden layers of a network.
         batch_size: Number of events in a training step.
         ema: Decay of the moving average of the parameters, which sampling uses; 0 switches it off.
-        patience: Stop early after this many evaluations without a better validation loss, and keep the best parameters. A run has ten.
+        patience: Stop early after this many validation losses in a row without a better one; 0 never stops. The losses are taken at steps
+            that grow by a tenth, so 10 means that training goes 2.6 times as far as the best step. The best parameters are kept.
         seed: Seed of initialisation, batches and noise.
         columns: For a file, the columns of the event, by name or index.
         cond_columns: For a file, the columns of the condition, by name or index.
@@ -63,8 +65,9 @@ def train(
             for the steps that it lacks, with a fresh optimiser, for which you may change --batch-size and --ema.
         overwrite: Start again in a folder that holds an earlier run, which is removed.
     """
-    for option, value in (("--steps", steps), ("--batch-size", batch_size), ("--patience", patience), ("--num-params", num_params)):
+    for option, value in (("--steps", steps), ("--batch-size", batch_size), ("--num-params", num_params)):
         arguments.count(option, value)
+    arguments.count("--patience", patience, 0)
     arguments.seed(seed)
     if not 0 <= ema < 1:
         raise ValueError(f"--ema {ema}: accepted: a number from 0 to below 1.")
@@ -76,12 +79,22 @@ def train(
     how = {"batch_size": min(batch_size, len(dataset.train)), "ema": ema}
     entry = entry._replace(card=entry.card._replace(config={**entry.card.config, "source": source, "training": how}))
     out = open_folder(out, resume, overwrite)
+    steps = steps or steps_for(entry.card.num_steps, len(dataset.train), how["batch_size"])
     plan = _plan(out, entry, resume, steps, seed)
-    fitted = _fit(_Run(out, entry, dataset, plan, overwrite), patience)
-    loss = fitted.history["loss"]
-    shown = f", loss {loss[-1]:.4f}" if len(loss) else ""
-    print(f"{model}: {fitted.status} after {fitted.history['num_steps']} steps{shown}; run folder {out}")
+    fitted = _fit(_Run(out, entry, dataset, plan, overwrite), patience or None)
+    _close(model, dataset, fitted, out)
     return 130 if fitted.status == "interrupted" else 0
+
+
+def _close(model: str, dataset: Dataset, fitted: Fitted, out: Path) -> None:
+    """Print how the training ended and, if its loss is a negative log-likelihood, what simple densities reach on the same rows."""
+    loss, said = fitted.history["loss"], verdict(fitted.history)
+    shown = f", loss {loss[-1]:.4f}" if len(loss) else ""
+    print(f"{model}: {fitted.status} after {fitted.history['num_steps']} steps{shown}{f', {said}' if said else ''}; run folder {out}")
+    beside = baselines_of(dataset, "valid") if said is not None and "nll" in fitted.history else None
+    if said is not None and beside is not None:
+        nll = said.loss + log_scale(dataset)
+        print(f"NLL of the {len(dataset.valid)} validation rows, in nats and the units of the data: {model} has {nll:.4f}, {beside}")
 
 
 def _entry(model: str, dataset: Dataset, num_params: int | None, chosen: dict[str, Any]) -> Entry:
@@ -111,10 +124,10 @@ class _Run(NamedTuple):
     overwrite: bool
 
 
-def _plan(out: Path, entry: Entry, resume: bool, steps: int | None, seed: int) -> _Plan:
+def _plan(out: Path, entry: Entry, resume: bool, total: int, seed: int) -> _Plan:
     """An interrupted run keeps its key and its count of steps; the steps added to a finished run are a new fit."""
     start, before = _earlier(out, entry) if resume else (None, {})
-    done, total = int(before.get("num_steps", 0)), steps or entry.card.num_steps
+    done = int(before.get("num_steps", 0))
     if total <= done:
         raise ValueError(f"--resume {out}: this run has {done} steps already; accepted: a larger number of --steps.")
     key = jax.random.key(seed)

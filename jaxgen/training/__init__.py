@@ -3,16 +3,21 @@
 from jaxgen.training.checkpoint import load_arrays, save_arrays
 from jaxgen.training.entry import Card, Entry, Style
 from jaxgen.training.fit import Fitted, TrainingDiverged, fit
+from jaxgen.training.history import PATIENCE
+from jaxgen.training.length import steps_for
 from jaxgen.training.optimizers import adam, in_turn, players
 from jaxgen.training.step import State, batch_at, init_state, make_step
+from jaxgen.training.verdict import Verdict, verdict
 
 __all__ = [
+    "PATIENCE",
     "Card",
     "Entry",
     "Fitted",
     "State",
     "Style",
     "TrainingDiverged",
+    "Verdict",
     "adam",
     "batch_at",
     "fit",
@@ -22,4 +27,6 @@ __all__ = [
     "make_step",
     "players",
     "save_arrays",
+    "steps_for",
+    "verdict",
 ]

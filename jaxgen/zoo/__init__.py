@@ -18,6 +18,7 @@ from jaxgen.zoo import (
     flow_matching,
     flow_of_pixels,
     latent_flow,
+    mixture,
     residual,
 )
 from jaxgen.zoo.forms import image, vector
@@ -54,6 +55,7 @@ __all__ = [
     "in_units",
     "latent_flow",
     "load",
+    "mixture",
     "num_sampling_params",
     "pixels",
     "register",
