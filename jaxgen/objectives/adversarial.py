@@ -8,12 +8,8 @@ from jaxgen.lifting import over_batch
 from jaxgen.model import Model
 from jaxgen.nets import Net
 from jaxgen.numerics import safe_norm
-<<<<<<< HEAD
-from jaxgen.objective import Batch, Clock, Objective
-from jaxgen.objectives.discrepancy import energy
-=======
 from jaxgen.objective import Batch, Clock, Objective, drawn
->>>>>>> main
+from jaxgen.objectives.discrepancy import energy
 from jaxgen.types import Aux, Cond, Key, Params
 
 GAMES = ("non_saturating", "wasserstein", "relativistic")
@@ -88,11 +84,7 @@ def adversarial(
         smoothness = penalty(aux, key_penalty, batch, fake)
         return generator + discriminator + smoothness, {"generator": generator, "critic": discriminator, "penalty": smoothness}
 
-<<<<<<< HEAD
-    return Objective(init, loss, judge=energy(model).loss)
-=======
-    return Objective(init, loss, additive=True)
->>>>>>> main
+    return Objective(init, loss, additive=True, judge=energy(model).loss)
 
 
 def _losses(game: str, real: jax.Array, fake: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -98,11 +98,7 @@ def consistency(
         error = jnp.mean(jax.vmap(lambda x, z, t, c: distance(params, fixed, x, z, t, gap, c))(batch.x, z, t, batch.cond))
         return error, {"error": error}
 
-<<<<<<< HEAD
-    return Objective(no_aux, loss, prepare=paired.prepare, judge=energy(model).loss)
-=======
-    return Objective(no_aux, loss, prepare=paired.prepare, additive=paired.additive)
->>>>>>> main
+    return Objective(no_aux, loss, prepare=paired.prepare, additive=paired.additive, judge=energy(model).loss)
 
 
 def num_levels(clock: Clock, first: int, last: int) -> jax.Array:

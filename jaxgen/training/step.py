@@ -107,14 +107,8 @@ def make_step(entry: Entry, num_steps: int, *, ema: float = 0.999, axis_name: st
         entry: The entry to train.
         num_steps: The number of steps of the whole training, which the optimiser's schedule and the loss's clock need.
         ema: The decay of the moving average of the params, from 0 to below 1.
-<<<<<<< HEAD
-        axis_name: The name of a mapped axis over whose devices the batch is split; the gradients cross it in one all-reduce. None is for one
-            device.
-=======
         axis_name: The name of a mapped axis over whose devices the batch is split, for an objective that is `additive`. All devices are
             given the same key, and the gradients cross the axis in one all-reduce. None is for one device.
-        limit: The step from which on the state stays as it is; None for no limit.
->>>>>>> main
 
     Returns:
         `step(state, batch, key) -> (state, metrics)`; the metrics are the objective's, "loss", "gradient_norm" and "ok".
