@@ -75,7 +75,7 @@ class Estimator(DensityMixin, BaseEstimator):
             ValueError: X has a value that is not finite, or fewer than two rows.
         """
         frame = type(X) if hasattr(X, "columns") and hasattr(X, "to_numpy") else None
-        rows = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+        rows = np.asarray(validate_data(self, X, dtype=np.float64, ensure_min_samples=2))
         settings = Settings(
             self.name, dict(self.options or {}), self.num_steps, self.batch_size, self.validation_fraction, self.patience,
             _seed(self.random_state),
@@ -97,7 +97,7 @@ class Estimator(DensityMixin, BaseEstimator):
             ImplicitDensityError: The model has no density.
         """
         check_is_fitted(self)
-        rows = validate_data(self, X, dtype=np.float64, reset=False).astype(np.float32)
+        rows = np.asarray(validate_data(self, X, dtype=np.float64, reset=False), np.float32)
         num = len(rows)
         blocks = np.concatenate([rows, np.repeat(rows[-1:], -num % BLOCK, axis=0)]).reshape(-1, BLOCK, rows.shape[1])
         exact = self.entry_.model.transform.kind is Density.EXACT
@@ -128,13 +128,13 @@ class Estimator(DensityMixin, BaseEstimator):
         check_is_fitted(self)
         seed = _seed(self.random_state if random_state is None else random_state)
         rows = np.asarray(model.sample(jax.random.key(seed), self.entry_.model, self.fitted_.params, n_samples), np.float64)
-        if self._frame is None or not hasattr(self, "feature_names_in_"):
-            return rows
-        return self._frame(rows, columns=list(self.feature_names_in_))
+        names = getattr(self, "feature_names_in_", None)
+        return rows if self._frame is None or names is None else self._frame(rows, columns=list(names))
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state without functions: the entry as its config, and params as numpy arrays."""
-        state = dict(super().__getstate__())
+        inherited: Any = super().__getstate__()
+        state: dict[str, Any] = dict(inherited)
         if "entry_" in state:
             state["entry_"] = dict(state["entry_"].card.config)
             state["fitted_"] = jax.tree.map(np.asarray, tuple(state["fitted_"])[:4])

@@ -85,7 +85,7 @@ class _Components(NamedTuple):
     def log_prob(self, x: np.ndarray) -> np.ndarray:
         z = np.einsum("kij,nkj->nki", self.whitener, x[:, None] - self.loc)
         log_det = np.log(np.diagonal(self.whitener, axis1=1, axis2=2)).sum(1)
-        return logsumexp(self.log_weights + log_det - 0.5 * (z**2).sum(-1) - 0.5 * x.shape[1] * LOG_2_PI, axis=1)
+        return np.asarray(logsumexp(self.log_weights + log_det - 0.5 * (z**2).sum(-1) - 0.5 * x.shape[1] * LOG_2_PI, axis=1))
 
 
 class _Kernels(NamedTuple):
@@ -97,7 +97,7 @@ class _Kernels(NamedTuple):
     def log_prob(self, x: np.ndarray) -> np.ndarray:
         logs = -0.5 * _squares(x @ self.whitener.T, self.centres @ self.whitener.T)
         constant = np.log(np.diagonal(self.whitener)).sum() - np.log(len(self.centres)) - 0.5 * x.shape[1] * LOG_2_PI
-        return logsumexp(logs, axis=1) + constant
+        return np.asarray(logsumexp(logs, axis=1)) + constant
 
 
 def _gaussian(x: np.ndarray) -> _Components:

@@ -102,8 +102,7 @@ def _with_flow(rows: np.ndarray, train: np.ndarray, valid: np.ndarray, settings:
     logs = np.stack([_log_prob(entry.model, alone.params, valid), _log_prob(flow.model, fitted.params, valid)], 1)
     weights = stacking_weights(logs, prior=PRIOR)
     everything = stack(rows, settings.seed)
-    sizes = {"num_components": everything.num_components, "num_kernels": everything.num_kernels}
-    both = zoo.build("mixture_with_flow", rows.shape[1:], **sizes, **settings.options)
+    both = zoo.build("mixture_with_flow", rows.shape[1:], None, **_sizes(everything), **settings.options)
     params = {"logits": jnp.log(jnp.asarray(weights, jnp.float32)), "parts": (_arrays(everything), fitted.params)}
     return both, fitted._replace(params=params, history={**fitted.history, "flow_weight": float(weights[1])}, state=None)
 
@@ -119,11 +118,14 @@ def _trained(entry: Entry, train: np.ndarray, valid: np.ndarray | None, settings
 def _mixture(stacked: Stacked) -> tuple[Entry, Fitted]:
     """Return the entry of a mixture and its params, which need no training."""
     began, d = time.perf_counter(), stacked.params["loc"].shape[1]
-    sizes = {"num_components": stacked.num_components, "num_kernels": stacked.num_kernels}
-    entry = zoo.build("mixture", (d,), **sizes)
+    entry = zoo.build("mixture", (d,), None, **_sizes(stacked))
     history = {"loss": np.zeros(0, np.float32), "valid_step": np.zeros(0, np.int32), "valid_loss": np.zeros(0, np.float32)}
     seconds = {"compile_seconds": 0.0, "train_seconds": time.perf_counter() - began, "num_steps": 0}
     return entry, Fitted(_arrays(stacked), (), {**history, **seconds})
+
+
+def _sizes(stacked: Stacked) -> dict[str, Any]:
+    return {"num_components": stacked.num_components, "num_kernels": stacked.num_kernels}
 
 
 def _arrays(stacked: Stacked) -> Params:

@@ -127,7 +127,7 @@ class _Mixture(NamedTuple):
         scaled = np.linalg.solve(factors[:, None], (x - means[:, None])[..., None])[..., 0]
         log_det = np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(1)[:, None]
         logs = -0.5 * (scaled**2).sum(-1) - log_det - 0.5 * x.shape[1] * np.log(2 * np.pi)
-        return logsumexp(self.log_weights[:, None] + logs, axis=0)
+        return np.asarray(logsumexp(self.log_weights[:, None] + logs, axis=0))
 
 
 def _mixture(fitted: Any) -> _Mixture:
