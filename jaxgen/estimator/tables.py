@@ -10,7 +10,7 @@ import numpy as np
 from jaxgen import zoo
 from jaxgen.estimator.stacked import Stacked, stack, stacking_weights
 from jaxgen.model import Model, log_prob
-from jaxgen.training import PATIENCE, Entry, Fitted, fit, steps_for
+from jaxgen.training import PATIENCE, Entry, Fitted, adam, fit, steps_for
 from jaxgen.types import Params
 
 AUTO = "auto"
@@ -18,6 +18,8 @@ FLOW_ROWS = 300
 """With fewer rows "auto" does not try a flow, whose compilation takes ten times as long as all the rest."""
 PRIOR = 2.0
 """What the weights of mixture and flow count as seen beside the validation rows: as many rows of each."""
+DECAY_ROWS = 2_000
+"""Up to so many rows the flow's weights decay in full."""
 MOST_HELD_OUT = 5_000
 FEWEST_HELD_OUT = 5
 
@@ -98,6 +100,9 @@ def _with_flow(rows: np.ndarray, train: np.ndarray, valid: np.ndarray, settings:
     """Return the mixture of all rows beside a flow, weighted by how well either predicts the validation rows."""
     entry, alone = _mixture(stack(train, settings.seed))
     flow = zoo.build("nsf_ar", rows.shape[1:], **settings.options)
+    # A prior whose share falls with the number of rows: it pays up to some thousands (`benchmarks/defaults.py`).
+    rate = settings.options.get("learning_rate", zoo.describe("nsf_ar", rows.shape[1:])["learning_rate"])
+    flow = flow._replace(optimizer=adam(rate, weight_decay=min(1.0, DECAY_ROWS / len(train))))
     fitted = _trained(flow, train, valid, settings)
     logs = np.stack([_log_prob(entry.model, alone.params, valid), _log_prob(flow.model, fitted.params, valid)], 1)
     weights = stacking_weights(logs, prior=PRIOR)
@@ -118,7 +123,7 @@ def _trained(entry: Entry, train: np.ndarray, valid: np.ndarray | None, settings
 def _mixture(stacked: Stacked) -> tuple[Entry, Fitted]:
     """Return the entry of a mixture and its params, which need no training."""
     began, d = time.perf_counter(), stacked.params["loc"].shape[1]
-    entry = zoo.build("mixture", (d,), None, **_sizes(stacked))
+    entry = zoo.build("mixture_with_flow", (d,), None, flow=False, **_sizes(stacked))
     history = {"loss": np.zeros(0, np.float32), "valid_step": np.zeros(0, np.int32), "valid_loss": np.zeros(0, np.float32)}
     seconds = {"compile_seconds": 0.0, "train_seconds": time.perf_counter() - began, "num_steps": 0}
     return entry, Fitted(_arrays(stacked), (), {**history, **seconds})

@@ -55,8 +55,21 @@ def rows(rng, num):
     return np.stack([rng.integers(0, k, num) if k else rng.standard_normal(num) for k in TABLE], 1).astype(float)
 
 
+def gaussians(num_kernels):
+    """Two components and a few kernels, chosen by a uniform number: which one it was is forgotten."""
+    return lambda: Model(bases.joint({"choice": bases.uniform(()), "noise": bases.normal((D,))}), T.mixture_affine(2, num_kernels))
+
+
+def mixed():
+    parts = on_normal(T.coupling(T.scale_and_shift(), mlp)), on_normal(T.triangular_affine())
+    return Model(bases.mixture_noise(*(part.base for part in parts)), T.mixture(*parts))
+
+
 CASES = {
     "autoregressive_columns": Case(table, surjective=True, data=rows),
+    "mixture": Case(mixed, surjective=True),
+    "mixture_affine": Case(gaussians(0), surjective=True, network=False),
+    "mixture_affine-kernels": Case(gaussians(3), surjective=True, network=False),
     "diagonal_affine": Case(behind(T.diagonal_affine())),
     "uniform_dequantisation": Case(behind(T.uniform_dequantisation()), surjective=True, data=integers),
     "variational_dequantisation": Case(behind(T.variational_dequantisation(FLOW)), surjective=True, data=integers),
