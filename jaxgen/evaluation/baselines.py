@@ -10,6 +10,10 @@ MOST_ROWS = 5_000
 """Rows to fit a mixture to: more change it little and take long."""
 MOST_COLUMNS = 64
 """A mixture of more columns has too many numbers to be worth its time."""
+MANY_ROWS = 5
+"""Rows for each column from which on the Gaussian's covariance is not shrunk."""
+FLOOR = 1e-6
+"""What is added to variances, as scikit-learn's mixtures do."""
 SIZES = (1, 2, 3, 4, 5, 6, 8, 10)
 PATIENCE = 2
 """Sizes in a row that are no better, after which no larger mixture is tried."""
@@ -58,12 +62,13 @@ def baselines(
     >>> abs(result.gaussian - 1.42) < 0.06, result.num_components
     (True, 1)
     """
-    from sklearn.covariance import LedoitWolf
+    from sklearn.covariance import EmpiricalCovariance, LedoitWolf
 
     both, held_out = _joined(train, train_cond), _joined(test, test_cond)
     rows = np.random.default_rng(seed).permutation(len(both))[:MOST_ROWS]
-    normal = LedoitWolf().fit(both[rows])
-    single = _Mixture(np.zeros(1), normal.location_[None], normal.covariance_[None])
+    # Shrinking helps where rows are few, and hides strong correlations where they are many.
+    normal = (EmpiricalCovariance if len(rows) >= MANY_ROWS * both.shape[1] else LedoitWolf)().fit(both[rows])
+    single = _Mixture(np.zeros(1), normal.location_[None], (normal.covariance_ + FLOOR * np.eye(both.shape[1]))[None])
     d = train.shape[1]
     gaussian = -float(single.log_prob(held_out, d).mean())
     if both.shape[1] > MOST_COLUMNS:

@@ -113,17 +113,17 @@ def test_ties_are_broken_at_random():
 
 
 def test_one_observation_is_judged_by_its_own_draws():
-    """A posterior that is wrong only where x_0 is large is refused there and not where it is small."""
+    """A posterior that is wrong only where x_0 is large is refused there, by a statistic ten times that of where it is right."""
     rng = np.random.default_rng(5)
     theta, x = simulations(rng, 2_000)
     draws = posterior(rng, x, shift=np.where(x[:, None, :1] > 1, 0.6, 0.0), num=1)
     steps = lambda rows: np.concatenate([np.ones((len(rows), 1)), rows, (rows[:, 2:3] > 0.9) * rows[:, :2], rows[:, 2:3] > 0.9], 1)
-    p = {}
+    found = {}
     for at in (2.0, -1.0):
         here = np.asarray([at, 0.0])
         drawn = posterior(rng, here[None], shift=0.6 if at > 1 else 0.0, num=200)[0]
-        p[at] = local_c2st(draws, theta, x, at=(drawn, here), features=steps).p_value
-    assert p[2.0] <= 0.01 and p[-1.0] > p[2.0]
+        found[at] = local_c2st(draws, theta, x, at=(drawn, here), features=steps)
+    assert found[2.0].p_value <= 0.01 and found[2.0].statistic > 10 * found[-1.0].statistic
 
 
 def test_every_check_of_a_model_at_once():
