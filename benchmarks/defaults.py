@@ -124,7 +124,9 @@ def flowjax_flow(x: np.ndarray, test: np.ndarray, seed: int) -> float:
 
 def shown(row: dict) -> str:
     peers = "  ".join(f"{name} {row[name]:.3f}" for name in ("mixture", "kernels", "zuko", "flowjax") if name in row)
-    return f"{row['table']:16s} seed {row['seed']}: {row['rows']} x {row['columns']}  ours {row['ours']:.3f} [{row['seconds']:.1f} s]  {peers}"
+    return (
+        f"{row['table']:16s} seed {row['seed']}: {row['rows']} x {row['columns']}  ours {row['ours']:.3f} [{row['seconds']:.1f} s]  {peers}"
+    )
 
 
 def summary(rows: list[dict]) -> None:

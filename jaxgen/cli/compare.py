@@ -22,7 +22,7 @@ from jaxgen.model import Model
 from jaxgen.training import PATIENCE, Entry, Fitted, TrainingDiverged, fit, steps_for, verdict
 from jaxgen.transform import Density
 from jaxgen.viz.of_entry import picture
-from jaxgen.zoo import COMPARED, NAMES, build, count_params, num_sampling_params
+from jaxgen.zoo import COMPARED, NAMES, count_params, num_sampling_params, prepare
 
 NUM_PARAMS = 25_000
 BATCH = 256
@@ -49,6 +49,9 @@ def compare(
     quick: bool = False,
     num_params: int = NUM_PARAMS,
     columns: tuple[str, ...] | None = None,
+    discrete: tuple[str, ...] | None = None,
+    dates: tuple[str, ...] | None = None,
+    drop: tuple[str, ...] | None = None,
     resume: bool = False,
     overwrite: bool = False,
 ) -> int:
@@ -64,6 +67,9 @@ def compare(
         quick: Train every model for a short time and evaluate it on few samples, to see that all works.
         num_params: Number of parameters that sampling needs, about the same for each model. Auxiliaries that sampling drops come on top.
         columns: For a file, the columns of the event, by name or index.
+        discrete: For a file, columns of numbers that are categories. Text is found to be categories without it.
+        dates: For a file, columns that are dates.
+        drop: For a file, columns that are left out.
         resume: Keep the models that are done and run the others.
         overwrite: Start again in a folder that holds an earlier run, which is removed.
     """
@@ -74,12 +80,14 @@ def compare(
     arguments.count("--steps", steps)
     arguments.count("--num-params", num_params)
     arguments.seeds(seeds)
-    options: dict[str, Any] = {} if columns is None else {"columns": columns}
+    chosen = {"columns": columns, "discrete": discrete, "dates": dates, "drop": drop}
+    options: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
     if datasets.is_images(data):
         raise ValueError(f"--data {data}: holds images; accepted: vectors. Train a model of images by jaxgen train.")
     dataset = datasets.load(data, **options)
     out = open_folder(out, resume, overwrite)
     settings = {"data": data, "columns": columns and list(columns), "num_params": num_params, "quick": quick, "steps": steps}
+    settings |= {name: list(value) for name, value in options.items() if name != "columns"}
     results = earlier_rows(out, settings) if resume else []
     if overwrite:
         clear(out)
@@ -133,22 +141,23 @@ def _one(run: _Run, name: str, seed: int) -> dict[str, Any]:
     """Build, train and measure one entry. An error becomes the status of this entry and does not stop the others."""
     result: dict[str, Any] = {"model": name, "seed": seed, "status": "ok", "settings": run.settings}
     try:
-        entry = build(name, run.dataset.train.shape[1:], num_params=run.num_params)
-        batch = min(BATCH, len(run.dataset.train))
+        prepared = prepare(name, run.dataset, num_params=run.num_params)
+        entry, batch = prepared.entry, min(BATCH, len(run.dataset.train))
         steps = steps_for(entry.card.num_steps, len(run.dataset.train), batch)
         steps = run.steps or (max(20, steps // 15) if run.quick else steps)
         # The key depends on the name, so that a model's result does not change when another model joins the zoo.
         key = jax.random.fold_in(jax.random.key(seed), zlib.crc32(name.encode()))
         result |= {"family": entry.card.family, "objective": entry.card.objective, "reading": entry.card.reading, "num_steps": steps}
         result |= {"accent": entry.card.style.accent, "sentence": entry.card.style.sentence}
-        result["density"] = str(entry.model.transform.kind)
-        held_out = {} if run.dataset.log_prob is not None else {"valid": run.dataset.valid, "patience": PATIENCE}
-        fitted = fit(key, entry, run.dataset.train, steps, batch_size=batch, **held_out)
+        held_out = {} if run.dataset.log_prob is not None else {"valid": prepared.data.valid, "patience": PATIENCE}
+        fitted = fit(key, entry, prepared.data.train, steps, batch_size=batch, **held_out)
         result["verdict"] = str(verdict(fitted.history) or "")
         if fitted.status == "interrupted":
             raise KeyboardInterrupt
         result["num_params"] = num_sampling_params(entry.model)
         result["num_aux_params"] = count_params(fitted.params) + count_params(fitted.aux) - result["num_params"]
+        entry, fitted = prepared.standardised(fitted)
+        result["density"] = str(entry.model.transform.kind)
         result["train_seconds"], result["compile_seconds"] = fitted.history["train_seconds"], fitted.history["compile_seconds"]
         _measure(run, entry, fitted, jax.random.fold_in(key, 1), result, seed)
     except TrainingDiverged as error:

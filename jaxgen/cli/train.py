@@ -9,11 +9,12 @@ import numpy as np
 
 from jaxgen import zoo
 from jaxgen.cli import arguments
-from jaxgen.cli.beside import baselines_of, log_scale
+from jaxgen.cli import columns as columns_of
+from jaxgen.cli.beside import beside_nll
 from jaxgen.cli.events import load_for
 from jaxgen.cli.run_folder import clear, open_folder
 from jaxgen.data import Dataset
-from jaxgen.training import PATIENCE, Entry, Fitted, TrainingDiverged, fit, steps_for, verdict
+from jaxgen.training import PATIENCE, Fitted, TrainingDiverged, fit, steps_for, verdict
 from jaxgen.types import Key
 
 
@@ -33,6 +34,10 @@ def train(
     seed: int = 0,
     columns: tuple[str, ...] | None = None,
     cond_columns: tuple[str, ...] | None = None,
+    discrete: tuple[str, ...] | None = None,
+    dates: tuple[str, ...] | None = None,
+    drop: tuple[str, ...] | None = None,
+    supports: bool = True,
     labels: bool = False,
     data_dir: Path | None = None,
     download: bool = False,
@@ -43,8 +48,8 @@ def train(
 
     Args:
         model: Name of the model; `jaxgen list` prints them all.
-        data: What to train on: the name of a data set, a .npy, .npz, .csv or .parquet file (its columns are standardised), or a folder or
-            an array file of images. Samples come out in the units of the file, or in whole-numbered pixels.
+        data: What to train on: the name of a data set, a .npy, .npz, .csv or .parquet file (what each column is, is found and printed), or
+            a folder or an array file of images. Samples come out in the units of the file, or in whole-numbered pixels.
         out: Run folder to write. A folder that is not empty is refused unless you give --resume or --overwrite.
         steps: Number of training steps. By default each model has its own, and few rows are passed over at most 200 times.
         learning_rate: Largest learning rate of the cosine schedule. By default each model has its own.
@@ -58,6 +63,10 @@ def train(
         seed: Seed of initialisation, batches and noise.
         columns: For a file, the columns of the event, by name or index.
         cond_columns: For a file, the columns of the condition, by name or index.
+        discrete: For a file, columns of numbers that are categories. Text is found to be categories without it.
+        dates: For a file, columns that are dates.
+        drop: For a file, columns that are left out.
+        supports: For a file, look for the support and the heavy tails of each column of numbers. Otherwise it is only standardised.
         labels: For images, train a model that is conditional on their classes.
         data_dir: Folder with the files of a named image set. By default JAXGEN_DATA, the cache and the folders of the system are tried.
         download: Download the files of a named image set if they are not found.
@@ -72,37 +81,41 @@ def train(
     if not 0 <= ema < 1:
         raise ValueError(f"--ema {ema}: accepted: a number from 0 to below 1.")
     source = {"data": data, "columns": columns and list(columns), "cond_columns": cond_columns and list(cond_columns), "seed": seed}
+    chosen = {"discrete": discrete, "dates": dates, "drop": drop}
+    source |= {name: list(value) for name, value in chosen.items() if value is not None}
     if labels or data_dir is not None:
         source |= {"labels": labels, "data_dir": data_dir and str(data_dir)}
     dataset = load_for(model, source, download)
-    entry = _entry(model, dataset, num_params, {"learning_rate": learning_rate, "width": width, "depth": depth})
+    options = {"learning_rate": learning_rate, "width": width, "depth": depth}
+    prepared = _prepared(model, dataset, num_params, supports, options)
+    columns_of.show(data, prepared)
+    entry = prepared.entry
     how = {"batch_size": min(batch_size, len(dataset.train)), "ema": ema}
     entry = entry._replace(card=entry.card._replace(config={**entry.card.config, "source": source, "training": how}))
+    prepared = prepared._replace(entry=entry)
     out = open_folder(out, resume, overwrite)
     steps = steps or steps_for(entry.card.num_steps, len(dataset.train), how["batch_size"])
-    plan = _plan(out, entry, resume, steps, seed)
-    fitted = _fit(_Run(out, entry, dataset, plan, overwrite), patience or None)
-    _close(model, dataset, fitted, out)
+    run = _Run(out, prepared, _plan(out, prepared, resume, steps, seed), overwrite)
+    _close(run, dataset, fitted := _fit(run, patience or None))
     return 130 if fitted.status == "interrupted" else 0
 
 
-def _close(model: str, dataset: Dataset, fitted: Fitted, out: Path) -> None:
-    """Print how the training ended and, if its loss is a negative log-likelihood, what simple densities reach on the same rows."""
-    loss, said = fitted.history["loss"], verdict(fitted.history)
+def _close(run: "_Run", dataset: Dataset, fitted: Fitted) -> None:
+    """Print how the training ended and, for an exact density of a table, what simple densities reach on the same rows."""
+    model, loss, said = run.prepared.entry.card.name, fitted.history["loss"], verdict(fitted.history)
     shown = f", loss {loss[-1]:.4f}" if len(loss) else ""
-    print(f"{model}: {fitted.status} after {fitted.history['num_steps']} steps{shown}{f', {said}' if said else ''}; run folder {out}")
-    beside = baselines_of(dataset, "valid") if said is not None and "nll" in fitted.history else None
-    if said is not None and beside is not None:
-        nll = said.loss + log_scale(dataset)
-        print(f"NLL of the {len(dataset.valid)} validation rows, in nats and the units of the data: {model} has {nll:.4f}, {beside}")
+    print(f"{model}: {fitted.status} after {fitted.history['num_steps']} steps{shown}{f', {said}' if said else ''}; run folder {run.out}")
+    beside = beside_nll(run.prepared, dataset, fitted)
+    if beside is not None:
+        print(beside)
 
 
-def _entry(model: str, dataset: Dataset, num_params: int | None, chosen: dict[str, Any]) -> Entry:
+def _prepared(model: str, dataset: Dataset, num_params: int | None, supports: bool, chosen: dict[str, Any]) -> zoo.Prepared:
     """Build the entry for the data with the options that were given and, for images, the number of levels of the data."""
     options = {name: value for name, value in chosen.items() if value is not None}
     if dataset.levels is not None and "levels" in zoo.describe(model, dataset.event_shape):
         options["levels"] = dataset.levels
-    return zoo.build(model, dataset.event_shape, dataset.cond_shape, num_params=num_params, **options)
+    return zoo.prepare(model, dataset, supports=supports, num_params=num_params, **options)
 
 
 class _Plan(NamedTuple):
@@ -118,15 +131,14 @@ class _Run(NamedTuple):
     """A run that is about to be trained and written; `overwrite` says whether an earlier run in the folder is removed."""
 
     out: Path
-    entry: Entry
-    dataset: Dataset
+    prepared: zoo.Prepared
     plan: _Plan
     overwrite: bool
 
 
-def _plan(out: Path, entry: Entry, resume: bool, total: int, seed: int) -> _Plan:
+def _plan(out: Path, prepared: zoo.Prepared, resume: bool, total: int, seed: int) -> _Plan:
     """An interrupted run keeps its key and its count of steps; the steps added to a finished run are a new fit."""
-    start, before = _earlier(out, entry) if resume else (None, {})
+    start, before = _earlier(out, prepared) if resume else (None, {})
     done = int(before.get("num_steps", 0))
     if total <= done:
         raise ValueError(f"--resume {out}: this run has {done} steps already; accepted: a larger number of --steps.")
@@ -138,13 +150,11 @@ def _plan(out: Path, entry: Entry, resume: bool, total: int, seed: int) -> _Plan
 
 def _fit(run: _Run, patience: int | None) -> Fitted:
     """Train and save. A run that diverges is saved as well, and then named as the user's mistake."""
-    data, plan = run.dataset, run.plan
+    data, entry, plan = run.prepared.data, run.prepared.entry, run.plan
     held_out: dict[str, Any] = {"valid": data.valid, "valid_cond": data.valid_cond, "patience": patience}
-    how = run.entry.card.config["training"]
+    how = entry.card.config["training"]
     try:
-        fitted = fit(
-            plan.key, run.entry, data.train, plan.num_steps, cond=data.train_cond, **held_out, **how, start=plan.start, progress=True
-        )
+        fitted = fit(plan.key, entry, data.train, plan.num_steps, cond=data.train_cond, **held_out, **how, start=plan.start, progress=True)
     except TrainingDiverged as error:
         _save(run, error.fitted)
         raise ValueError(f"{error} Those parameters are in {run.out}.") from None
@@ -153,12 +163,10 @@ def _fit(run: _Run, patience: int | None) -> Fitted:
 
 def _save(run: _Run, fitted: Fitted) -> Fitted:
     """Save the run with its whole history; an earlier run is removed only now that another takes its place."""
-    entry, units = run.entry, run.dataset.units
     if run.plan.before:
         # Only a fit of its own key can be gone on with exactly.
         fitted = fitted._replace(history=_joined(run.plan.before, fitted.history), state=None)
-    if units is not None:
-        entry, fitted = zoo.in_units(entry, fitted, *units)
+    entry, fitted = run.prepared.in_units(fitted)
     if run.overwrite:
         clear(run.out)
     zoo.save(run.out, entry, fitted)
@@ -175,10 +183,11 @@ def _joined(before: dict[str, Any], history: dict[str, Any]) -> dict[str, Any]:
     return {**joined, **seconds, "num_steps": done + history["num_steps"]}
 
 
-def _earlier(out: Path, entry: Entry) -> tuple[Any, dict[str, Any]]:
+def _earlier(out: Path, prepared: zoo.Prepared) -> tuple[Any, dict[str, Any]]:
     """Return what `fit` starts from, and the history of the earlier fit."""
     if not (out / "config.json").is_file():
         return None, {}
+    entry = prepared.entry
     earlier, fitted = zoo.load(out)
     parts = ["name", "event_shape", "cond_shape", "options", "source"]
     if fitted.state is not None and "training" in earlier.card.config:
@@ -189,6 +198,11 @@ def _earlier(out: Path, entry: Entry) -> tuple[Any, dict[str, Any]]:
             raise ValueError(
                 f"--resume {out}: the run there has {part} {there}, not {here}; accepted: the same arguments, or another folder."
             )
-    params = fitted.params[0] if "units" in earlier.card.config else fitted.params
+    table = earlier.card.config.get("table")
+    if prepared.layout is not None and table is not None and zoo.Layout.from_json(table) != prepared.layout:
+        raise ValueError(
+            f"--resume {out}: the run there was trained on a table with other columns; accepted: the same file, or another folder."
+        )
+    params = fitted.params[0] if {"units", "table"} & set(earlier.card.config) else fitted.params
     start = (params, fitted.aux) if fitted.state is None else fitted._replace(params=params)
     return start, fitted.history

@@ -94,7 +94,7 @@ class _Loop(NamedTuple):
 
 
 def fit(
-    key: Key,
+    key: Key | int,
     entry: Entry,
     data: ArrayLike | None,
     num_steps: int,
@@ -116,7 +116,7 @@ def fit(
     An interrupt (Ctrl-C) ends the training after the steps in flight and returns what is done.
 
     Args:
-        key: A random key; the same key and arguments give the same result.
+        key: A random key, or an integer seed; the same key and arguments give the same result.
         entry: A model with the objective and the optimiser that train it, from `jaxgen.zoo.build` or made by hand.
         data: Events `(n, *event)`; None for an objective that is `data_free`, such as `reverse_kl`.
         num_steps: The number of training steps.
@@ -149,7 +149,7 @@ def fit(
     >>> fitted.status, fitted.history["loss"].shape
     ('finished', (4,))
     """
-    checks.key("fit: key", key)
+    key = checks.key("fit: key", key)
     optional = {"eval_every": eval_every, "patience": patience}
     checks.counts("fit", num_steps=num_steps, batch_size=batch_size, steps_per_chunk=steps_per_chunk)
     checks.counts("fit", **{name: value for name, value in optional.items() if value is not None})

@@ -22,10 +22,12 @@ from jaxgen.zoo import (
     residual,
 )
 from jaxgen.zoo.forms import image, vector
+from jaxgen.zoo.marginals import Marginal, find_marginal
 from jaxgen.zoo.networks import Nets
 from jaxgen.zoo.registry import COMPARED, FAMILIES, IMAGES, NAMES, Family, build, describe, forget, pixels, register, small
 from jaxgen.zoo.sizing import count_params, num_sampling_params
 from jaxgen.zoo.store import load, save
+from jaxgen.zoo.tables import Layout, Prepared, prepare, schema_of
 from jaxgen.zoo.units import in_units
 
 __all__ = [
@@ -34,7 +36,10 @@ __all__ = [
     "IMAGES",
     "NAMES",
     "Family",
+    "Layout",
+    "Marginal",
     "Nets",
+    "Prepared",
     "adversarial",
     "autoencoder",
     "autoencoder_of_pixels",
@@ -45,6 +50,7 @@ __all__ = [
     "count_params",
     "describe",
     "diffusion",
+    "find_marginal",
     "flow",
     "flow_in_order",
     "flow_map",
@@ -58,9 +64,11 @@ __all__ = [
     "mixture",
     "num_sampling_params",
     "pixels",
+    "prepare",
     "register",
     "residual",
     "save",
+    "schema_of",
     "small",
     "vector",
 ]

@@ -11,6 +11,7 @@ from jaxgen.atomic import write_json, write_text
 from jaxgen.objective import Batch
 from jaxgen.training import Entry, Fitted, init_state, load_arrays, save_arrays
 from jaxgen.zoo.registry import build
+from jaxgen.zoo.tables import Layout, on_table
 from jaxgen.zoo.units import in_units
 
 
@@ -64,11 +65,11 @@ def load(path: str | Path) -> tuple[Entry, Fitted]:
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise ValueError(f"load: path={str(path)!r} with {error!r} in its config.json; accepted: a config that jaxgen wrote.") from None
     like = jax.eval_shape(lambda key: _initial(key, entry, config["event_shape"], cond_shape), jax.random.key(0))
-    units = config.get("units")
+    units, table = config.get("units"), config.get("table")
     entry = entry._replace(
         card=entry.card._replace(config={**entry.card.config, **{k: config[k] for k in ("source", "training") if k in config}})
     )
-    if units is not None:
+    if units is not None or table is not None:
         like = {**like, "params": (like["params"], ())}
     if not config.get("resumable"):
         del like["state"]
@@ -85,10 +86,19 @@ def load(path: str | Path) -> tuple[Entry, Fitted]:
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise ValueError(f"load: path={str(path)!r} with {error!r} in its metrics.jsonl; accepted: metrics that jaxgen wrote.") from None
     fitted = Fitted(arrays["params"], arrays["aux"], history, config.get("status", "finished"), arrays.get("state"))
+    if table is not None:
+        return _on_table(str(path), entry, fitted._replace(params=fitted.params[0]), table)
     if units is None:
         return entry, fitted
-    entry, wrapped = in_units(entry, fitted._replace(params=fitted.params[0]), **units)
-    return entry, wrapped
+    return in_units(entry, fitted._replace(params=fitted.params[0]), **units)
+
+
+def _on_table(path: str, entry: Entry, fitted: Fitted, table: Any) -> tuple[Entry, Fitted]:
+    try:
+        layout, cond = Layout.from_json(table), table["cond"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"load: path={path!r} with {error!r} in its config.json; accepted: a config that jaxgen wrote.") from None
+    return on_table(entry, fitted, layout, cond["loc"], cond["scale"])
 
 
 def _initial(key: jax.Array, entry: Entry, event_shape: Any, cond_shape: Any) -> Any:

@@ -49,8 +49,10 @@ def test_a_conditional_model_of_a_file_keeps_its_units(command, trained, table, 
     ages = write_csv(tmp_path / "ages.csv", rows[:, 1:2], "age")
     drawn = tmp_path / "drawn.csv"
     assert command("sample", trained, "--cond", ages, "--out", drawn).status == 0
+    assert drawn.read_text().startswith("height,age,weight\n")
     samples = np.loadtxt(drawn, delimiter=",", skiprows=1)
-    assert samples.shape == (300, 2)
+    np.testing.assert_allclose(samples[:, 1], rows[:, 1], rtol=1e-6)
+    samples = samples[:, [0, 2]]
     np.testing.assert_allclose(samples.mean(0), rows[:, [0, 2]].mean(0), rtol=0.02)
     np.testing.assert_allclose(samples.std(0), rows[:, [0, 2]].std(0), rtol=0.6)
 
@@ -60,6 +62,8 @@ def test_a_conditional_model_of_a_file_keeps_its_units(command, trained, table, 
     entry, fitted = jaxgen.load(trained)
     truth = jaxgen.log_prob(entry.model, fitted.params, rows[:, [0, 2]].astype(np.float32), rows[:, 1:2].astype(np.float32))
     np.testing.assert_allclose(np.loadtxt(logs, delimiter=",", skiprows=1)[:, 0], truth.value, rtol=1e-5)
+    # The file has the columns of events and conditions under their names, so none has to be named.
+    assert command("log-prob", trained, table).out.strip() == ended.out.split(";")[0].strip()
     # A density in other units than the file's would be off by the logarithm of the scales, here about 4.
     gaussian = -0.5 * np.linalg.slogdet(2 * np.pi * np.e * np.cov(rows[:, [0, 2]].T))[1]
     assert abs(float(truth.value.mean()) - gaussian) < 1.0
@@ -124,20 +128,20 @@ def test_the_zoo_is_listed_with_its_kinds(command):
         (("train", "--model", "nsf", "--seed", 2**40), "--seed 1099511627776: accepted: an integer from 0"),
         (("sample", "{run}", "--cond", "{age}", "--num", 10**13, "--out", "{tmp}/x.npy"), "--num 10000000000000: takes about"),
         (("sample", "{run}", "--cond", "{age}", "--num", 0, "--out", "{tmp}/x.npy"), "--num 0"),
-        (("sample", "{run}", "--cond", "{age}", "--out", "{tmp}"), "accepted: a file that ends in .npy or .csv"),
+        (("sample", "{run}", "--cond", "{age}", "--out", "{tmp}"), "accepted: a file that ends in .csv, .npy, .npz or .parquet"),
         (("sample", "{run}", "--cond", "{age}", "--out", "{table}/x.npy"), "is a file, not a folder"),
         (("log-prob", "{run}", "{table}", "--certify", "0"), "--certify 0"),
         (("log-prob", "{run}", "{table}", "--num-draws", 0), "--num-draws 0"),
         (("train", "--model", "nsf", "--data", "three_moons"), "three_moons"),
         (("train", "--model", "nsf", "--data", "absent.csv"), "absent.csv"),
-        (("train", "--model", "nsf", "--data", "{holes}"), "row 4.*weight"),
+        (("train", "--model", "nsf", "--data", "{holes}"), "row 4.*weight.*infinite"),
         (("train", "--model", "nsf", "--data", "{table}", "--columns", "width"), "width.*height"),
         (("sample", "{tmp}", "--out", "{tmp}/x.npy"), "accepted: a run folder of jaxgen"),
         (("sample", "{run}", "--out", "{tmp}/x.npy"), "conditions of 1 numbers"),
-        (("sample", "{run}", "--cond", "{table}", "--out", "{tmp}/x.npy"), "3 columns"),
+        (("sample", "{run}", "--cond", "{weight}", "--out", "{tmp}/x.npy"), "has no column 'age'"),
         (("sample", "{run}", "--cond", "{age}", "--reading", "ode", "--out", "{tmp}/x.npy"), "--reading ode: accepted: default"),
         (("sample", "{run}", "--cond", "{age}", "--out", "{tmp}/x.pkl"), "x.pkl"),
-        (("log-prob", "{run}", "{table}"), "has 3 columns; accepted: 2"),
+        (("log-prob", "{run}", "{age}"), "has no column 'height', 'weight'"),
         (("evaluate", "{run}", "--num-samples", 1), "--num-samples 1"),
         (("evaluate", "{run}", "--data", "digits"), "digits"),
     ],
@@ -148,9 +152,10 @@ def test_a_mistake_is_answered_in_one_line(command, request, table, tmp_path, ar
     if any("{run}" in str(a) for a in arguments):
         names["run"] = request.getfixturevalue("trained")
     holes = np.loadtxt(table, delimiter=",", skiprows=1)[:20]
-    holes[3, 2] = np.nan
+    holes[3, 2] = np.inf
     names["holes"] = write_csv(tmp_path / "holes.csv", holes)
     names["age"] = write_csv(tmp_path / "age.csv", holes[:, 1:2], "age")
+    names["weight"] = write_csv(tmp_path / "weight.csv", holes[:, 2:], "weight")
     out = ("--out", tmp_path / "new") if arguments[0] == "train" else ()
     ended = command(*(str(a).format(**names) for a in arguments), *out)
     assert ended.status == 2
