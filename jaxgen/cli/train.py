@@ -13,14 +13,16 @@ from jaxgen.cli import columns as columns_of
 from jaxgen.cli.beside import beside_nll
 from jaxgen.cli.events import load_for
 from jaxgen.cli.run_folder import clear, open_folder
+from jaxgen.cli.train_auto import chosen, train_auto
 from jaxgen.data import Dataset
+from jaxgen.estimator.auto import AUTO, Settings
 from jaxgen.training import PATIENCE, Fitted, TrainingDiverged, fit, steps_for, verdict
 from jaxgen.types import Key
 
 
 def train(
     *,
-    model: str,
+    model: str = AUTO,
     data: str = "two_moons",
     out: Path = Path("runs/train"),
     steps: int | None = None,
@@ -47,7 +49,8 @@ def train(
     """Train one model of the zoo on one data set and write a run folder: config.json, metrics.jsonl and checkpoints/.
 
     Args:
-        model: Name of the model; `jaxgen list` prints them all.
+        model: Name of the model; `jaxgen list` prints them all. By default a table of numbers gets a mixture of Gaussians and kernels,
+            weighted by cross-validation, with a flow beside it if there are at least 300 rows; a mixed table gets `tabular`.
         data: What to train on: the name of a data set, a .npy, .npz, .csv or .parquet file (what each column is, is found and printed), or
             a folder or an array file of images. Samples come out in the units of the file, or in whole-numbered pixels.
         out: Run folder to write. A folder that is not empty is refused unless you give --resume or --overwrite.
@@ -81,12 +84,18 @@ def train(
     if not 0 <= ema < 1:
         raise ValueError(f"--ema {ema}: accepted: a number from 0 to below 1.")
     source = {"data": data, "columns": columns and list(columns), "cond_columns": cond_columns and list(cond_columns), "seed": seed}
-    chosen = {"discrete": discrete, "dates": dates, "drop": drop}
-    source |= {name: list(value) for name, value in chosen.items() if value is not None}
+    of_columns = {"discrete": discrete, "dates": dates, "drop": drop}
+    source |= {name: list(value) for name, value in of_columns.items() if value is not None}
     if labels or data_dir is not None:
         source |= {"labels": labels, "data_dir": data_dir and str(data_dir)}
     dataset = load_for(model, source, download)
+    model = chosen(dataset, resume) if model == AUTO else model
     options = {"learning_rate": learning_rate, "width": width, "depth": depth}
+    if model == AUTO:
+        settings = Settings(
+            options=_given(options), num_steps=steps, batch_size=batch_size, patience=patience or None, seed=seed, progress=True
+        )
+        return _auto(open_folder(out, resume, overwrite), dataset, supports, settings, source, overwrite)
     prepared = _prepared(model, dataset, num_params, supports, options)
     columns_of.show(data, prepared)
     entry = prepared.entry
@@ -100,6 +109,21 @@ def train(
     return 130 if fitted.status == "interrupted" else 0
 
 
+def _auto(out: Path, dataset: Dataset, supports: bool, settings: Settings, source: dict[str, Any], overwrite: bool) -> int:
+    """Fit, write and close what "auto" makes of a table of numbers."""
+    prepared, fitted = train_auto(dataset, supports, settings)
+    columns_of.show(source["data"], prepared)
+    entry = prepared.entry
+    prepared = prepared._replace(entry=entry._replace(card=entry.card._replace(config={**entry.card.config, "source": source})))
+    run = _Run(out, prepared, _Plan(jax.random.key(settings.seed), 0, None, {}), overwrite)
+    _close(run, dataset, _save(run, fitted))
+    return 0
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
 def _close(run: "_Run", dataset: Dataset, fitted: Fitted) -> None:
     """Print how the training ended and, for an exact density of a table, what simple densities reach on the same rows."""
     model, loss, said = run.prepared.entry.card.name, fitted.history["loss"], verdict(fitted.history)
@@ -110,9 +134,9 @@ def _close(run: "_Run", dataset: Dataset, fitted: Fitted) -> None:
         print(beside)
 
 
-def _prepared(model: str, dataset: Dataset, num_params: int | None, supports: bool, chosen: dict[str, Any]) -> zoo.Prepared:
+def _prepared(model: str, dataset: Dataset, num_params: int | None, supports: bool, given: dict[str, Any]) -> zoo.Prepared:
     """Build the entry for the data with the options that were given and, for images, the number of levels of the data."""
-    options = {name: value for name, value in chosen.items() if value is not None}
+    options = _given(given)
     if dataset.levels is not None and "levels" in zoo.describe(model, dataset.event_shape):
         options["levels"] = dataset.levels
     return zoo.prepare(model, dataset, supports=supports, num_params=num_params, **options)

@@ -1,7 +1,8 @@
-"""Any model with the conventions of scikit-learn, and what "auto" makes of a table. scikit-learn is imported with this room only."""
+"""Any model with the conventions of scikit-learn, and what "auto" makes of a table.
 
-from jaxgen.estimator.estimator import Estimator
-from jaxgen.estimator.stacked import Stacked, stack
-from jaxgen.estimator.tables import Settings, fit_table
+The names are listed in `__init__.pyi`. scikit-learn is imported when `Estimator` is first used.
+"""
 
-__all__ = ["Estimator", "Settings", "Stacked", "fit_table", "stack"]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

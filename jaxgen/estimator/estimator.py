@@ -10,7 +10,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from jaxgen import model, zoo
-from jaxgen.estimator.tables import AUTO, Settings, fit_table
+from jaxgen.estimator.auto import AUTO, Settings
+from jaxgen.estimator.tables import fit_table
 from jaxgen.training import PATIENCE, Fitted
 from jaxgen.transform import Density
 

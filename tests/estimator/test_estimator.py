@@ -15,7 +15,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 import jaxgen
 from jaxgen.estimator import Settings, fit_table
-from jaxgen.estimator.tables import FLOW_ROWS
+from jaxgen.estimator.auto import FLOW_ROWS
 
 TRAINED = {"options": {"width": 8, "depth": 1, "num_layers": 2}, "num_steps": 20, "random_state": 0}
 
