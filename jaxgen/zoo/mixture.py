@@ -13,7 +13,7 @@ from jaxgen.zoo.recipes import likelihood
 from jaxgen.zoo.registry import register
 
 
-@register(FLOW, vector(width=64, depth=2, growth=0.5, small={"num_layers": 2, "num_bins": 8}), compared=False)
+@register(FLOW, vector(width=64, depth=2, growth=0.5, small={"num_components": 2, "num_layers": 2, "num_bins": 8}), compared=False)
 def mixture_with_flow(
     nets: Nets,
     *,
