@@ -63,7 +63,8 @@ def mixture(*models: Model) -> Transform:
                 log_base = jax.vmap(model.base.log_prob)(pre.z) if batched else model.base.log_prob(pre.z)
                 noises, of_noise, logs = [*noises, pre.z], [*of_noise, log_base], [*logs, log_base + pre.log_det - pre.log_q]
             log_weights = jax.nn.log_softmax(params["logits"])
-            joint = jnp.stack(logs, -1) + log_weights
+            joint = jnp.stack(logs, -1)
+            joint = joint + jnp.broadcast_to(log_weights, joint.shape)
             best = jnp.argmax(joint, -1)
             middle = jnp.cumsum(jnp.exp(log_weights))[best] - 0.5 * jnp.exp(log_weights[best])
             # The base counts the noise of every model, but the density only that of the event.
@@ -71,7 +72,7 @@ def mixture(*models: Model) -> Transform:
             parts = {str(j): noise for j, noise in enumerate(noises)}
             return Preimage({"choice": middle.astype(x.dtype), "parts": parts}, log_det)
 
-        return Maps(forward, inverse)
+        return Maps(forward, inverse if all(g.inverse for g in maps) else None)
 
     def num_evaluations(params: Params, z: Noise, /, cond: Cond = None) -> jax.Array | int:
         return sum(nfe(f)(p, z["parts"][str(j)], cond) for j, (f, p) in enumerate(zip(transforms, params["parts"], strict=True)))

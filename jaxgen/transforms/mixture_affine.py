@@ -69,11 +69,11 @@ def mixture_affine(num_components: int, num_kernels: int = 0) -> Transform:
     def inverse(params: Params, x: Event, /, cond: Cond = None, key: Key | None = None) -> Preimage:
         log_weights = _log_weights(params)
         whitener = _lower(params["whitener"])
-        z, slopes = jnp.einsum("kij,kj->ki", whitener, x - params["loc"]), _log_det(whitener)
+        z, slopes = jnp.einsum("kij,kj->ki", whitener, x[None] - params["loc"]), _log_det(whitener)
         if num_kernels:
             # The products with the centres are the same for every event.
             shared = _lower(params["kernel_whitener"])
-            z = jnp.concatenate([z, shared @ x - params["centres"] @ shared.T])
+            z = jnp.concatenate([z, (shared @ x)[None] - params["centres"] @ shared.T])
             slopes = jnp.concatenate([slopes, jnp.broadcast_to(_log_det(shared), (num_kernels,))])
         scale = log_weights + slopes
         logs = scale - 0.5 * jnp.sum(z**2, -1)
@@ -97,8 +97,8 @@ def _log_weights(params: Params) -> jax.Array:
 
 def _lower(whitener: jax.Array) -> jax.Array:
     """Return the lower triangle of matrices `(..., d, d)` with a positive diagonal."""
-    diagonal = jnp.abs(jnp.diagonal(whitener, axis1=-2, axis2=-1))
-    return jnp.tril(whitener, -1) + diagonal[..., None] * jnp.eye(whitener.shape[-1], dtype=whitener.dtype)
+    on_diagonal = jnp.broadcast_to(jnp.eye(whitener.shape[-1], dtype=bool), whitener.shape)
+    return jnp.tril(whitener, -1) + jnp.where(on_diagonal, jnp.abs(whitener), 0)
 
 
 def _log_det(lower: jax.Array) -> jax.Array:

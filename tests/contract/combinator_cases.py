@@ -101,7 +101,6 @@ COMBINATORS = {
     "mixture": Combinator(
         lambda f: T.mixture(Model(bases.normal((D,)), f), Model(bases.normal((D,)), BEHIND)),
         bases.mixture_noise(bases.normal((D,)), bases.normal((D,))), lambda p: {"logits": jnp.zeros(2, p.dtype), "parts": (p, ())},
-        needs="own density",
     ),
     "slicing": Combinator(
         lambda f: T.slicing(D, f), bases.normal((2 * D,)), needs="own density",
