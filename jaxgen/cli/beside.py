@@ -46,12 +46,12 @@ def beside_nll(prepared: zoo.Prepared, dataset: Dataset, fitted: Fitted) -> str 
     Args:
         prepared: The entry that was trained.
         dataset: The data set before it was prepared.
-        fitted: What was fitted, in the units of the file.
+        fitted: What was fitted for it, in its own coordinates.
 
     Returns:
         The line, or None if the density is not cheap to say exactly, or there are no baselines.
     """
-    entry, _ = prepared.in_units(fitted)
+    entry, fitted = prepared.in_units(fitted)
     valid, units = dataset.split("valid"), dataset.units
     if prepared.entry.model.transform.kind is not Density.EXACT or entry.model.transform.proxy is not None:
         return None

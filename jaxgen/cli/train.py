@@ -1,11 +1,12 @@
 """`jaxgen train`: train one model on one data set and write a run folder."""
 
 import json
+import sys
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 
 from jaxgen import zoo
 from jaxgen.cli import arguments
@@ -13,10 +14,13 @@ from jaxgen.cli import columns as columns_of
 from jaxgen.cli.beside import beside_nll
 from jaxgen.cli.events import load_for
 from jaxgen.cli.run_folder import clear, open_folder
+from jaxgen.cli.signals import Kept
 from jaxgen.cli.train_auto import chosen, train_auto
 from jaxgen.data import Dataset
 from jaxgen.estimator.auto import AUTO, Settings
-from jaxgen.training import PATIENCE, Fitted, TrainingDiverged, fit, steps_for, verdict
+from jaxgen.training import PATIENCE, Fitted, Saving, TrainingDiverged, fit, steps_for, verdict
+from jaxgen.training.history import joined, parted
+from jaxgen.training.run_folder import SAVES, write_run
 from jaxgen.types import Key
 
 
@@ -48,6 +52,8 @@ def train(
 ) -> int:
     """Train one model of the zoo on one data set and write a run folder: config.json, metrics.jsonl and checkpoints/.
 
+    The run is saved every minute, at its end, and after Ctrl-C or SIGTERM. A run that was killed goes on by --resume.
+
     Args:
         model: Name of the model; `jaxgen list` prints them all. By default a table of numbers gets a mixture of Gaussians and kernels,
             weighted by cross-validation, with a flow beside it if there are at least 300 rows; a mixed table gets `tabular`.
@@ -73,9 +79,9 @@ def train(
         labels: For images, train a model that is conditional on their classes.
         data_dir: Folder with the files of a named image set. By default JAXGEN_DATA, the cache and the folders of the system are tried.
         download: Download the files of a named image set if they are not found.
-        resume: Go on with the run in the folder. An interrupted run goes on as if it had not been interrupted. A finished run is trained
-            for the steps that it lacks, with a fresh optimiser, for which you may change --batch-size and --ema.
-        overwrite: Start again in a folder that holds an earlier run, which is removed.
+        resume: Go on with the run in the folder. An interrupted or killed run goes on as if it had not been interrupted. A finished run is
+            trained for the steps that it lacks, with a fresh optimiser, for which you may change --batch-size and --ema.
+        overwrite: Start again in a folder that holds an earlier run, which is removed as soon as this one is saved.
     """
     for option, value in (("--steps", steps), ("--batch-size", batch_size), ("--num-params", num_params)):
         arguments.count(option, value)
@@ -98,14 +104,13 @@ def train(
         return _auto(open_folder(out, resume, overwrite), dataset, supports, settings, source, overwrite)
     prepared = _prepared(model, dataset, num_params, supports, options)
     columns_of.show(data, prepared)
-    entry = prepared.entry
-    how = {"batch_size": min(batch_size, len(dataset.train)), "ema": ema}
-    entry = entry._replace(card=entry.card._replace(config={**entry.card.config, "source": source, "training": how}))
-    prepared = prepared._replace(entry=entry)
+    prepared = _with_config(prepared, source=source, training={"batch_size": min(batch_size, len(dataset.train)), "ema": ema})
     out = open_folder(out, resume, overwrite)
-    steps = steps or steps_for(entry.card.num_steps, len(dataset.train), how["batch_size"])
+    Kept.text = f"the folder {out} is as it was."
     run = _Run(out, prepared, _plan(out, prepared, resume, steps, seed), overwrite)
-    _close(run, dataset, fitted := _fit(run, patience or None))
+    fitted = _fit(run, patience or None)
+    Kept.text = f"the run is saved in {out}."
+    _close(run, dataset, fitted)
     return 130 if fitted.status == "interrupted" else 0
 
 
@@ -113,10 +118,10 @@ def _auto(out: Path, dataset: Dataset, supports: bool, settings: Settings, sourc
     """Fit, write and close what "auto" makes of a table of numbers."""
     prepared, fitted = train_auto(dataset, supports, settings)
     columns_of.show(source["data"], prepared)
-    entry = prepared.entry
-    prepared = prepared._replace(entry=entry._replace(card=entry.card._replace(config={**entry.card.config, "source": source})))
-    run = _Run(out, prepared, _Plan(jax.random.key(settings.seed), 0, None, {}), overwrite)
-    _close(run, dataset, _save(run, fitted))
+    run = _Run(out, _with_config(prepared, source=source), _Plan(jax.random.key(settings.seed), 0, None, {}), overwrite)
+    _Writer(run)(fitted)
+    Kept.text = f"the run is saved in {out}."
+    _close(run, dataset, fitted)
     return 0
 
 
@@ -142,8 +147,13 @@ def _prepared(model: str, dataset: Dataset, num_params: int | None, supports: bo
     return zoo.prepare(model, dataset, supports=supports, num_params=num_params, **options)
 
 
+def _with_config(prepared: zoo.Prepared, **parts: Any) -> zoo.Prepared:
+    card = prepared.entry.card
+    return prepared._replace(entry=prepared.entry._replace(card=card._replace(config={**card.config, **parts})))
+
+
 class _Plan(NamedTuple):
-    """What remains to be done: the key and the length of the fit, what it starts from, and the history of an earlier fit."""
+    """What remains to be done: the key and the length of the fit, what it starts from, and the history of the fit before it."""
 
     key: Key
     num_steps: int
@@ -160,73 +170,83 @@ class _Run(NamedTuple):
     overwrite: bool
 
 
-def _plan(out: Path, prepared: zoo.Prepared, resume: bool, total: int, seed: int) -> _Plan:
-    """An interrupted run keeps its key and its count of steps; the steps added to a finished run are a new fit."""
-    start, before = _earlier(out, prepared) if resume else (None, {})
-    done = int(before.get("num_steps", 0))
+def _default_steps(prepared: zoo.Prepared) -> int:
+    card = prepared.entry.card
+    return steps_for(card.num_steps, len(prepared.data.train), card.config["training"]["batch_size"])
+
+
+def _plan(out: Path, prepared: zoo.Prepared, resume: bool, steps: int | None, seed: int) -> _Plan:
+    """An interrupted fit keeps its key and its count of steps; the steps added to a finished run are a new fit."""
+    earlier = _earlier(out, prepared) if resume else None
+    key, total = jax.random.key(seed), steps or _default_steps(prepared)
+    if earlier is None:
+        return _Plan(jax.random.fold_in(key, 0), total, None, {})
+    fitted, how = earlier
+    done = fitted.history["num_steps"]
+    if fitted.state is not None and steps is None:
+        total = how.get("num_steps", total)
     if total <= done:
         raise ValueError(f"--resume {out}: this run has {done} steps already; accepted: a larger number of --steps.")
-    key = jax.random.key(seed)
-    if isinstance(start, Fitted):
-        return _Plan(key, total, start, {})
-    return _Plan(jax.random.fold_in(key, done), total - done, start, before)
+    if fitted.state is None:
+        return _Plan(jax.random.fold_in(key, done), total - done, (fitted.params, fitted.aux), fitted.history)
+    first_step = how.get("first_step", 0)
+    before, history = parted(fitted.history, first_step)
+    print(f"going on from step {done}, saved in {out / SAVES}", flush=True)
+    return _Plan(jax.random.fold_in(key, first_step), total - first_step, fitted._replace(history=history), before)
 
 
 def _fit(run: _Run, patience: int | None) -> Fitted:
     """Train and save. A run that diverges is saved as well, and then named as the user's mistake."""
-    data, entry, plan = run.prepared.data, run.prepared.entry, run.plan
+    data, plan, config = run.prepared.data, run.plan, run.prepared.entry.card.config
     held_out: dict[str, Any] = {"valid": data.valid, "valid_cond": data.valid_cond, "patience": patience}
-    how = entry.card.config["training"]
+    first_step = int(plan.before.get("num_steps", 0))
+    planned = {**config["training"], "first_step": first_step, "num_steps": first_step + plan.num_steps}
+    saving = Saving(_Writer(run._replace(prepared=_with_config(run.prepared, training=planned))))
+    how: dict[str, Any] = {**config["training"], **held_out, "start": plan.start, "saving": saving}
     try:
-        fitted = fit(plan.key, entry, data.train, plan.num_steps, cond=data.train_cond, **held_out, **how, start=plan.start, progress=True)
+        fitted = fit(plan.key, run.prepared.entry, data.train, plan.num_steps, cond=data.train_cond, **how, progress=True)
     except TrainingDiverged as error:
-        _save(run, error.fitted)
         raise ValueError(f"{error} Those parameters are in {run.out}.") from None
-    return _save(run, fitted)
+    return fitted._replace(history=joined(plan.before, fitted.history))
 
 
-def _save(run: _Run, fitted: Fitted) -> Fitted:
-    """Save the run with its whole history; an earlier run is removed only now that another takes its place."""
-    if run.plan.before:
-        # Only a fit of its own key can be gone on with exactly.
-        fitted = fitted._replace(history=_joined(run.plan.before, fitted.history), state=None)
-    entry, fitted = run.prepared.in_units(fitted)
-    if run.overwrite:
-        clear(run.out)
-    zoo.save(run.out, entry, fitted)
-    return fitted
+class _Writer:
+    """Save the run with its whole history and in the units of the data. An earlier run is removed once this one is whole."""
+
+    def __init__(self, run: _Run) -> None:
+        self.run, self.alone = run, run.overwrite
+
+    def __call__(self, fitted: Fitted) -> None:
+        run = self.run
+        entry, fitted = run.prepared.in_units(fitted._replace(history=joined(run.plan.before, fitted.history)))
+        write_run(run.out, entry, fitted, alone=self.alone)
+        if self.alone:
+            clear(run.out, but=("config.json", "metrics.jsonl" if fitted.status != "running" else "", SAVES))
+            self.alone = False
 
 
-def _joined(before: dict[str, Any], history: dict[str, Any]) -> dict[str, Any]:
-    done, joined = before["num_steps"], {**history, "valid_step": history["valid_step"] + before["num_steps"]}
-    for name, value in joined.items():
-        earlier = before.get(name)
-        if isinstance(value, np.ndarray) and earlier is not None:
-            joined[name] = np.concatenate([earlier, value])
-    seconds = {name: before.get(name, 0.0) + history[name] for name in ("compile_seconds", "train_seconds")}
-    return {**joined, **seconds, "num_steps": done + history["num_steps"]}
-
-
-def _earlier(out: Path, prepared: zoo.Prepared) -> tuple[Any, dict[str, Any]]:
-    """Return what `fit` starts from, and the history of the earlier fit."""
-    if not (out / "config.json").is_file():
-        return None, {}
-    entry = prepared.entry
-    earlier, fitted = zoo.load(out)
-    parts = ["name", "event_shape", "cond_shape", "options", "source"]
-    if fitted.state is not None and "training" in earlier.card.config:
-        parts.append("training")
-    for part in parts:
-        here, there = json.dumps(entry.card.config[part]), json.dumps(earlier.card.config.get(part))
-        if here != there:
+def _earlier(out: Path, prepared: zoo.Prepared) -> tuple[Fitted, dict[str, Any]] | None:
+    """Return the fit that is saved in the folder and how it was trained, or None if nothing is saved there."""
+    if not any((out / SAVES).glob("*.safetensors")):
+        return None
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        earlier, fitted = zoo.load(out)
+    for warning in caught:
+        print(f"jaxgen: {warning.message}", file=sys.stderr)
+    entry, how = prepared.entry, earlier.card.config.get("training", {})
+    for part in ["name", "event_shape", "cond_shape", "options", "source"] + ["training"] * (fitted.state is not None):
+        here, there = entry.card.config[part], earlier.card.config.get(part)
+        if part == "training":
+            there = {name: how.get(name) for name in here}
+        if json.dumps(here) != json.dumps(there):
             raise ValueError(
-                f"--resume {out}: the run there has {part} {there}, not {here}; accepted: the same arguments, or another folder."
+                f"--resume {out}: the run there has {part} {json.dumps(there)}, not {json.dumps(here)}; accepted: the same arguments, or "
+                "another folder."
             )
     table = earlier.card.config.get("table")
     if prepared.layout is not None and table is not None and zoo.Layout.from_json(table) != prepared.layout:
         raise ValueError(
             f"--resume {out}: the run there was trained on a table with other columns; accepted: the same file, or another folder."
         )
-    params = fitted.params[0] if {"units", "table"} & set(earlier.card.config) else fitted.params
-    start = (params, fitted.aux) if fitted.state is None else fitted._replace(params=params)
-    return start, fitted.history
+    return fitted._replace(params=fitted.params[0] if {"units", "table"} & set(earlier.card.config) else fitted.params), how

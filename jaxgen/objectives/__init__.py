@@ -13,7 +13,7 @@ from jaxgen.objectives.drifting import drifting
 from jaxgen.objectives.elbo import elbo
 from jaxgen.objectives.flow_matching import flow_matching, interpolant_matching
 from jaxgen.objectives.importance_weighted import importance_weighted
-from jaxgen.objectives.latent_prior import latent_prior
+from jaxgen.objectives.latent_prior import latent_prior, with_prior
 from jaxgen.objectives.maximum_likelihood import maximum_likelihood
 from jaxgen.objectives.mean_flow import mean_flow
 from jaxgen.objectives.moment_matching import inductive_moment_matching
@@ -22,8 +22,9 @@ from jaxgen.objectives.reconstruction import gaussian_of_codes, reconstruction
 from jaxgen.objectives.reflow import reflow
 from jaxgen.objectives.reverse_kl import reverse_kl
 from jaxgen.objectives.score_matching import score_matching
-from jaxgen.objectives.times import antithetic_times, grid_times, lognormal_times, stratified_times, uniform_times
+from jaxgen.objectives.times import antithetic_times, grid_times, logit_normal_times, lognormal_times, stratified_times, uniform_times
 from jaxgen.objectives.variational_bound import variational_bound
+from jaxgen.objectives.weighted_sum import weighted_sum
 from jaxgen.objectives.without_condition import without_condition
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "inductive_moment_matching",
     "interpolant_matching",
     "latent_prior",
+    "logit_normal_times",
     "lognormal_times",
     "maximum_likelihood",
     "mean_flow",
@@ -60,6 +62,8 @@ __all__ = [
     "stratified_times",
     "uniform_times",
     "variational_bound",
+    "weighted_sum",
     "weights",
+    "with_prior",
     "without_condition",
 ]

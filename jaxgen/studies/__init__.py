@@ -3,8 +3,9 @@
 from jaxgen.studies.paired import Effect, paired
 from jaxgen.studies.runner import Choice, run_study
 from jaxgen.studies.study import Cell, Prediction, Row, Study, Table, Verdict, good_rows
+from jaxgen.studies.transfer import TRANSFER
 
-STUDIES: dict[str, Study] = {}
+STUDIES: dict[str, Study] = {study.name: study for study in (TRANSFER,)}
 """The studies that `jaxgen study` runs, by name."""
 
 __all__ = ["STUDIES", "Cell", "Choice", "Effect", "Prediction", "Row", "Study", "Table", "Verdict", "good_rows", "paired", "run_study"]

@@ -2,10 +2,12 @@
 
 from jaxgen.training.checkpoint import load_arrays, save_arrays
 from jaxgen.training.entry import Card, Entry, Style
-from jaxgen.training.fit import Fitted, TrainingDiverged, fit
+from jaxgen.training.fit import fit
+from jaxgen.training.fitted import Fitted, TrainingDiverged
 from jaxgen.training.history import PATIENCE
 from jaxgen.training.length import steps_for
 from jaxgen.training.optimizers import adam, in_turn, players
+from jaxgen.training.saving import Saving
 from jaxgen.training.step import State, batch_at, init_state, make_step
 from jaxgen.training.verdict import Verdict, verdict
 
@@ -14,6 +16,7 @@ __all__ = [
     "Card",
     "Entry",
     "Fitted",
+    "Saving",
     "State",
     "Style",
     "TrainingDiverged",

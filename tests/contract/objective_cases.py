@@ -53,6 +53,11 @@ def diffusion():
     return on_normal(T.probability_flow(*predicted(MILD), solver=FEW))
 
 
+def coupled_diffusion():
+    init, apply = time_net()
+    return on_normal(T.probability_flow(init, paths.prediction(MILD, apply, "denoiser", coupled=True), solver=FEW))
+
+
 def map_of_steps():
     net = nets.times_mlp(D, width=WIDTH, depth=2)
     return on_normal(T.flow_map(lambda key, z, cond=None: net.init(key, z, jnp.zeros(()), jnp.zeros(()), cond), net.apply))
@@ -64,6 +69,11 @@ def steered(model):
 
 def game(name, **weights):
     return lambda model: objectives.adversarial(model, mlp(1), name, **weights)
+
+
+def hybrid(model):
+    parts = {"nll": objectives.maximum_likelihood(model), "game": objectives.adversarial(model, mlp(1), r1=0.1)}
+    return objectives.weighted_sum(parts, {"nll": 0.5, "game": 1.0})
 
 
 def denoising(part, **options):
@@ -133,9 +143,12 @@ PAIRINGS: dict[str, tuple[Callable[[], Model], Callable[[Model], Any]]] = {
     "non_saturating": (generator, game("non_saturating", r1=0.1)),
     "wasserstein": (generator, game("wasserstein", gradient_penalty=1.0)),
     "relativistic": (generator, game("relativistic", r1=0.1, r2=0.2)),
+    "non_saturating-noise": (generator, game("non_saturating", r1=0.1, instance_noise=0.5)),
+    "hybrid": (flow, hybrid),
     "game-vae": (vae, game("non_saturating")),
     "eps": (diffusion, denoising("eps")),
     "denoiser": (diffusion, denoising("denoiser", times=objectives.lognormal_times(MILD, -1.0, 0.5))),
+    "denoiser-coupled": (coupled_diffusion, denoising("denoiser", coupling="optimal_transport")),
     "score": (diffusion, denoising("score", weight=lambda path, t: path.sigma(t) ** 2)),
     "velocity": (diffusion, denoising("velocity")),
     "flow_matching": (cnf, objectives.flow_matching),
@@ -172,6 +185,7 @@ REFUSED = {
     "importance_weighted-generator": (generator, objectives.importance_weighted, "transform.kind=implicit.*adversarial"),
     "reconstruction-cnf": (cnf, objectives.reconstruction, "decode, encode"),
     "denoising-flow": (flow, denoising("eps"), "parts eps"),
+    "denoising-coupled": (diffusion, denoising("denoiser", coupling="optimal_transport"), "has the part score.*coupled=True"),
     "denoising-cnf": (cnf, denoising("score"), "parts score.*velocity"),
     "reverse_kl-vae": (vae, reverse_kl(), "transform.kind=lower bound; accepted: exact or unbiased.*elbo"),
     "reverse_kl-generator": (generator, reverse_kl(path_gradient=False), "transform.kind=implicit"),
