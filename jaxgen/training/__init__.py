@@ -8,6 +8,7 @@ from jaxgen.training.history import PATIENCE
 from jaxgen.training.length import steps_for
 from jaxgen.training.optimizers import adam, in_turn, players
 from jaxgen.training.saving import Saving
+from jaxgen.training.seeds import fit_seeds, one_seed
 from jaxgen.training.step import State, batch_at, init_state, make_step
 from jaxgen.training.verdict import Verdict, verdict
 
@@ -24,10 +25,12 @@ __all__ = [
     "adam",
     "batch_at",
     "fit",
+    "fit_seeds",
     "in_turn",
     "init_state",
     "load_arrays",
     "make_step",
+    "one_seed",
     "players",
     "save_arrays",
     "steps_for",
