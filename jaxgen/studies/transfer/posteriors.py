@@ -12,8 +12,9 @@ from jaxgen.lifting import over_batch
 from jaxgen.model import Model, log_prob, sample_and_log_prob
 from jaxgen.studies.effects import figure_rows
 from jaxgen.studies.fits import EQUAL_STEPS, SAME_STAGE
+from jaxgen.studies.predicted import predicted
 from jaxgen.studies.study import Row
-from jaxgen.studies.transfer.transfer import Transfer, plane, predicted
+from jaxgen.studies.transfer.transfer import Transfer, plane
 from jaxgen.training import Entry, adam, fit
 from jaxgen.training.optimizers import Optimizer
 from jaxgen.types import Params

@@ -9,8 +9,9 @@ import jax.numpy as jnp
 from jaxgen import zoo
 from jaxgen.objectives import flow_matching, logit_normal_times
 from jaxgen.studies.fits import EQUAL_STEPS, SAME_STAGE, Arm, Training, two_protocols
+from jaxgen.studies.predicted import predicted
 from jaxgen.studies.study import Row
-from jaxgen.studies.transfer.transfer import Transfer, distance, plane, predicted
+from jaxgen.studies.transfer.transfer import Transfer, distance, plane
 from jaxgen.training import Entry, adam
 from jaxgen.types import Params
 
