@@ -14,14 +14,15 @@ from jaxgen import data as datasets
 from jaxgen import viz
 from jaxgen.atomic import write_json
 from jaxgen.cli import arguments
-from jaxgen.cli.run_folder import clear, earlier_rows, open_folder, plain
+from jaxgen.cli.run_folder import discard_aside, earlier_rows, open_folder, plain, set_aside
+from jaxgen.cli.signals import Kept
 from jaxgen.data import Dataset
 from jaxgen.evaluation import Reference, density_grid, evaluate, follow, mean_nfe, reference, too_good
 from jaxgen.model import Model
 from jaxgen.training import Entry, Fitted, TrainingDiverged, fit
 from jaxgen.transform import Density
 from jaxgen.viz.of_entry import picture
-from jaxgen.zoo import COMPARED, NAMES, build, count_params, num_sampling_params
+from jaxgen.zoo import COMPARED, NAMES, count_params, num_sampling_params, prepare
 
 NUM_PARAMS = 25_000
 
@@ -47,6 +48,9 @@ def compare(
     quick: bool = False,
     num_params: int = NUM_PARAMS,
     columns: tuple[str, ...] | None = None,
+    discrete: tuple[str, ...] | None = None,
+    dates: tuple[str, ...] | None = None,
+    drop: tuple[str, ...] | None = None,
     resume: bool = False,
     overwrite: bool = False,
 ) -> int:
@@ -61,8 +65,11 @@ def compare(
         quick: Train every model for a short time and evaluate it on few samples, to see that all works.
         num_params: Number of parameters that sampling needs, about the same for each model. Auxiliaries that sampling drops come on top.
         columns: For a file, the columns of the event, by name or index.
+        discrete: For a file, columns of numbers that are categories. Text is found to be categories without it.
+        dates: For a file, columns that are dates.
+        drop: For a file, columns that are left out.
         resume: Keep the models that are done and run the others.
-        overwrite: Start again in a folder that holds an earlier run, which is removed.
+        overwrite: Start again in a folder that holds an earlier run, which is removed when this one is done.
     """
     models = tuple(NAMES) if models == ("all",) else models
     unknown = [name for name in models if name not in NAMES]
@@ -71,21 +78,25 @@ def compare(
     arguments.count("--steps", steps)
     arguments.count("--num-params", num_params)
     arguments.seeds(seeds)
-    options: dict[str, Any] = {} if columns is None else {"columns": columns}
+    chosen = {"columns": columns, "discrete": discrete, "dates": dates, "drop": drop}
+    options: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
     if datasets.is_images(data):
         raise ValueError(f"--data {data}: holds images; accepted: vectors. Train a model of images by jaxgen train.")
     dataset = datasets.load(data, **options)
     out = open_folder(out, resume, overwrite)
     settings = {"data": data, "columns": columns and list(columns), "num_params": num_params, "quick": quick, "steps": steps}
+    settings |= {name: list(value) for name, value in options.items() if name != "columns"}
     results = earlier_rows(out, settings) if resume else []
     if overwrite:
-        clear(out)
+        set_aside(out)
     budget = QUICK if quick else FULL
     run = _Run(data, dataset, _reference(data, dataset, budget), budget, steps, quick, num_params, out, settings)
     todo = [(name, seed) for seed in dict.fromkeys(seeds) for name in dict.fromkeys(models or tuple(COMPARED))]
     start = time.perf_counter()
     status = _run_all(run, todo, results)
     _write(run, results)
+    if status == 0:
+        discard_aside(out)
     failed = [r["model"] for r in results if r["status"] != "ok"]
     print(
         f"{len(results) - len(failed)} of {len(results)} entries ok in {time.perf_counter() - start:.0f} s; results in {out / 'report.html'}"
@@ -116,10 +127,11 @@ def _run_all(run: _Run, todo: list[tuple[str, int]], results: list[dict[str, Any
         try:
             result = _one(run, name, seed)
         except KeyboardInterrupt:
-            print("interrupted; what is done is kept. Go on with --resume.", file=sys.stderr)
+            print(f"jaxgen: interrupted; {Kept.text}", file=sys.stderr)
             return 130
         results.append(result)
         _write(run, results)
+        Kept.text = f"the {len(results)} entries that are done are kept in {run.out}. Go on with --resume."
         print(f"[{i}/{len(todo)}] {_line(result)}", flush=True)
     return 0
 
@@ -128,18 +140,20 @@ def _one(run: _Run, name: str, seed: int) -> dict[str, Any]:
     """Build, train and measure one entry. An error becomes the status of this entry and does not stop the others."""
     result: dict[str, Any] = {"model": name, "seed": seed, "status": "ok", "settings": run.settings}
     try:
-        entry = build(name, run.dataset.train.shape[1:], num_params=run.num_params)
+        prepared = prepare(name, run.dataset, num_params=run.num_params)
+        entry = prepared.entry
         steps = run.steps or (max(20, entry.card.num_steps // 15) if run.quick else entry.card.num_steps)
         # The key depends on the name, so that a model's result does not change when another model joins the zoo.
         key = jax.random.fold_in(jax.random.key(seed), zlib.crc32(name.encode()))
         result |= {"family": entry.card.family, "objective": entry.card.objective, "reading": entry.card.reading, "num_steps": steps}
         result |= {"accent": entry.card.style.accent, "sentence": entry.card.style.sentence}
-        result["density"] = str(entry.model.transform.kind)
-        fitted = fit(key, entry, run.dataset.train, steps)
+        fitted = fit(key, entry, prepared.data.train, steps)
         if fitted.status == "interrupted":
             raise KeyboardInterrupt
         result["num_params"] = num_sampling_params(entry.model)
         result["num_aux_params"] = count_params(fitted.params) + count_params(fitted.aux) - result["num_params"]
+        entry, fitted = prepared.standardised(fitted)
+        result["density"] = str(entry.model.transform.kind)
         result["train_seconds"], result["compile_seconds"] = fitted.history["train_seconds"], fitted.history["compile_seconds"]
         _measure(run, entry, fitted, jax.random.fold_in(key, 1), result, seed)
     except TrainingDiverged as error:

@@ -83,9 +83,10 @@ def _source(entry: Entry, data: str | None, data_dir: Path | None, classifier: P
     if name is None:
         raise ValueError("--data: this run does not say what it was trained on; accepted: the name of a data set, or a file.")
     source = {**source, "data": name, **({"data_dir": str(data_dir)} if data_dir else {})}
-    dataset = load_for(entry.card.name, source)
-    if list(dataset.event_shape) != entry.card.config["event_shape"]:
-        wanted = tuple(entry.card.config["event_shape"])
+    schema = zoo.schema_of(entry)
+    dataset = load_for(entry.card.name, source, schema=schema)
+    wanted = tuple(entry.card.config["event_shape"]) if schema is None or not schema.event else (len(schema.event),)
+    if dataset.event_shape != wanted:
         raise ValueError(f"--data {name}: its events have shape {dataset.event_shape}; accepted: {wanted}, the shape of the model's.")
     if classifier is not None and dataset.levels is None:
         raise ValueError(f"--classifier {classifier}: --data {name} holds no images; accepted: images, which a classifier compares.")

@@ -4,22 +4,16 @@ import difflib
 import importlib
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxgen import __version__
+from jaxgen.cli.signals import Kept, answer_interrupts
 
-USER_MISTAKES = (
-    ValueError,
-    TypeError,
-    FileNotFoundError,
-    FileExistsError,
-    IsADirectoryError,
-    NotADirectoryError,
-    PermissionError,
-    FloatingPointError,
-)
+# What the machine refuses, such as a full disk, is said in one line too.
+USER_MISTAKES = (ValueError, TypeError, OSError, FloatingPointError)
 
 
 class Command(NamedTuple):
@@ -85,10 +79,14 @@ def main(argv: list[str] | None = None) -> None:
     """Run one command and exit.
 
     The exit status is 0 if all went well, 1 if an entry of `compare`, a run of `study` or a law of `verify` failed, 2 for a mistake in the
-    arguments, and 130 after an interrupt. With JAXGEN_TRACEBACK in the environment, a mistake shows its traceback.
+    arguments or a disk that refuses, and 130 after an interrupt. With JAXGEN_TRACEBACK in the environment, a mistake shows its traceback.
     """
+    if argv is None:
+        # Before anything that takes seconds to import.
+        answer_interrupts()
     import tyro
 
+    warnings.showwarning = _say_own(warnings.showwarning)
     argv = sys.argv[1:] if argv is None else argv
     if argv[:1] == ["--version"]:
         print(f"jaxgen {__version__}")
@@ -107,7 +105,7 @@ def main(argv: list[str] | None = None) -> None:
     try:
         status = command()
     except KeyboardInterrupt:
-        print("jaxgen: interrupted; what is done is kept.", file=sys.stderr)
+        print(f"jaxgen: interrupted; {Kept.text}", file=sys.stderr)
         status = 130
     except USER_MISTAKES as error:
         if os.environ.get("JAXGEN_TRACEBACK"):
@@ -115,6 +113,18 @@ def main(argv: list[str] | None = None) -> None:
         print(f"jaxgen: error: {error}", file=sys.stderr)
         status = 2
     sys.exit(status)
+
+
+def _say_own(others: Callable[..., None]) -> Callable[..., None]:
+    """Return how warnings are shown: this library's in one line, all others as before."""
+
+    def show(message: Warning, category: type[Warning], filename: str, *rest: Any) -> None:
+        if category is UserWarning and f"{os.sep}jaxgen{os.sep}" in filename:
+            print(f"jaxgen: {message}", file=sys.stderr)
+        else:
+            others(message, category, filename, *rest)
+
+    return show
 
 
 def set_up_jax() -> None:

@@ -2,16 +2,19 @@
 
 import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from jaxgen import checks
 from jaxgen.data import digits
+from jaxgen.data.choices import Choice, Columns
 from jaxgen.data.curves import swiss_roll, two_moons, two_spirals
 from jaxgen.data.dataset import Dataset, Units
-from jaxgen.data.files import SUFFIXES, DataError, load_file, share
+from jaxgen.data.files import SUFFIXES, DataError, load_file, load_table, share
+from jaxgen.data.frames import is_frame, read_frame
 from jaxgen.data.grids import checkerboard
 from jaxgen.data.images import NAMED, Dir
 from jaxgen.data.mixtures import eight_gaussians, gaussian_mixture
@@ -36,11 +39,10 @@ IMAGES: tuple[str, ...] = tuple(NAMED)
 """The names of sets of images, for `load`."""
 
 STREAMS = {"train": 0, "valid": 1, "test": 2, "draw": 3}
-Columns = Sequence[str | int] | str | int | None
 
 
 def load(
-    name_or_path: str | os.PathLike[str],
+    name_or_path: str | os.PathLike[str] | Any,
     *,
     num_train: int | None = None,
     num_valid: int | None = None,
@@ -49,6 +51,8 @@ def load(
     columns: Columns = None,
     cond_columns: Columns = None,
     discrete: Columns = None,
+    dates: Columns = None,
+    drop: Columns = None,
     dim: int = 2,
     pixels: str | None = None,
     labels: bool = False,
@@ -56,21 +60,24 @@ def load(
     data_dir: str | os.PathLike[str] | None = None,
     download: bool = False,
 ) -> Dataset:
-    """Load a dataset by its name or from a path, split into training, validation and test data.
+    """Load a dataset by its name, from a path or from a DataFrame, split into training, validation and test data.
 
     A path names a .npy, .npz, .csv or .parquet table, a folder of .png and .jpg images, or a .npy or .npz array of images
-    `(n, height, width)` or `(n, height, width, channels)`. The splits do not depend on each other's sizes or on `draw`.
+    `(n, height, width)` or `(n, height, width, channels)`. The type of each column of a table is found from its cells. The splits do not
+    depend on each other's sizes or on `draw`.
 
     Args:
-        name_or_path: One of `NAMES` or `IMAGES`, or a path.
+        name_or_path: One of `NAMES` or `IMAGES`, a path, or a DataFrame of pandas, polars or pyarrow.
         num_train: The number of training rows. None draws 50,000 from a named density and takes the whole split of all other data: 80 % of
             the digits and of files, and 50,000 images of MNIST, its binarisation and Fashion-MNIST. A smaller number takes the first rows.
         num_valid: The number of validation rows. None means 5,000, 10 % or 10,000.
         num_test: The number of test rows. None means 10,000, 10 % or 10,000.
         seed: The seed of draws, random splits and dequantisation.
-        columns: For tables, the columns of the event (see `load_file`).
-        cond_columns: For tables, the columns of the condition.
-        discrete: For tables, the columns that hold categories: codes in the event, one-hot in the condition.
+        columns: For tables, the columns of the event, by name or index. None takes all that are neither conditions nor dropped.
+        cond_columns: For tables, the columns of the condition. An .npz may hold the condition as an array `cond` instead.
+        discrete: For tables, columns of numbers that are categories: codes in the event, one-hot in the condition. Text is found without it.
+        dates: For tables, columns that hold dates, as days.
+        drop: For tables, columns that are left out.
         dim: For `gaussian_mixture`, the number of coordinates.
         pixels: For images, whose events are `(height, width, channels)` float32: "discrete" gives whole numbers 0 ... levels - 1, and
             "continuous" (the default) values dequantised to (-1, 1), with `units` that give pixels back.
@@ -98,10 +105,13 @@ def load(
         if most is not None:
             checks.count(f"load: num_{split}", most)
     checks.count("load: seed", seed, 0)
+    choice = Choice(columns, cond_columns, discrete, dates, drop)
+    if is_frame(name_or_path):
+        return load_table(read_frame(name_or_path), "frame", choice, seed=seed, sizes=sizes)
     name = os.fspath(name_or_path)
     if dim != 2 and name != "gaussian_mixture":
         raise DataError(f"load: dim={dim!r} with {name!r}; accepted: 2, as only gaussian_mixture has a choice of dimension.")
-    chosen = {"columns": columns, "cond_columns": cond_columns, "discrete": discrete}
+    chosen = choice._asdict()
     of_images = {"pixels": pixels, "labels": labels, "size": size, "data_dir": data_dir, "download": download}
     if is_images(name):
         _refuse("because images have no columns", **chosen)
@@ -109,7 +119,7 @@ def load(
     hint = "; the digits as images are 'digits_8x8'" if name == "digits" else ""
     _refuse(f"because these are for images, not for {name!r}{hint}", **of_images)
     if name not in NAMES and Path(name).suffix.lower() in SUFFIXES:
-        return load_file(name, seed=seed, sizes=sizes, **chosen)
+        return load_file(name, choice, seed=seed, sizes=sizes)
     _known(name)
     _refuse(f"because only files have columns to choose, not {name!r}", **chosen)
     return _digits(seed, sizes) if name == "digits" else _drawn(name, dim, seed, sizes)
@@ -143,12 +153,14 @@ def _refuse(why: str, **options: object) -> None:
         raise DataError(f"load: {', '.join(given)}; accepted: none, {why}.")
 
 
-def is_images(name_or_path: str | os.PathLike[str]) -> bool:
+def is_images(name_or_path: str | os.PathLike[str] | Any) -> bool:
     """Return whether `load` gives images for this: a name in `IMAGES`, a folder, or an array file with three or more axes.
 
     >>> is_images("mnist"), is_images("two_moons")
     (True, False)
     """
+    if is_frame(name_or_path):
+        return False
     name = os.fspath(name_or_path)
     return name in IMAGES or (name not in NAMES and holds_images(name))
 

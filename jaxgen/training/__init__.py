@@ -2,14 +2,17 @@
 
 from jaxgen.training.checkpoint import load_arrays, save_arrays
 from jaxgen.training.entry import Card, Entry, Style
-from jaxgen.training.fit import Fitted, TrainingDiverged, fit
+from jaxgen.training.fit import fit
+from jaxgen.training.fitted import Fitted, TrainingDiverged
 from jaxgen.training.optimizers import adam, in_turn, players
+from jaxgen.training.saving import Saving
 from jaxgen.training.step import State, batch_at, init_state, make_step
 
 __all__ = [
     "Card",
     "Entry",
     "Fitted",
+    "Saving",
     "State",
     "Style",
     "TrainingDiverged",

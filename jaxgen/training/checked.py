@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from jax.extend.core import Jaxpr
 from jax.typing import ArrayLike
 
@@ -76,9 +77,10 @@ def _require_entry(entry: object) -> None:
         raise ValueError(f"Entry: objective={what}; accepted: a jaxgen.Objective, such as jaxgen.objectives.maximum_likelihood(model).")
     # `optax.adam` would take the number of steps as its learning rate and train without a word.
     a_factory_of_optax = getattr(entry.optimizer, "__module__", "").startswith("optax.")
-    if a_factory_of_optax or not callable(entry.optimizer):
+    if not isinstance(entry.optimizer, optax.GradientTransformation) and (a_factory_of_optax or not callable(entry.optimizer)):
         what = getattr(entry.optimizer, "__name__", f"<{type(entry.optimizer).__name__}>")
-        raise ValueError(f"Entry: optimizer={what}; accepted: a function num_steps -> optax.GradientTransformation, such as adam(1e-3).")
+        accepted = "an optimiser such as optax.adam(1e-3), or a function num_steps -> optimiser, such as jaxgen.training.adam(1e-3)"
+        raise ValueError(f"Entry: optimizer={what}; accepted: {accepted}.")
     for name in ("init", "loss"):
         if not callable(getattr(entry.objective, name)):
             raise ValueError(f"Objective: {name}={getattr(entry.objective, name)!r}; accepted: a function.")

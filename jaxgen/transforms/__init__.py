@@ -11,10 +11,12 @@ from jaxgen.transforms.bounded import onto_interval, onto_positive, onto_simplex
 from jaxgen.transforms.columns import autoregressive_columns
 from jaxgen.transforms.coupling import coupling
 from jaxgen.transforms.decoder import autoencoder, gaussian_decoder, generator
+from jaxgen.transforms.discrete import any_order, discrete_ancestral, first_hitting, tau_leaping
 from jaxgen.transforms.discrete_decoder import discrete_decoder
 from jaxgen.transforms.elementwise import elementwise
 from jaxgen.transforms.flow_map import flow_map, renoised_flow_map
 from jaxgen.transforms.image_layers import channel_coupling, on_channels, pixelwise, squeeze
+from jaxgen.transforms.in_parallel import Piece, in_parallel
 from jaxgen.transforms.ladder_decoder import Rung, ladder_decoder
 from jaxgen.transforms.linear import low_rank, lu, orthogonal, planar, radial, sylvester
 from jaxgen.transforms.ode_flow import ode_flow, probability_flow
@@ -41,6 +43,8 @@ from jaxgen.transforms.samplers import (
 )
 from jaxgen.transforms.scalars import (
     Scalar,
+    above,
+    between,
     binned,
     categorical,
     circular_spline,
@@ -53,7 +57,9 @@ from jaxgen.transforms.scalars import (
     student_tails,
 )
 from jaxgen.transforms.surjections import (
+    Cell,
     absolute,
+    argmax_codes,
     ascending,
     augmentation,
     max_pooling,
@@ -63,24 +69,31 @@ from jaxgen.transforms.surjections import (
     slicing,
     sorting,
     sum_over_preimages,
+    table_cells,
     uniform_dequantisation,
     variational_dequantisation,
 )
 
 __all__ = [
+    "Cell",
+    "Piece",
     "Rung",
     "Scalar",
+    "above",
     "absolute",
     "actnorm",
     "affine",
     "alternating",
     "ancestral",
+    "any_order",
     "ascending",
     "augmentation",
+    "argmax_codes",
     "autoencoder",
     "autoregressive",
     "autoregressive_columns",
     "autoregressive_rows",
+    "between",
     "binned",
     "block_autoregressive",
     "bridge_sde",
@@ -92,6 +105,7 @@ __all__ = [
     "ddim",
     "deep_sigmoidal",
     "diagonal_affine",
+    "discrete_ancestral",
     "discrete_decoder",
     "dpm_solver",
     "dpm_solver_sde",
@@ -99,12 +113,14 @@ __all__ = [
     "elementwise",
     "euler",
     "euler_maruyama",
+    "first_hitting",
     "flip",
     "flow_map",
     "from_distrax",
     "gaussian_decoder",
     "generator",
     "heun",
+    "in_parallel",
     "interpolant_sde",
     "inverse_autoregressive",
     "invert",
@@ -148,6 +164,8 @@ __all__ = [
     "student_tails",
     "sum_over_preimages",
     "sylvester",
+    "table_cells",
+    "tau_leaping",
     "to_distrax",
     "triangular_affine",
     "uniform_dequantisation",

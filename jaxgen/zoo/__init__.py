@@ -21,10 +21,12 @@ from jaxgen.zoo import (
     residual,
 )
 from jaxgen.zoo.forms import image, vector
+from jaxgen.zoo.marginals import Marginal, find_marginal
 from jaxgen.zoo.networks import Nets
 from jaxgen.zoo.registry import COMPARED, FAMILIES, IMAGES, NAMES, Family, build, describe, forget, pixels, register, small
 from jaxgen.zoo.sizing import count_params, num_sampling_params
 from jaxgen.zoo.store import load, save
+from jaxgen.zoo.tables import Layout, Prepared, prepare, schema_of
 from jaxgen.zoo.units import in_units
 
 __all__ = [
@@ -33,7 +35,10 @@ __all__ = [
     "IMAGES",
     "NAMES",
     "Family",
+    "Layout",
+    "Marginal",
     "Nets",
+    "Prepared",
     "adversarial",
     "autoencoder",
     "autoencoder_of_pixels",
@@ -44,6 +49,7 @@ __all__ = [
     "count_params",
     "describe",
     "diffusion",
+    "find_marginal",
     "flow",
     "flow_in_order",
     "flow_map",
@@ -56,9 +62,11 @@ __all__ = [
     "load",
     "num_sampling_params",
     "pixels",
+    "prepare",
     "register",
     "residual",
     "save",
+    "schema_of",
     "small",
     "vector",
 ]
