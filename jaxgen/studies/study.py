@@ -12,6 +12,10 @@ Row: TypeAlias = dict[str, Any]
 """What one run has measured beside its configuration, as JSON holds it. "status" is "ok", or says why there are no figures."""
 
 
+QUICK_SEEDS = 2
+"""The number of seeds that a quick form takes of those it is given: as few as have an effect, because compiling costs more than training."""
+
+
 class Verdict(NamedTuple):
     """Say what the rows make of a prediction.
 

@@ -13,7 +13,7 @@ from jaxgen.studies.effects import effects_section, figure_rows
 from jaxgen.studies.predicted import predicted
 from jaxgen.studies.relax.models import AUGMENTED, BOUNDED, COUPLING, FREE, INDEX, KINDS, build
 from jaxgen.studies.relax.targets import TARGETS
-from jaxgen.studies.study import Cell, Prediction, Row, Study, Table
+from jaxgen.studies.study import QUICK_SEEDS, Cell, Prediction, Row, Study, Table
 from jaxgen.training import Entry, adam, fit
 from jaxgen.viz import Section
 
@@ -32,12 +32,11 @@ _COLUMNS = {
 
 def _cells(quick: bool, seeds: Sequence[int]) -> list[Cell]:
     targets, steps = (QUICK_TARGETS, 150) if quick else (tuple(TARGETS), 5_000)
-    kinds = KINDS
     return [
         {"target": target, "kind": kind, "num_params": 10_000, "steps": steps, "seed": seed}
         for target in targets
-        for kind in kinds
-        for seed in seeds
+        for kind in KINDS
+        for seed in (seeds[:QUICK_SEEDS] if quick else seeds)
     ]
 
 
