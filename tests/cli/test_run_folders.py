@@ -185,7 +185,7 @@ def test_an_interrupted_run_goes_on_with_its_own_batches_only(command, tmp_path)
 def test_the_zoo_is_listed_with_its_kinds(command):
     ended = command("list")
     assert ended.status == 0
-    for name in jaxgen.zoo.NAMES:
+    for name in (*jaxgen.zoo.NAMES, *jaxgen.zoo.DISCRETE):
         assert name in ended.out
     assert "lower bound" in ended.out and "two_moons" in ended.out
 
