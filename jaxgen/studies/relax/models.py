@@ -87,7 +87,7 @@ def indexed(f: Transform, num: int) -> Transform:
     Returns:
         An IMPLICIT transform of the noise `{"index": () in [0, 1), "value"}`, with the params of `f`.
 
-    Source: arXiv 2007.02731, table 2, for surjections; arXiv 1911.01429 for an index in a flow.
+    Source: arXiv 2007.02731, table 2, for surjections; arXiv 1903.07714 for flows with an index.
 
     >>> f = indexed(generator(Net(lambda key, z, cond: (), lambda params, z, cond: z + 10 * jnp.argmax(cond))), 4)
     >>> float(f.forward((), {"index": jnp.asarray(0.6), "value": jnp.asarray(1.0)}))
