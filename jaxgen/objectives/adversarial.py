@@ -48,7 +48,7 @@ def adversarial(
     Raises:
         ValueError: `game` is unknown or a weight is negative.
 
-    Source: arXiv 1406.2661, section 3; arXiv 1704.00028, equation 3; arXiv 1801.04406, equations 9 and 10; arXiv 1610.04490, section 3,
+    Source: arXiv 1406.2661, section 3; arXiv 1704.00028, equation 3; arXiv 1801.04406, equations 9 and 10; arXiv 1610.04490
     for the noise.
 
     >>> import jax, jaxgen

@@ -38,10 +38,9 @@ def test_no_prediction_is_decided_without_rows(name):
         assert prediction.judge([]).holds is None and prediction.claim.endswith(".") and prediction.refuted_by.endswith(".")
 
 
-def test_kinds_have_equal_parameters_in_the_plane_and_in_eight_dimensions():
-    for d in (2, 8):
-        counts = {kind: num_sampling_params(build(kind, d, 10_000)) for kind in KINDS}
-        assert max(abs(count / 10_000 - 1) for count in counts.values()) < 0.06, counts
+def test_kinds_have_equal_parameters():
+    counts = {kind: num_sampling_params(build(kind, 8, 10_000)) for kind in KINDS}
+    assert max(abs(count / 10_000 - 1) for count in counts.values()) < 0.06, counts
 
 
 def test_the_bound_of_a_residual_map_holds_at_any_params_and_the_free_one_has_none():
@@ -52,7 +51,7 @@ def test_the_bound_of_a_residual_map_holds_at_any_params_and_the_free_one_has_no
         params = jaxgen.model.init(jax.random.key(0), model)
         # The last affine, which is not bounded, stays the identity.
         params = (jax.tree.map(lambda a: a + jax.random.normal(jax.random.key(a.size), a.shape), params[0]), params[1])
-        x = jax.vmap(lambda z: model.transform.forward(params, z))(z)
+        x = jax.jit(jax.vmap(lambda z: model.transform.forward(params, z)))(z)
         return float(jnp.max(jnp.linalg.norm(x[1:] - x[:-1], axis=1) / jnp.linalg.norm(z[1:] - z[:-1], axis=1)))
 
     assert stretch(BOUNDED) <= 1.9**BLOCKS < stretch(FREE)
@@ -82,7 +81,8 @@ def test_the_sigmoid_weight_is_the_sigmoid_of_minus_the_log_snr_at_a_mean_of_one
 def test_the_bound_of_a_flow_posterior_is_that_of_the_encoder_it_equals():
     """The posterior is the encoder itself, written as a flow under the event: both bounds are one number up to their draws."""
     vae = jaxgen.zoo.build("vae", event_shape=(2,), width=8, depth=1)
-    params = jaxgen.model.init(jax.random.key(0), vae.model)
+    # Small params have scales near one, hence a bound whose draws are close to their mean.
+    params = jax.tree.map(lambda a: 0.3 * a, jaxgen.model.init(jax.random.key(0), vae.model))
     encode = vae.model.transform.parts["encode"]
 
     def forward(_, z, cond=None):
