@@ -147,7 +147,7 @@ def prepare(name: str, data: Dataset, *, supports: bool = True, num_params: int 
         return Prepared(build(name, data.event_shape, data.cond_shape, num_params=num_params, **options), data, None)
     coded = "categories" in describe(name, data.event_shape)
     assert data.units is not None
-    x = {split: _exact(data.schema, data.units.restore(data.split(split).x)) for split in ("train", "valid", "test")}
+    x = {split: exact(data.schema, data.units.restore(data.split(split).x)) for split in ("train", "valid", "test")}
     layout = Layout(data.schema, find_marginals(data.schema, x["train"], supports), coded)
     if coded:
         options = {"categories": layout.categories, "gates": layout.gates if max(layout.gates) >= 0 else None, **options}
@@ -224,8 +224,13 @@ def schema_of(entry: Entry) -> Schema | None:
     return None if table is None else Schema.from_json(table["schema"])
 
 
-def _exact(schema: Schema, x: np.ndarray) -> np.ndarray:
-    """Undo the rounding of the standardised arrays where values are known to be whole."""
+def exact(schema: Schema, x: np.ndarray) -> np.ndarray:
+    """Undo the rounding of standardised arrays where values are known to be whole.
+
+    Args:
+        schema: The columns.
+        x: Rows `(n, d)` in the units of the data.
+    """
     whole = np.array([column.kind in (*WHOLE, "category") for column in schema.event])
     return np.where(whole, np.rint(x), x)
 

@@ -39,5 +39,7 @@ def test_the_loss_is_the_squared_field_and_its_gradient_pulls_along_it(normalise
 def test_samples_and_data_at_one_point_have_a_finite_loss_of_zero():
     """There is no distance that could be the unit of length, and no field to scale."""
     model = Model(bases.normal((2,)), T.flow_map(lambda *a: (), lambda params, x, t, s, cond=None: params - x))
-    loss = jax.value_and_grad(lambda p: objectives.drifting(model).loss(p, (), jax.random.key(0), Batch(jnp.ones((8, 2))), CLOCK)[0])
+    loss = jax.jit(
+        jax.value_and_grad(lambda p: objectives.drifting(model).loss(p, (), jax.random.key(0), Batch(jnp.ones((8, 2))), CLOCK)[0])
+    )
     assert [float(a) for a in loss(1.0)] == [0, 0]
