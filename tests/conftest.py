@@ -9,6 +9,8 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
+# Imports make no garbage worth a search; `pytest_collection_finish` switches it on again.
+gc.disable()
 # Before JAX is imported, and through the environment, so that commands and notebooks started by a test inherit it.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -88,6 +90,7 @@ def pytest_collection_finish() -> None:
     """What is imported by now stays: the garbage collector, which tracing keeps busy, looks at it no more, and comes less often."""
     gc.collect()
     gc.freeze()
+    gc.enable()
     gc.set_threshold(20_000, 10, 10)
     gc.callbacks.append(_freeze_survivors)
 

@@ -148,7 +148,7 @@ def test_every_objective_has_a_pairing_of_the_contract_or_a_file_of_laws():
 
 
 def entries():
-    return [(name, (2,)) for name in zoo.NAMES] + [(name, (4, 4, 1)) for name in zoo.IMAGES]
+    return [(name, (2,)) for name in (*zoo.NAMES, *zoo.DISCRETE)] + [(name, (4, 4, 1)) for name in zoo.IMAGES]
 
 
 @pytest.mark.parametrize(("name", "event"), entries(), ids=lambda value: value if isinstance(value, str) else str(len(value)))

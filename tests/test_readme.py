@@ -49,7 +49,13 @@ def test_table_row_is_the_entry(name):
 def test_image_table_is_the_zoo_of_images():
     entries = [jaxgen.zoo.build(name, event_shape=(28, 28, 1)) for name in jaxgen.zoo.IMAGES]
     rows = [[f"`{e.card.name}`", e.card.family, jaxgen.zoo.pixels(e.card.name), shown(e)] for e in entries]
-    assert [row for row in IMAGE_TABLE if row[0].strip("`") in jaxgen.zoo.IMAGES] == rows
+    assert [row for row in IMAGE_TABLE if row[0].strip("`") in jaxgen.zoo.IMAGES and row[2] in ("discrete", "continuous")] == rows
+
+
+def test_sequence_table_is_the_zoo_of_sequences():
+    entries = [jaxgen.zoo.build(name, event_shape=(8,)) for name in jaxgen.zoo.DISCRETE]
+    rows = [[f"`{e.card.name}`", "uniform", e.card.objective, shown(e)] for e in entries]
+    assert [row for row in IMAGE_TABLE if row[0].strip("`") in jaxgen.zoo.DISCRETE and row[1] == "uniform"] == rows
 
 
 @pytest.mark.parametrize("name", jaxgen.zoo.NAMES)

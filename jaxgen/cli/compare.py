@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 
 from jaxgen import data as datasets
 from jaxgen import viz
@@ -16,13 +17,14 @@ from jaxgen.atomic import write_json
 from jaxgen.cli import arguments
 from jaxgen.cli.run_folder import discard_aside, earlier_rows, open_folder, plain, set_aside
 from jaxgen.cli.signals import Kept
+from jaxgen.cli.sites import sites_png
 from jaxgen.data import Dataset
 from jaxgen.evaluation import Reference, density_grid, evaluate, follow, mean_nfe, reference, too_good
 from jaxgen.model import Model
 from jaxgen.training import Entry, Fitted, TrainingDiverged, fit
 from jaxgen.transform import Density
 from jaxgen.viz.of_entry import picture
-from jaxgen.zoo import COMPARED, NAMES, count_params, num_sampling_params, prepare
+from jaxgen.zoo import COMPARED, DISCRETE, NAMES, count_params, num_sampling_params, prepare
 
 NUM_PARAMS = 25_000
 
@@ -57,7 +59,8 @@ def compare(
     """Train models on the same data with the same number of sampling parameters, and write results.json and report.html.
 
     Args:
-        data: What to train on: the name of a data set (see `jaxgen list`), or a .npy, .npz, .csv or .parquet file.
+        data: What to train on: the name of a data set (see `jaxgen list`), or a .npy, .npz, .csv, .parquet or .txt file. Data sets of codes
+            and texts compare the models of codes.
         models: Names of the models. By default one or a few of each family are compared; `all` compares every model of the zoo.
         steps: Number of training steps of each model. By default each model has its own.
         seeds: Seeds; each model is trained once for each of them.
@@ -71,10 +74,11 @@ def compare(
         resume: Keep the models that are done and run the others.
         overwrite: Start again in a folder that holds an earlier run, which is removed when this one is done.
     """
-    models = tuple(NAMES) if models == ("all",) else models
-    unknown = [name for name in models if name not in NAMES]
+    accepted = tuple(DISCRETE if datasets.is_discrete(data) else NAMES)
+    models = accepted if models == ("all",) else models
+    unknown = [name for name in models if name not in accepted]
     if unknown:
-        raise ValueError(f"--models {' '.join(unknown)}: accepted: all, {', '.join(NAMES)}.")
+        raise ValueError(f"--models {' '.join(unknown)}: accepted: all, {', '.join(accepted)}.")
     arguments.count("--steps", steps)
     arguments.count("--num-params", num_params)
     arguments.seeds(seeds)
@@ -91,7 +95,8 @@ def compare(
         set_aside(out)
     budget = QUICK if quick else FULL
     run = _Run(data, dataset, _reference(data, dataset, budget), budget, steps, quick, num_params, out, settings)
-    todo = [(name, seed) for seed in dict.fromkeys(seeds) for name in dict.fromkeys(models or tuple(COMPARED))]
+    unasked = accepted if datasets.is_discrete(data) else tuple(COMPARED)
+    todo = [(name, seed) for seed in dict.fromkeys(seeds) for name in dict.fromkeys(models or unasked)]
     start = time.perf_counter()
     status = _run_all(run, todo, results)
     _write(run, results)
@@ -140,7 +145,8 @@ def _one(run: _Run, name: str, seed: int) -> dict[str, Any]:
     """Build, train and measure one entry. An error becomes the status of this entry and does not stop the others."""
     result: dict[str, Any] = {"model": name, "seed": seed, "status": "ok", "settings": run.settings}
     try:
-        prepared = prepare(name, run.dataset, num_params=run.num_params)
+        levels: dict[str, Any] = {} if run.dataset.levels is None else {"levels": run.dataset.levels}
+        prepared = prepare(name, run.dataset, num_params=run.num_params, **levels)
         entry = prepared.entry
         steps = run.steps or (max(20, entry.card.num_steps // 15) if run.quick else entry.card.num_steps)
         # The key depends on the name, so that a model's result does not change when another model joins the zoo.
@@ -167,11 +173,29 @@ def _one(run: _Run, name: str, seed: int) -> dict[str, Any]:
 
 
 def _measure(run: _Run, entry: Entry, fitted: Fitted, key: jax.Array, result: dict[str, Any], seed: int) -> None:
+    pictures = run.out / "pictures"
+    pictures.mkdir(exist_ok=True)
+    file, levels = pictures / _picture_name(entry.card.name, seed), run.dataset.levels
+    if levels is not None:
+        result["nfe"] = mean_nfe(key, entry.model, fitted.params)
+        _figures(run, entry, fitted, key, result, None)
+        file.write_bytes(sites_png(jax.random.fold_in(key, 0), entry, fitted.params, run.real.x, levels))
+        return
     model, real, plane = entry.model, run.real, run.dataset.train.shape[1] == 2
     followed = follow(jax.random.fold_in(key, 0), model, fitted.params, real.x)
     result["nfe"] = followed.nfe
-    events, draws, size = _effort(run.budget, model.transform.kind, followed.nfe)
+    size = _effort(run.budget, model.transform.kind, followed.nfe)[2]
     grid = density_grid(real.x, size) if plane else None
+    log_density = _figures(run, entry, fitted, key, result, None if grid is None else grid[2])
+    density = None if log_density is None or grid is None else (*grid[:2], log_density.reshape(size, size))
+    row = picture(entry, fitted, followed, real.x, density, result["density"])
+    file.write_bytes(viz.figure_png(viz.draw_row(row)))
+
+
+def _figures(run: _Run, entry: Entry, fitted: Fitted, key: jax.Array, result: dict[str, Any], also: np.ndarray | None) -> np.ndarray | None:
+    """Measure the default reading and the others; return the log densities of the default one at `also`."""
+    model, real = entry.model, run.real
+    events, draws, _ = _effort(run.budget, model.transform.kind, result["nfe"])
     figures, _, log_density = evaluate(
         jax.random.fold_in(key, 1),
         model,
@@ -180,7 +204,7 @@ def _measure(run: _Run, entry: Entry, fitted: Fitted, key: jax.Array, result: di
         num_samples=run.budget.samples,
         num_events=events,
         num_draws=draws,
-        also=None if grid is None else grid[2],
+        also=also,
     )
     result |= figures
     why = too_good(result, real.entropy)
@@ -191,11 +215,7 @@ def _measure(run: _Run, entry: Entry, fitted: Fitted, key: jax.Array, result: di
         for reading, m in entry.readings.items()
         if m is not model and not run.quick
     }
-    density = None if log_density is None or grid is None else (*grid[:2], log_density.reshape(size, size))
-    row = picture(entry, fitted, followed, real.x, density, result["density"])
-    pictures = run.out / "pictures"
-    pictures.mkdir(exist_ok=True)
-    (pictures / _picture_name(entry.card.name, seed)).write_bytes(viz.figure_png(viz.draw_row(row)))
+    return log_density
 
 
 def _other_reading(run: _Run, model: Model, fitted: Fitted, key: jax.Array) -> dict[str, Any]:
@@ -219,7 +239,7 @@ def _effort(budget: _Budget, kind: Density, nfe: float) -> tuple[int, int, int]:
 def _reference(data: str, dataset: Dataset, budget: _Budget) -> Reference:
     """Draw fresh test events, and as many independent real events that give the floors."""
     test = dataset.test
-    if data in datasets.NAMES and data != "digits":
+    if data in (*datasets.NAMES, *datasets.DISCRETE) and data not in ("digits", "text"):
         again = datasets.draw(data, 1, budget.samples)
         test = datasets.draw(data, 2, budget.samples)
     else:
@@ -246,7 +266,7 @@ def _write(run: _Run, results: list[dict[str, Any]]) -> None:
     settings = {
         "data": run.data,
         "training events": len(run.dataset.train),
-        "event": f"{run.dataset.train.shape[1]} numbers",
+        "event": f"{run.dataset.train.shape[1]} {'numbers' if run.dataset.levels is None else f'codes of {run.dataset.levels}'}",
         "true entropy": "not known" if entropy is None else f"{entropy:.4f} nats",
         "sampling parameters": f"{run.num_params:,} each",
         "batch": 256,
@@ -254,7 +274,8 @@ def _write(run: _Run, results: list[dict[str, Any]]) -> None:
         "jax": jax.__version__,
         "devices": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
     }
-    notes = [] if run.dataset.train.shape[1] == 2 else ["Events have more than two coordinates; the pictures show the first two."]
+    whole = run.dataset.train.shape[1] == 2 or run.dataset.levels is not None
+    notes = [] if whole else ["Events have more than two coordinates; the pictures show the first two."]
     viz.write_report(run.out / "report.html", f"jaxgen compare: {run.data}", results, pictures, settings, notes)
 
 

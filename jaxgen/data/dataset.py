@@ -81,8 +81,9 @@ class Dataset(NamedTuple):
         test_cond: As `train_cond`.
         units: The map back to the units of the source. None if the arrays have these units.
         schema: What each column of a table is; None for data without named columns.
-        levels: The number of values of a pixel; None for other data than images.
-        source: Where images were found, in words; "" for other data.
+        levels: The number of values of a pixel, or of a site of discrete data; None for numbers.
+        source: Where images or a text were found, in words; "" for other data.
+        vocabulary: The characters of a text, in the order of their codes; () for other data.
     """
 
     name: str
@@ -101,6 +102,7 @@ class Dataset(NamedTuple):
     schema: Schema | None = None
     levels: int | None = None
     source: str = ""
+    vocabulary: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -34,7 +34,7 @@ def read_frame(frame: Any, source: str = "the DataFrame") -> Table:
         raise DataError(f"{source}: cannot be read ({error}); accepted: a DataFrame whose columns have different names.") from None
     names = unique(source, [str(name) for name in table.columns])
     library = str(table.implementation.name).lower()
-    columns = [table[name] for name in table.columns]
+    columns = [table.get_column(name) for name in table.columns]
     dtypes = tuple(
         str(frame[name].dtype) if library == "pandas" else str(column.dtype) for name, column in zip(table.columns, columns, strict=True)
     )

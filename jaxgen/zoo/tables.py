@@ -145,12 +145,14 @@ def prepare(name: str, data: Dataset, *, supports: bool = True, num_params: int 
     """
     if data.schema is None or not data.schema.event:
         return Prepared(build(name, data.event_shape, data.cond_shape, num_params=num_params, **options), data, None)
-    coded = "categories" in describe(name, data.event_shape)
+    known = describe(name, data.event_shape)
+    coded = "categories" in known
     assert data.units is not None
-    x = {split: _exact(data.schema, data.units.restore(data.split(split).x)) for split in ("train", "valid", "test")}
+    x = {split: exact(data.schema, data.units.restore(data.split(split).x)) for split in ("train", "valid", "test")}
     layout = Layout(data.schema, find_marginals(data.schema, x["train"], supports), coded)
     if coded:
-        options = {"categories": layout.categories, "gates": layout.gates if max(layout.gates) >= 0 else None, **options}
+        gates: dict[str, Option] = {"gates": layout.gates if max(layout.gates) >= 0 else None} if "gates" in known else {}
+        options = {"categories": layout.categories, **gates, **options}
     entry = build(name, (sum(layout.widths),), data.cond_shape, num_params=num_params, **options)
     arrays = {split: encoded(jax.random.key(i), layout, rows) for i, (split, rows) in enumerate(x.items())}
     return Prepared(entry, data._replace(**arrays), layout)
@@ -224,8 +226,13 @@ def schema_of(entry: Entry) -> Schema | None:
     return None if table is None else Schema.from_json(table["schema"])
 
 
-def _exact(schema: Schema, x: np.ndarray) -> np.ndarray:
-    """Undo the rounding of the standardised arrays where values are known to be whole."""
+def exact(schema: Schema, x: np.ndarray) -> np.ndarray:
+    """Undo the rounding of standardised arrays where values are known to be whole.
+
+    Args:
+        schema: The columns.
+        x: Rows `(n, d)` in the units of the data.
+    """
     whole = np.array([column.kind in (*WHOLE, "category") for column in schema.event])
     return np.where(whole, np.rint(x), x)
 

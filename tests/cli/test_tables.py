@@ -60,7 +60,11 @@ def test_a_mixed_table_from_a_file_to_samples(command, survey, tmp_path):
     assert np.isfinite(pd.read_csv(tmp_path / "lp.csv")["log_prob"]).all()
     figures = command("evaluate", tmp_path / "run", "--num-samples", 20, "--num-draws", 5)
     assert figures.status == 0, figures.err
-    assert np.isfinite(json.loads((tmp_path / "run" / "evaluation.json").read_text())["nll"])
+    written = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    assert np.isfinite([written[name] for name in ("nll", "shape_error", "shape_error_floor", "trend_error", "detection_auc_floor")]).all()
+    assert set(written["columns"]) == {"age", "pay", "job", "since", "score"} and len(written["pairs"]) == 10
+    page = (tmp_path / "run" / "evaluation.html").read_text()
+    assert "closest_record" in page and "pay and job" in page
     unseen = survey.read_text().replace("nurse", "baker", 1)
     (tmp_path / "new.csv").write_text(unseen)
     refused = command("log-prob", tmp_path / "run", tmp_path / "new.csv")

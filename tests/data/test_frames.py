@@ -58,6 +58,11 @@ def test_conditions_stand_beside_samples_in_the_order_of_the_data():
     pd.testing.assert_series_equal(back["age"], cond["age"])
 
 
+def test_columns_without_text_for_names():
+    data = jaxgen.data.load(pd.DataFrame(RNG.normal(size=(ROWS, 3))))
+    assert data.columns == ("0", "1", "2") and data.train.shape == (32, 3)
+
+
 def test_what_is_no_frame_or_has_no_library(monkeypatch):
     doubled = FRAME[["age", "height"]].set_axis(["a", "a"], axis=1)
     with pytest.raises(DataError, match="different names"):

@@ -20,7 +20,7 @@ def test_the_noise_falls_linearly_to_nothing_on_both_sides(step):
     model = Model(bases.normal((1,)), T.affine(0.0, SCALE))
     objective = objectives.adversarial(model, SQUARE, "wasserstein", instance_noise=NOISE, r1=1.0)
     batch = Batch(jnp.full((40_000, 1), 3.0))
-    _, metrics = objective.loss((), jnp.ones(()), jax.random.key(0), batch, Clock(jnp.asarray(step), jnp.asarray(100), ()))
+    _, metrics = jax.jit(objective.loss)((), jnp.ones(()), jax.random.key(0), batch, Clock(jnp.asarray(step), jnp.asarray(100), ()))
     variance = (NOISE * (1 - step / 100)) ** 2
     np.testing.assert_allclose(metrics["generator"], -(SCALE**2 + variance), rtol=0.03)
     np.testing.assert_allclose(metrics["critic"], SCALE**2 - 9, rtol=0.02)

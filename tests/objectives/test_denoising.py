@@ -76,7 +76,7 @@ def test_weights_and_prepared_noise_are_used():
     plain, weighted = (
         objectives.denoising(diffusion(PATH), PATH, "eps", weight=w, times=objectives.grid_times(1)) for w in (None, lambda path, t: 5.0)
     )
-    losses = [objective.loss(jnp.zeros(2), (), jax.random.key(0), batch, CLOCK)[0] for objective in (plain, weighted)]
+    losses = [jax.jit(objective.loss)(jnp.zeros(2), (), jax.random.key(0), batch, CLOCK)[0] for objective in (plain, weighted)]
     alpha, sigma = float(PATH.alpha(jnp.zeros(()))), float(PATH.sigma(jnp.zeros(())))
     expected = np.mean((sigma / (alpha**2 * SD**2 + sigma**2) * (alpha * np.asarray(batch.x) - alpha * MEAN)) ** 2)
     np.testing.assert_allclose(losses, [expected, 5 * expected], rtol=1e-4)
@@ -155,7 +155,7 @@ def test_the_weight_of_flow_matching_multiplies_the_error_at_its_time():
     objective = objectives.flow_matching(
         Model(bases.normal((1,)), still), coupling=lambda key, x, z, cond: x - 3.0, weight=lambda t: jnp.where(t < 0.25, 0.0, t)
     )
-    loss, _ = objective.loss((), (), jax.random.key(0), data(1_000), CLOCK)
+    loss, _ = jax.jit(objective.loss)((), (), jax.random.key(0), data(1_000), CLOCK)
     # 9 times the integral of t over [1/4, 1].
     np.testing.assert_allclose(loss, 9 * 0.5 * (1 - 1 / 16), rtol=1e-2)
 

@@ -58,7 +58,7 @@ def test_validation_judges_by_the_sum_of_what_judges_each():
 def test_the_draws_of_two_objectives_are_independent():
     random = Objective(no_aux, lambda params, aux, key, batch, clock: (jax.random.normal(key), {}))
     total = objectives.weighted_sum({"a": random, "b": random}, {"a": 1.0, "b": 1.0})
-    _, metrics = total.loss((), {"a": (), "b": ()}, jax.random.key(0), BATCH, CLOCK)
+    _, metrics = jax.jit(total.loss)((), {"a": (), "b": ()}, jax.random.key(0), BATCH, CLOCK)
     assert metrics["a"] != metrics["b"]
 
 
