@@ -97,7 +97,7 @@ def sampled(entry: Any, params: Any, source: Any, quick: bool) -> dict[str, Any]
 
     import jaxgen
 
-    read, n = entry.model.transform.parts["probabilities"], 500 if quick else 4_000
+    read, n = entry.model.transform.parts["probabilities"], 500 if quick else 2_048
     path = jaxgen.paths.discrete.masked(source.levels)
     prediction = jaxgen.paths.discrete.prediction(path, lambda p, x, t, cond=None: jnp.log(read(p, x, t, cond=cond)))
     event = jax.eval_shape(entry.model.transform.forward, params, jnp.zeros((65, *_event(entry)))).shape
@@ -146,7 +146,7 @@ def text(seconds: float, seed: int, size: dict[str, Any], quick: bool) -> dict[s
     entry = jaxgen.zoo.build("masked_diffusion", (sites,), levels=data.levels, **size)
     fitted = trained(entry, data.train, seconds, seed, 64)
     steps = int(fitted.history["num_steps"])
-    net = jaxgen.nets.causal_transformer(data.levels, width=size.get("width", 96), depth=size.get("depth", 4), num_heads=4)
+    net = jaxgen.nets.causal_transformer(data.levels, width=size.get("width", 64), depth=size.get("depth", 3), num_heads=4)
     transform = jaxgen.transforms.autoregressive(jaxgen.transforms.categorical(data.levels), net)
     model = jaxgen.Model(jaxgen.bases.uniform((1, sites, 1)), transform)
     causal = jaxgen.Entry(model, jaxgen.objectives.maximum_likelihood(model), entry.optimizer)

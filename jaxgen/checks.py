@@ -1,6 +1,8 @@
 """Checks of the numbers that factories take: a bad number is named where it is given, not found as NaN much later."""
 
+import difflib
 import math
+from collections.abc import Iterable
 
 import jax
 import jax.numpy as jnp
@@ -83,6 +85,22 @@ def key(name: str, value: object) -> jax.Array:
     text = repr(value)
     accepted = f"a key such as jax.random.key(0), or an integer seed from 0 to {2**32 - 1}"
     raise ValueError(f"{name}={text if len(text) <= 80 else f'<{type(value).__name__}>'}; accepted: {accepted}.")
+
+
+def closest(value: object, accepted: Iterable[str]) -> str:
+    """Return a hint at the accepted name that is closest to a wrong one, to be put behind an error; empty if none is close.
+
+    Args:
+        value: What the user gave.
+        accepted: The names that are accepted.
+
+    >>> closest("realnvpp", ["realnvp", "nsf"])
+    " Did you mean 'realnvp'?"
+    >>> closest("xyz", ["realnvp", "nsf"])
+    ''
+    """
+    names = difflib.get_close_matches(str(value).lower(), list(accepted), 1)
+    return f" Did you mean {names[0]!r}?" if names else ""
 
 
 def counts(function: str, **values: object) -> None:

@@ -105,6 +105,6 @@ def _source(entry: Entry, data: str | None, data_dir: Path | None, classifier: P
     wanted = tuple(entry.card.config["event_shape"]) if schema is None or not schema.event else (len(schema.event),)
     if dataset.event_shape != wanted:
         raise ValueError(f"--data {name}: its events have shape {dataset.event_shape}; accepted: {wanted}, the shape of the model's.")
-    if classifier is not None and dataset.levels is None:
+    if classifier is not None and (dataset.levels is None or len(dataset.event_shape) != 3):
         raise ValueError(f"--classifier {classifier}: --data {name} holds no images; accepted: images, which a classifier compares.")
     return source, dataset

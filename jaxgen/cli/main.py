@@ -52,7 +52,7 @@ COMMANDS = {
     "list": Command(
         "list_",
         "list_entries",
-        "Print the models of the zoo, each with its family, its objective and the kind of its density, and the named data sets.",
+        "Print the models of the zoo by family, each with its objective and the kind of its density, and the named data sets.",
     ),
     "train": Command(
         "train", "train", "Train one model of the zoo on one data set and write a run folder: config.json, metrics.jsonl and checkpoints/."
@@ -66,6 +66,11 @@ COMMANDS = {
     "log-prob": Command("log_prob", "log_prob", "Compute the log density, in nats, of each row of a file in the units of that file."),
     "verify": Command(
         "verify", "verify", "Measure each law on each reading of each model and print a table. The exit status is 1 if a law fails."
+    ),
+    "matrix": Command(
+        "matrix",
+        "matrix",
+        "Find which transforms which objectives can train, and how well; what makes no sense is refused with its mathematical reason.",
     ),
     "study": Command(
         "study",
@@ -93,8 +98,8 @@ def main(argv: list[str] | None = None) -> None:
         sys.exit(0)
     if argv and not argv[0].startswith("-") and argv[0] not in COMMANDS:
         close = difflib.get_close_matches(argv[0], COMMANDS, 1)
-        hint = f"did you mean {close[0]}? " if close else ""
-        print(f"jaxgen: error: {argv[0]}: no such command; {hint}accepted: {', '.join(COMMANDS)}.", file=sys.stderr)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        print(f"jaxgen: error: {argv[0]}: no such command; accepted: {', '.join(COMMANDS)}.{hint}", file=sys.stderr)
         sys.exit(2)
     prog, description, commands = "jaxgen", "Deep generative models as probability transformation functions.", _commands(argv)
     if argv[:1] == ["study"]:

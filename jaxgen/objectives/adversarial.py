@@ -10,6 +10,7 @@ from jaxgen.nets import Net
 from jaxgen.numerics import safe_norm
 from jaxgen.objective import Batch, Clock, Objective, drawn
 from jaxgen.objectives.discrepancy import energy
+from jaxgen.objectives.samples import require_pathwise
 from jaxgen.types import Aux, Cond, DTypeLike, Key, Params, Shape
 
 GAMES = ("non_saturating", "wasserstein", "relativistic")
@@ -47,6 +48,7 @@ def adversarial(
 
     Raises:
         ValueError: `game` is unknown or a weight is negative.
+        PairingError: From `init`: the samples are piecewise constant in the params, so that no gradient of the critic reaches them.
 
     Source: arXiv 1406.2661, section 3; arXiv 1704.00028, equation 3; arXiv 1801.04406, equations 9 and 10; arXiv 1610.04490
     for the noise.
@@ -66,6 +68,7 @@ def adversarial(
     stop = jax.lax.stop_gradient
 
     def init(key: Key, params: Params, batch: Batch) -> tuple[Params, Aux]:
+        require_pathwise("adversarial", model, params, None if batch.cond is None else batch.cond[0])
         return params, critic.init(key, *jax.tree.map(lambda a: a[0], (batch.x, batch.cond)))
 
     def score(phi: Aux, x: jax.Array, cond: Cond) -> jax.Array:

@@ -6,6 +6,7 @@ from jaxgen.training.fit import fit
 from jaxgen.training.fitted import Fitted, TrainingDiverged
 from jaxgen.training.optimizers import adam, in_turn, players
 from jaxgen.training.saving import Saving
+from jaxgen.training.seeds import fit_seeds, one_seed
 from jaxgen.training.step import State, batch_at, init_state, make_step
 
 __all__ = [
@@ -19,10 +20,12 @@ __all__ = [
     "adam",
     "batch_at",
     "fit",
+    "fit_seeds",
     "in_turn",
     "init_state",
     "load_arrays",
     "make_step",
+    "one_seed",
     "players",
     "save_arrays",
 ]

@@ -24,6 +24,7 @@ from jaxgen.training.pace import longest_chunk
 from jaxgen.training.progress import progress_bar
 from jaxgen.training.run_folder import fitted_of, read_run
 from jaxgen.training.saving import Saving, copied_to_host, saver_of
+from jaxgen.training.seeds import check_seeds, fit_seeds
 from jaxgen.training.step import State, init_state, resumed, start_from
 from jaxgen.training.validation import Validator, validator
 from jaxgen.types import Aux, Key, Params, PyTree
@@ -79,6 +80,7 @@ def fit(
     devices: Sequence[Any] | None = None,
     start: tuple[Params, Aux] | Fitted | str | Path | None = None,
     saving: Saving | str | Path | None = None,
+    seeds: int | None = None,
     progress: bool | None = None,
 ) -> Fitted:
     """Train the params of an entry's model on data, by the entry's objective and optimiser.
@@ -106,6 +108,9 @@ def fit(
             same key, data and arguments, ends as if it had not been interrupted. A path goes on from the newest whole save in that folder.
         saving: A folder into which the fit is saved every 60 seconds and at its end, or a `Saving` that says how and how often. A fit that
             was killed goes on from there, on any number of devices. None saves nothing.
+        seeds: Train this many seeds in one program, as `fit_seeds` does with `jax.random.split(key, seeds)`: params, aux and arrays of the
+            history then have a leading axis of seeds, and `jaxgen.training.one_seed(fitted, i)` takes one of them. It goes with neither
+            validation nor `start` nor `saving`. None trains one seed.
         progress: True shows a progress bar on a terminal and lines elsewhere, None the bar on a terminal only, False nothing.
 
     Returns:
@@ -123,6 +128,10 @@ def fit(
     ('finished', (4,))
     """
     key = checks.key("fit: key", key)
+    if seeds is not None:
+        check_seeds(seeds, valid=valid, valid_cond=valid_cond, eval_every=eval_every, patience=patience, start=start, saving=saving)
+        shared = {"cond": cond, "batch_size": batch_size, "ema": ema, "steps_per_chunk": steps_per_chunk, "devices": devices}
+        return fit_seeds(jax.random.split(key, seeds), entry, data, num_steps, **shared, progress=progress)
     optional = {"eval_every": eval_every, "patience": patience}
     checks.counts("fit", num_steps=num_steps, batch_size=batch_size, steps_per_chunk=steps_per_chunk)
     checks.counts("fit", **{name: value for name, value in optional.items() if value is not None})

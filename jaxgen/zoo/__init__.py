@@ -24,7 +24,21 @@ from jaxgen.zoo import (
 from jaxgen.zoo.forms import image, sequence, vector
 from jaxgen.zoo.marginals import Marginal, find_marginal
 from jaxgen.zoo.networks import Nets
-from jaxgen.zoo.registry import COMPARED, DISCRETE, FAMILIES, IMAGES, NAMES, Family, build, describe, forget, pixels, register, small
+from jaxgen.zoo.registry import (
+    COMPARED,
+    DISCRETE,
+    FAMILIES,
+    IMAGES,
+    NAMES,
+    Family,
+    build,
+    describe,
+    docstring,
+    forget,
+    pixels,
+    register,
+    small,
+)
 from jaxgen.zoo.sizing import count_params, num_sampling_params
 from jaxgen.zoo.store import load, save
 from jaxgen.zoo.tables import Layout, Prepared, prepare, schema_of
@@ -50,6 +64,7 @@ __all__ = [
     "build",
     "count_params",
     "describe",
+    "docstring",
     "diffusion",
     "discrete_diffusion",
     "find_marginal",

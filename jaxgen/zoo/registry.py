@@ -1,5 +1,6 @@
 """The names of the zoo, and `build`, which checks its arguments and makes an `Entry`."""
 
+import inspect
 from collections.abc import Callable, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
@@ -7,6 +8,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgen import checks
 from jaxgen.model import Model
 from jaxgen.training import Entry, Style
 from jaxgen.types import Cond, Key, Noise, Params, Shape
@@ -177,6 +179,20 @@ def describe(name: str, event_shape: Sequence[int] | None = None) -> dict[str, O
     return options_of(form, make, shape)
 
 
+def docstring(name: str, event_shape: Sequence[int] | None = None) -> str:
+    """Return the text of the function that makes an entry: what the entry is, its own options, and its source.
+
+    Args:
+        name: The entry's name.
+        event_shape: The shape of the events; None takes the form for vectors if there is one.
+
+    >>> import jaxgen
+    >>> jaxgen.zoo.docstring("maf").splitlines()[0][-1]
+    '.'
+    """
+    return inspect.getdoc(_find(name, None if event_shape is None else _event(event_shape)).make) or ""
+
+
 def small(name: str, event_shape: Sequence[int] | None = None) -> dict[str, Option]:
     """Return options that make an entry as small as tests want it: few layers, units and steps.
 
@@ -204,7 +220,7 @@ def _find(name: str, event: Shape | None) -> Registered:
     if name in accepted and event is not None:
         kind, others = ("vectors", [*NAMES, *DISCRETE]) if len(event) == VECTOR else ("images", IMAGES)
         raise ValueError(f"zoo.build: name={name!r} with event_shape={event!r}; accepted for {kind}: {', '.join(others)}.")
-    raise ValueError(f"zoo.build: name={name!r}; accepted: {', '.join(accepted)}.")
+    raise ValueError(f"zoo.build: name={name!r}; accepted: {', '.join(accepted)}.{checks.closest(name, accepted)}")
 
 
 def _of_conditions(name: str, wanted: Shape | None, model: Model) -> Model:

@@ -145,12 +145,14 @@ def prepare(name: str, data: Dataset, *, supports: bool = True, num_params: int 
     """
     if data.schema is None or not data.schema.event:
         return Prepared(build(name, data.event_shape, data.cond_shape, num_params=num_params, **options), data, None)
-    coded = "categories" in describe(name, data.event_shape)
+    known = describe(name, data.event_shape)
+    coded = "categories" in known
     assert data.units is not None
     x = {split: exact(data.schema, data.units.restore(data.split(split).x)) for split in ("train", "valid", "test")}
     layout = Layout(data.schema, find_marginals(data.schema, x["train"], supports), coded)
     if coded:
-        options = {"categories": layout.categories, "gates": layout.gates if max(layout.gates) >= 0 else None, **options}
+        gates: dict[str, Option] = {"gates": layout.gates if max(layout.gates) >= 0 else None} if "gates" in known else {}
+        options = {"categories": layout.categories, **gates, **options}
     entry = build(name, (sum(layout.widths),), data.cond_shape, num_params=num_params, **options)
     arrays = {split: encoded(jax.random.key(i), layout, rows) for i, (split, rows) in enumerate(x.items())}
     return Prepared(entry, data._replace(**arrays), layout)

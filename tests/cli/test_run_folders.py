@@ -190,6 +190,20 @@ def test_the_zoo_is_listed_with_its_kinds(command):
     assert "lower bound" in ended.out and "two_moons" in ended.out
 
 
+def test_a_listed_model_tells_its_options_and_fits_a_narrow_terminal(command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    ended = command("list")
+    assert max(map(len, ended.out.splitlines())) <= 80 and "…" not in ended.out
+    one = command("list", "--model", "vae", "--dim", 3)
+    options = jaxgen.zoo.describe("vae", (3,))
+    assert all(f"{name}={value}" in one.out.replace("\n", " ") for name, value in options.items())
+    assert (
+        jaxgen.zoo.docstring("vae").split() == one.out.split()[one.out.split().index("Train") :][: len(jaxgen.zoo.docstring("vae").split())]
+    )
+    wrong = command("list", "--model", "vea")
+    assert wrong.status == 2 and "Did you mean 'vae'?" in wrong.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -129,6 +129,11 @@ def bound(**options):
     return lambda model: objectives.variational_bound(model, MILD, **options)
 
 
+def drift_fields(model):
+    critic = nets.mlp(1, width=4, depth=1)
+    return objectives.drift_field(model, (objectives.fields.score_difference(0.5), objectives.fields.critic(critic)))
+
+
 PAIRINGS: dict[str, tuple[Callable[[], Model], Callable[[Model], Any]]] = {
     "likelihood-flow": (flow, objectives.maximum_likelihood),
     "likelihood-cnf": (cnf, objectives.maximum_likelihood),
@@ -140,6 +145,12 @@ PAIRINGS: dict[str, tuple[Callable[[], Model], Callable[[Model], Any]]] = {
     "importance_weighted": (vae, lambda model: objectives.importance_weighted(model, 3)),
     "energy-generator": (generator, objectives.energy),
     "energy-flow": (flow, objectives.energy),
+    "energy-stratified": (cnf, lambda model: objectives.energy(model, stratified=True)),
+    "mmd": (generator, objectives.mmd),
+    "mmd-laplace": (flow, lambda model: objectives.mmd(model, "laplace", (0.5,), stratified=True)),
+    "sliced_wasserstein": (generator, objectives.sliced_wasserstein),
+    "max_sliced_wasserstein": (flow, lambda model: objectives.max_sliced_wasserstein(model, 8, 2)),
+    "sinkhorn_divergence": (generator, objectives.sinkhorn_divergence),
     "non_saturating": (generator, game("non_saturating", r1=0.1)),
     "wasserstein": (generator, game("wasserstein", gradient_penalty=1.0)),
     "relativistic": (generator, game("relativistic", r1=0.1, r2=0.2)),
@@ -165,6 +176,8 @@ PAIRINGS: dict[str, tuple[Callable[[], Model], Callable[[Model], Any]]] = {
     "consistency": (map_of_steps, objectives.consistency),
     "moment_matching": (map_of_steps, objectives.inductive_moment_matching),
     "drifting": (generator, objectives.drifting),
+    "drifting-sampler": (sampler, lambda model: objectives.drifting(model, stratified=True)),
+    "drift_field": (flow, drift_fields),
     "interpolant": (with_score, interpolating("velocity", "score")),
     "score_matching-implicit": (diffusion, score_matching("implicit")),
     "score_matching-sliced": (diffusion, score_matching("sliced")),
@@ -178,6 +191,7 @@ PAIRINGS: dict[str, tuple[Callable[[], Model], Callable[[Model], Any]]] = {
 REFUSED = {
     "likelihood-generator": (generator, objectives.maximum_likelihood, "implicit.*adversarial or energy"),
     "likelihood-autoencoder": (autoencoder, objectives.maximum_likelihood, "implicit"),
+    "energy-from-data": (from_data, lambda model: objectives.energy(model, stratified=True), "energy: stratified=True.*quantile"),
     "elbo-flow": (flow, objectives.elbo, "distortion_and_rate.*has: none"),
     "elbo-generator": (generator, objectives.elbo, "distortion_and_rate"),
     "quantisation-vae": (vae, objectives.quantisation, "quantisation: model=one without the parts quantisation_error"),

@@ -162,6 +162,28 @@ def test_paths_and_remasking_are_chosen_by_name():
         small("discrete_cfm", path="linear")
 
 
+def test_columns_of_different_numbers_of_categories_are_one_model():
+    entry = zoo.build("masked_diffusion", (2,), categories=[2, 3], width=8, depth=1, network="mlp")
+    rng, shapes = np.random.default_rng(0), jax.eval_shape(lambda: jaxgen.init(jax.random.key(0), entry.model))
+    params = jax.tree.map(lambda s: jnp.asarray(rng.standard_normal(s.shape), s.dtype), shapes)
+    x = np.array(list(itertools.product(range(3), repeat=2)), np.float32)
+    p = np.exp(np.asarray(jaxgen.log_prob(entry.readings["any_order"], params, x).value))
+    assert abs(p.sum() - 1) < 1e-5 and (p[6:] == 0).all() and (p[:6] > 0).all()
+    with pytest.raises(
+        ValueError, match=r"masked_diffusion: categories=\(2, 0\); accepted: at least two for each of the 2 columns.*tabular"
+    ):
+        zoo.build("masked_diffusion", (2,), categories=[2, 0])
+
+
+def test_a_table_of_categories_is_prepared_for_discrete_diffusion():
+    pandas = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    table = pandas.DataFrame({"colour": rng.choice(["red", "blue", "green"], 60), "size": rng.choice(["s", "m"], 60)})
+    ready = zoo.prepare("masked_diffusion", jaxgen.data.load(table), width=8, depth=1, network="mlp")
+    assert ready.entry.card.config["options"]["categories"] == [3, 2]
+    assert set(np.unique(ready.data.train[:, 0])) == {0.0, 1.0, 2.0} and set(np.unique(ready.data.train[:, 1])) == {0.0, 1.0}
+
+
 @over(["masked_diffusion"])
 def test_a_run_comes_back_from_its_folder(name, tmp_path):
     entry, fit, _ = fitted(name)

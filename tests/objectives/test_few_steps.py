@@ -10,7 +10,7 @@ from jaxgen import transforms as T
 from jaxgen.model import Model
 from jaxgen.objective import Batch, Clock, PairingError
 from jaxgen.objectives.consistency import num_levels
-from jaxgen.objectives.drifting import drift
+from jaxgen.objectives.fields import drift
 from jaxgen.objectives.moment_matching import squared_mmd
 
 MEAN, SD, PATH = 0.7, 0.4, paths.linear()
