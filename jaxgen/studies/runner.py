@@ -76,21 +76,24 @@ def programs_kept() -> Iterator[None]:
 
     Seeds of a study are the same program with other numbers, and a short run compiles longer than it trains.
     """
-    config = jax.config
-    before = config.jax_compilation_cache_dir, config.jax_persistent_cache_min_compile_time_secs
+    names = ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs")
+    before = [getattr(jax.config, name) for name in names]
     if before[0] is not None:
         yield
         return
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         try:
-            config.update("jax_compilation_cache_dir", folder)
-            config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
-            compilation_cache.reset_cache()
+            _set(dict(zip(names, (folder, 0.1), strict=True)))
             yield
         finally:
-            config.update("jax_compilation_cache_dir", before[0])
-            config.update("jax_persistent_cache_min_compile_time_secs", before[1])
-            compilation_cache.reset_cache()
+            _set(dict(zip(names, before, strict=True)))
+
+
+def _set(options: dict[str, Any]) -> None:
+    for name, value in options.items():
+        jax.config.update(name, value)
+    # JAX looks for its cache once, at the first compilation of a process.
+    compilation_cache.reset_cache()
 
 
 def _rows(study: Study, cell: Cell) -> list[Row]:
