@@ -1,6 +1,7 @@
 """Evaluation: likelihoods with their kind and error, distances between samples beside their floors, and what the studies measure."""
 
 from jaxgen.evaluation.autoencoder_study import Generated, LatentView, autoencoder_figures, generated, latent_view
+from jaxgen.evaluation.baselines import Baselines, baselines, choose_mixture
 from jaxgen.evaluation.bits import Bits, bits_of_nll, bits_per_dim
 from jaxgen.evaluation.classifier import Classifier, load_classifier, pixels_of, save_classifier, train_classifier
 from jaxgen.evaluation.distances import energy_distance, mmd, mode_coverage, mode_shares, sliced_w2, w2
@@ -18,6 +19,7 @@ from jaxgen.evaluation.straightness import straightness
 from jaxgen.evaluation.tables import TableErrors, floor_of, table_errors, table_figures
 
 __all__ = [
+    "Baselines",
     "Bits",
     "Classifier",
     "Followed",
@@ -32,9 +34,11 @@ __all__ = [
     "active_units",
     "aggregate_mismatch",
     "autoencoder_figures",
+    "baselines",
     "bits_of_nll",
     "bits_per_dim",
     "by_deviation",
+    "choose_mixture",
     "classifier_figures",
     "codes_of",
     "collapsed_units",
