@@ -69,7 +69,10 @@ def width_for(model: Callable[[int], Model], target: int, cond_dim: int | None) 
 
     @functools.cache
     def count(width: int) -> int:
-        return count_params(abstract_params(model(width), cond_dim)[0], kept)
+        sized = abstract_params(model(width), cond_dim)[0]
+        # A masked network that is narrower than its input has further arrays.
+        same = jax.tree.structure(sized) == jax.tree.structure(params)
+        return count_params(sized, kept if same else sampling_params(model(width), sized, cond))
 
     low, high = NARROWEST, WIDEST
     while high - low > 1:

@@ -72,3 +72,9 @@ def test_every_family_has_an_accent_that_reads_on_both_grounds_and_a_sentence_of
     for style in styles.values():
         light = luminance(to_rgb(style.accent))
         assert 1.05 / (light + 0.05) > 2.5 and (light + 0.05) / (luminance(to_rgb("#181b1f")) + 0.05) > 2.5
+
+
+def test_a_size_is_found_where_narrow_networks_have_further_arrays():
+    """Below 11 units the masked networks of twelve coordinates have direct connections, which wider ones lack."""
+    entry = zoo.build("maf", (12,), num_params=3_000, num_layers=2)
+    assert abs(zoo.num_sampling_params(entry.model) - 3_000) < 300
