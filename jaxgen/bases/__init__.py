@@ -5,6 +5,7 @@ A learnable base is a transform in front of a fixed one: `transforms.diagonal_af
 
 from jaxgen.bases.data_set import data_set
 from jaxgen.bases.gaussian import diagonal_gaussian, full_gaussian, gaussian_mixture
+from jaxgen.bases.pieces import Piece, pieces
 from jaxgen.bases.pretrained import model
 from jaxgen.bases.resampled import Resampled, resampled
 from jaxgen.bases.standard import diffusion_noise, joint, latent_and_noise, logistic, normal, uniform
@@ -12,6 +13,7 @@ from jaxgen.bases.student import student_t
 from jaxgen.interop import as_distribution, as_numpyro, from_distrax, logdensity, to_distrax
 
 __all__ = [
+    "Piece",
     "Resampled",
     "as_distribution",
     "as_numpyro",
@@ -27,6 +29,7 @@ __all__ = [
     "logistic",
     "model",
     "normal",
+    "pieces",
     "resampled",
     "student_t",
     "to_distrax",

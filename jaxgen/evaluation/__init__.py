@@ -1,5 +1,6 @@
 """Evaluation: likelihoods with their kind and error, distances between samples beside their floors, and what the studies measure."""
 
+from jaxgen.evaluation import bridge
 from jaxgen.evaluation.autoencoder_study import Generated, LatentView, autoencoder_figures, generated, latent_view
 from jaxgen.evaluation.bits import Bits, bits_of_nll, bits_per_dim
 from jaxgen.evaluation.classifier import Classifier, load_classifier, pixels_of, save_classifier, train_classifier
@@ -31,6 +32,7 @@ __all__ = [
     "aggregate_mismatch",
     "autoencoder_figures",
     "bits_of_nll",
+    "bridge",
     "bits_per_dim",
     "by_deviation",
     "classifier_figures",

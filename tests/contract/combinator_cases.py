@@ -93,6 +93,10 @@ COMBINATORS = {
         lambda f: T.sum_over_preimages(bases.normal((D,)), f, T.absolute()), bases.normal((D,)),
         data=lambda rng, num: np.abs(rng.standard_normal((num, D))).astype(np.float32) + 0.1,
     ),
+    "indexed": Combinator(
+        lambda f: T.indexed(bases.normal((D,)), f, 2), bases.joint({"event": bases.normal((D,)), "index": bases.uniform(())}),
+        lambda p: {"inner": p, "logits": jnp.zeros(2, p.dtype)},
+    ),
     "slicing": Combinator(
         lambda f: T.slicing(D, f), bases.normal((2 * D,)), needs="own density",
         data=lambda rng, num: rng.standard_normal((num, D)).astype(np.float32),

@@ -2,6 +2,7 @@
 
 from jaxgen.transforms.surjections.dequantisation import rounding, uniform_dequantisation, variational_dequantisation
 from jaxgen.transforms.surjections.folding import absolute, signs
+from jaxgen.transforms.surjections.indexing import indexed
 from jaxgen.transforms.surjections.ordering import ascending, shuffling, sorting
 from jaxgen.transforms.surjections.pooling import max_pooling
 from jaxgen.transforms.surjections.preimages import sum_over_preimages
@@ -11,6 +12,7 @@ __all__ = [
     "absolute",
     "ascending",
     "augmentation",
+    "indexed",
     "max_pooling",
     "rounding",
     "shuffling",
