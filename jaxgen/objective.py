@@ -4,7 +4,9 @@ An objective factory takes a model and checks what it needs: `flow_matching(mode
 `PairingError` for a model without it. Every valid pairing trains. An objective works on batches, while a transform works on one event.
 """
 
-from typing import NamedTuple, Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, TypeVar
 
 import jax
 
@@ -12,6 +14,22 @@ from jaxgen.arguments import require_model
 from jaxgen.model import Model
 from jaxgen.refusals import require_transform
 from jaxgen.types import Aux, Cond, Key, Noise, Params
+
+Draws = TypeVar("Draws")
+
+
+@jax.tree_util.register_static
+@dataclass(frozen=True)
+class Share:
+    """Say that a batch is one of several equal shares of a larger one, each on a device of its own.
+
+    Attributes:
+        axis_name: The mapped axis over whose devices the larger batch is split.
+        count: The number of shares.
+    """
+
+    axis_name: str
+    count: int
 
 
 class Batch(NamedTuple):
@@ -21,11 +39,42 @@ class Batch(NamedTuple):
         x: Events `(n, *event)`. A `data_free` objective gets `(n, 0)`, which only says how many draws to make.
         cond: Conditions `(n, *cond)`, or None for a model without conditions.
         z: Noise that an objective's `prepare` paired with `x`, or None.
+        share: Which share of a larger batch these events are; None for a whole batch.
     """
 
     x: jax.Array
     cond: Cond = None
     z: Noise | None = None
+    share: Share | None = None
+
+
+def drawn(batch: Batch, draw: Callable[[int], Draws], axis: int = 0) -> Draws:
+    """Return what a loss draws for the events of a batch, such as noise, times or keys, whoever holds the other events.
+
+    The draw is made for the whole batch, and cut to the rows of this share. So a loss that draws through this function sees the same numbers
+    on one device and on many.
+
+    Args:
+        batch: The batch, or one share of it.
+        draw: `num -> draws`: arrays with `num` rows, for that many events.
+        axis: The axis of the rows.
+
+    Returns:
+        The draws of the events in `batch`.
+
+    >>> import jax
+    >>> drawn(Batch(jax.numpy.zeros((3, 2))), lambda num: jax.random.normal(jax.random.key(0), (num,))).shape
+    (3,)
+    """
+    num, share = batch.x.shape[0], batch.share
+    if share is None:
+        return draw(num)
+    first = jax.lax.axis_index(share.axis_name) * num
+
+    def cut(a: jax.Array) -> jax.Array:
+        return jax.lax.dynamic_slice_in_dim(a, first, num, axis)
+
+    return jax.tree.map(cut, draw(num * share.count))
 
 
 class Clock(NamedTuple):
@@ -106,6 +155,8 @@ class Objective(NamedTuple):
             finishing twice must give what finishing once does.
         data_free: True if the objective learns from something else than events, such as an unnormalised density; `fit` then takes no data.
         schedule: The fractions of training in which batches are prepared and validation losses count.
+        additive: True if the loss is the mean of the losses of single events and all that it draws comes through `drawn`. Only then do several
+            devices share a batch; the others see each batch whole, so that what is trained does not depend on the number of devices.
     """
 
     init: Init
@@ -115,6 +166,7 @@ class Objective(NamedTuple):
     finish: Finish | None = None
     data_free: bool = False
     schedule: Schedule = Schedule()
+    additive: bool = False
 
 
 class PairingError(TypeError):

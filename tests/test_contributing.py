@@ -29,9 +29,19 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 # --- Docstrings of what is public ---
 
 ROOMS = (
-    jaxgen, training, zoo, data, evaluation, transforms, objectives, objectives.couplings, objectives.weights, bases, paths, nets, numerics,
+    jaxgen, training, zoo, data, evaluation, transforms, objectives, objectives.couplings, objectives.weights, bases, paths,
+    paths.discrete, nets, numerics,
 )  # fmt: skip
-FACTORIES = (Transform, Objective, nets.Net, paths.Path, transforms.Scalar, objectives.couplings.Coupling, numerics.Solver)
+FACTORIES = (
+    Transform,
+    Objective,
+    nets.Net,
+    paths.Path,
+    paths.discrete.DiscretePath,
+    transforms.Scalar,
+    objectives.couplings.Coupling,
+    numerics.Solver,
+)
 """What a factory returns; a base is known by its two methods."""
 
 WITHOUT_ARGS: set[str] = set()

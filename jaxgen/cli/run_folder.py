@@ -13,6 +13,7 @@ import numpy as np
 _RUNS = {
     "config.json": (("name", "event_shape"), ("metrics.jsonl", "checkpoints", "evaluation.json")),
     "results.json": (("model", "seed", "status"), ("report.html", "pictures")),
+    "study.json": (("study", "question", "predictions"), ("cells", "study.html")),
 }
 
 

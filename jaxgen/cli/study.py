@@ -3,9 +3,12 @@
 from collections.abc import Callable
 
 from jaxgen.cli.study_beta import beta
+from jaxgen.cli.study_command import command_of
 from jaxgen.cli.study_speed_quality import study_speed_quality
+from jaxgen.studies import STUDIES as RECORDED
 
 STUDIES: dict[str, Callable[..., int]] = {"beta": beta, "speed-quality": study_speed_quality}
+STUDIES |= {name: command_of(study) for name, study in RECORDED.items()}
 
 
 def study() -> int:

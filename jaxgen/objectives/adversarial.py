@@ -8,7 +8,7 @@ from jaxgen.lifting import over_batch
 from jaxgen.model import Model
 from jaxgen.nets import Net
 from jaxgen.numerics import safe_norm
-from jaxgen.objective import Batch, Clock, Objective
+from jaxgen.objective import Batch, Clock, Objective, drawn
 from jaxgen.types import Aux, Cond, Key, Params
 
 GAMES = ("non_saturating", "wasserstein", "relativistic")
@@ -61,10 +61,11 @@ def adversarial(
     def slope(phi: Aux, x: jax.Array, cond: Cond) -> jax.Array:
         return jax.vmap(jax.grad(lambda x, c: critic.apply(phi, x, c)[0]))(x, cond).reshape(x.shape[0], -1)
 
-    def penalty(phi: Aux, key: Key, real: jax.Array, fake: jax.Array, cond: Cond) -> jax.Array:
+    def penalty(phi: Aux, key: Key, batch: Batch, fake: jax.Array) -> jax.Array:
+        real, cond = batch.x, batch.cond
         total = jnp.zeros((), real.dtype)
         if gradient_penalty:
-            u = jax.random.uniform(key, (real.shape[0], *(1,) * (real.ndim - 1)), real.dtype)
+            u = drawn(batch, lambda num: jax.random.uniform(key, (num, *(1,) * (real.ndim - 1)), real.dtype))
             total += gradient_penalty * jnp.mean((safe_norm(slope(phi, u * real + (1 - u) * fake, cond)) - 1) ** 2)
         for weight, x in ((r1, real), (r2, fake)):
             if weight:
@@ -73,15 +74,15 @@ def adversarial(
 
     def loss(params: Params, aux: Aux, key: Key, batch: Batch, clock: Clock) -> tuple[jax.Array, dict[str, jax.Array]]:
         key_noise, key_penalty = jax.random.split(key)
-        z = model.base.sample(seed=key_noise, sample_shape=(batch.x.shape[0],))
+        z = drawn(batch, lambda num: model.base.sample(seed=key_noise, sample_shape=(num,)))
         fake = over_batch(model.transform).forward(params, z, batch.cond)
         generator, _ = _losses(game, score(stop(aux), batch.x, batch.cond), score(stop(aux), fake, batch.cond))
         fake = stop(fake)
         _, discriminator = _losses(game, score(aux, batch.x, batch.cond), score(aux, fake, batch.cond))
-        smoothness = penalty(aux, key_penalty, batch.x, fake, batch.cond)
+        smoothness = penalty(aux, key_penalty, batch, fake)
         return generator + discriminator + smoothness, {"generator": generator, "critic": discriminator, "penalty": smoothness}
 
-    return Objective(init, loss)
+    return Objective(init, loss, additive=True)
 
 
 def _losses(game: str, real: jax.Array, fake: jax.Array) -> tuple[jax.Array, jax.Array]:

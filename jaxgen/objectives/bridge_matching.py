@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxgen import checks
 from jaxgen.lifting import over_batch
 from jaxgen.model import Model
-from jaxgen.objective import Batch, Clock, Objective, require
+from jaxgen.objective import Batch, Clock, Objective, drawn, require
 from jaxgen.objectives.couplings import CouplingLike
 from jaxgen.objectives.flow_matching import antithetic_error
 from jaxgen.objectives.pairing import pairing
@@ -96,12 +96,14 @@ def bridge_matching(
             return _pairs_of(model, processes, num_steps, jax.lax.stop_gradient(aux["teacher"]), key_z, x, cond)
 
         pairs, cond = pairs_of_round(clock, rounds, batch, times_per_pair, from_data, from_teacher)
-        t, eps = times(key_t, batch.x.shape[0], batch.x.dtype), jax.random.normal(key_eps, batch.x.shape, batch.x.dtype)
+        t = drawn(batch, lambda num: times(key_t, num, batch.x.dtype))
+        eps = drawn(batch, lambda num: jax.random.normal(key_eps, (num, *batch.x.shape[1:]), batch.x.dtype))
         each = jax.vmap(functools.partial(_errors, drifts, sigma, params))(pairs, cond, t, eps)
         errors = dict(zip(NEEDS, map(jnp.mean, each), strict=True))
         return sum(errors.values(), jnp.zeros((), batch.x.dtype)), errors
 
-    return in_rounds(loss, paired.prepare, rounds)
+    # Later rounds repeat the pairs of some rows for others.
+    return in_rounds(loss, paired.prepare, rounds)._replace(additive=paired.additive and rounds == 1)
 
 
 def _pairs_of(

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from jaxgen import checks
 from jaxgen.model import Model
-from jaxgen.objective import Batch, Clock, Objective, no_aux, require
+from jaxgen.objective import Batch, Clock, Objective, drawn, no_aux, require
 from jaxgen.objectives.couplings import CouplingLike
 from jaxgen.objectives.pairing import pairing
 from jaxgen.objectives.times import Times, stratified_times
@@ -93,11 +93,11 @@ def consistency(
         z, dtype = paired.source(key_z, key_pair, batch), batch.x.dtype
         gap = 1 / num_levels(clock, first, last).astype(dtype)
         fixed = params if teacher is None else clock.ema
-        t = times(key_t, batch.x.shape[0], dtype)
+        t = drawn(batch, lambda num: times(key_t, num, dtype))
         error = jnp.mean(jax.vmap(lambda x, z, t, c: distance(params, fixed, x, z, t, gap, c))(batch.x, z, t, batch.cond))
         return error, {"error": error}
 
-    return Objective(no_aux, loss, prepare=paired.prepare)
+    return Objective(no_aux, loss, prepare=paired.prepare, additive=paired.additive)
 
 
 def num_levels(clock: Clock, first: int, last: int) -> jax.Array:

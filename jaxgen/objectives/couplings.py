@@ -25,11 +25,13 @@ class Coupling(NamedTuple):
     Attributes:
         pair: `(key, x, z, cond) -> z`, for each row of x its row of z; it keeps the law of both.
         on_host: True if `pair` works on numpy arrays of the whole batch, by `Objective.prepare` on a thread beside the train step. False if
-            it is JAX and runs inside the loss, over each device's share of the batch.
+            it is JAX and runs inside the loss.
+        by_row: True if the noise of an event depends on its own row alone, so that devices may share a batch.
     """
 
     pair: Pair
     on_host: bool = False
+    by_row: bool = False
 
 
 CouplingLike: TypeAlias = str | Coupling | Pair
@@ -45,7 +47,7 @@ def independent() -> Coupling:
     >>> independent().pair(None, np.zeros((2, 1)), np.asarray([[1.0], [2.0]]), None).tolist()
     [[1.0], [2.0]]
     """
-    return Coupling(lambda key, x, z, cond: z)
+    return Coupling(lambda key, x, z, cond: z, by_row=True)
 
 
 def optimal_transport() -> Coupling:

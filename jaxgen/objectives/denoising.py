@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen.model import Model
-from jaxgen.objective import Batch, Clock, Objective, no_aux, require
+from jaxgen.objective import Batch, Clock, Objective, drawn, no_aux, require
 from jaxgen.objectives.pairing import gaussian_noise
 from jaxgen.objectives.times import Times, stratified_times
 from jaxgen.objectives.weights import Weight
@@ -55,8 +55,8 @@ def denoising(model: Model, path: Path, part: str = "eps", *, weight: Weight | N
 
     def loss(params: Params, aux: Aux, key: Key, batch: Batch, clock: Clock) -> tuple[jax.Array, dict[str, jax.Array]]:
         key_z, key_t = jax.random.split(key)
-        z, t = gaussian_noise(key_z, batch), times(key_t, batch.x.shape[0], batch.x.dtype)
+        z, t = gaussian_noise(key_z, batch), drawn(batch, lambda num: times(key_t, num, batch.x.dtype))
         error = jnp.mean(jax.vmap(lambda x, c, z, t: error_of(params, x, c, z, t))(batch.x, batch.cond, z, t))
         return error, {"error": error}
 
-    return Objective(no_aux, loss)
+    return Objective(no_aux, loss, additive=True)

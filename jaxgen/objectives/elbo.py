@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from jaxgen import checks
 from jaxgen.model import Model
-from jaxgen.objective import Batch, Clock, Objective, no_aux, require
+from jaxgen.objective import Batch, Clock, Objective, drawn, no_aux, require
 from jaxgen.objectives.rounds import progress
 from jaxgen.types import Aux, Key, Params
 
@@ -47,8 +47,8 @@ def elbo(model: Model, beta: float = 1.0, warmup: float = 0.0) -> Objective:
     terms = model.transform.parts["distortion_and_rate"]
 
     def loss(params: Params, aux: Aux, key: Key, batch: Batch, clock: Clock) -> tuple[jax.Array, dict[str, jax.Array]]:
-        keys = jax.random.split(key, batch.x.shape[0])
+        keys = drawn(batch, lambda num: jax.random.split(key, num))
         distortion, rate = jax.tree.map(jnp.mean, jax.vmap(lambda x, c, k: terms(params, x, cond=c, key=k))(batch.x, batch.cond, keys))
         return distortion + beta * progress(clock, warmup) * rate, {"distortion": distortion, "rate": rate}
 
-    return Objective(no_aux, loss)
+    return Objective(no_aux, loss, additive=True)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from jaxgen import checks
 from jaxgen.model import Model
-from jaxgen.objective import Batch, Clock, Objective, no_aux, require
+from jaxgen.objective import Batch, Clock, Objective, drawn, no_aux, require
 from jaxgen.objectives.couplings import CouplingLike
 from jaxgen.objectives.pairing import pairing
 from jaxgen.objectives.times import Times, stratified_times
@@ -132,8 +132,8 @@ def _matching(
     def loss(params: Params, aux: Aux, key: Key, batch: Batch, clock: Clock) -> tuple[jax.Array, dict[str, jax.Array]]:
         key_z, key_t, key_pair, key_eps = jax.random.split(key, 4)
         z = paired.source(key_z, key_pair, batch)
-        t = times(key_t, batch.x.shape[0], batch.x.dtype)
-        eps = jax.random.normal(key_eps, batch.x.shape, batch.x.dtype)
+        t = drawn(batch, lambda num: times(key_t, num, batch.x.dtype))
+        eps = drawn(batch, lambda num: jax.random.normal(key_eps, (num, *batch.x.shape[1:]), batch.x.dtype))
 
         def errors_of(draw: _Draw) -> dict[str, jax.Array]:
             def error_of(part: str) -> jax.Array:
@@ -146,7 +146,7 @@ def _matching(
         errors = {part: jnp.mean(each[part]) for part in parts}
         return sum(errors.values(), jnp.zeros((), batch.x.dtype)), {"error": errors[parts[0]]} if len(parts) == 1 else errors
 
-    return Objective(no_aux, loss, prepare=paired.prepare)
+    return Objective(no_aux, loss, prepare=paired.prepare, additive=paired.additive)
 
 
 def _error(between: Interpolant, part: str, predict: Callable[[jax.Array], jax.Array], draw: _Draw, noise: float) -> jax.Array:

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxgen import checks
 from jaxgen.lifting import over_batch
 from jaxgen.model import Model
-from jaxgen.objective import Batch, Clock, Objective, PairingError, no_aux, require
+from jaxgen.objective import Batch, Clock, Objective, PairingError, drawn, no_aux, require
 from jaxgen.objectives.maximum_likelihood import log_prob_of
 from jaxgen.transform import Density
 from jaxgen.types import Aux, Key, Params
@@ -54,8 +54,9 @@ def importance_weighted(model: Model, num_draws: int = 5) -> Objective:
         def log_weights(keys: Key) -> jax.Array:
             return log_prob_of(model.base, inverse(params, batch.x, batch.cond, keys))
 
-        logs = jax.vmap(log_weights)(jax.random.split(key, (num_draws, batch.x.shape[0])))
+        keys = drawn(batch, lambda num: jax.random.split(key, (num_draws, num)), axis=1)
+        logs = jax.vmap(log_weights)(keys)
         nll = -jnp.mean(jax.nn.logsumexp(logs, 0) - jnp.log(jnp.asarray(num_draws, logs.dtype)))
         return nll, {"nll": nll, "nll_one_draw": -jnp.mean(logs)}
 
-    return Objective(no_aux, loss)
+    return Objective(no_aux, loss, additive=True)

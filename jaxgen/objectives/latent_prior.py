@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from jaxgen.lifting import zeros_like_shape
 from jaxgen.model import Model
-from jaxgen.objective import Batch, Clock, Objective, Schedule, no_aux, require
+from jaxgen.objective import Batch, Clock, Objective, Schedule, drawn, no_aux, require
 from jaxgen.transforms import diagonal_affine
 from jaxgen.transforms.posterior import draw
 from jaxgen.types import Aux, Cond, Key, Params
@@ -61,13 +61,13 @@ def latent_prior(model: Model, autoencoder: Objective, prior: Objective) -> Obje
             standard = standardise(params[1], z)
             return standard.z, 0.5 * jnp.sum(standard.z**2) - standard.log_det
 
-        return jax.vmap(code)(batch.x, batch.cond, jax.random.split(key, batch.x.shape[0]))
+        return jax.vmap(code)(batch.x, batch.cond, drawn(batch, lambda num: jax.random.split(key, num)))
 
     def loss(params: Params, aux: Aux, key: Key, batch: Batch, clock: Clock) -> tuple[jax.Array, dict[str, jax.Array]]:
         key_codes, key_loss = jax.random.split(key)
         half = -(-clock.num_steps // 2)
         z, misfit = standard_codes(params, key_codes, batch)
-        codes = Batch(jax.lax.stop_gradient(z), batch.cond)
+        codes = Batch(jax.lax.stop_gradient(z), batch.cond, share=batch.share)
 
         def first_half() -> tuple[jax.Array, dict[str, jax.Array]]:
             value, metrics = autoencoder.loss(params[2], (), key_loss, batch, Clock(clock.step, half, clock.ema[2]))
@@ -79,7 +79,7 @@ def latent_prior(model: Model, autoencoder: Objective, prior: Objective) -> Obje
 
         return _either(clock.step < half, first_half, second_half)
 
-    return Objective(no_aux, loss, schedule=Schedule(judge_from=0.5))
+    return Objective(no_aux, loss, schedule=Schedule(judge_from=0.5), additive=autoencoder.additive and prior.additive)
 
 
 Stage = Callable[[], tuple[jax.Array, dict[str, jax.Array]]]

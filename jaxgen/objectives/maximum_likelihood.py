@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from jaxgen.lifting import over_batch
 from jaxgen.model import Base, Model
-from jaxgen.objective import Batch, Clock, Objective, PairingError, no_aux, require
+from jaxgen.objective import Batch, Clock, Objective, PairingError, drawn, no_aux, require
 from jaxgen.transform import Density, Preimage
 from jaxgen.types import Aux, Key, Params
 
@@ -39,11 +39,11 @@ def maximum_likelihood(model: Model) -> Objective:
         )
 
     def loss(params: Params, aux: Aux, key: Key, batch: Batch, clock: Clock) -> tuple[jax.Array, dict[str, jax.Array]]:
-        keys = None if density is Density.EXACT else jax.random.split(key, batch.x.shape[0])
+        keys = None if density is Density.EXACT else drawn(batch, lambda num: jax.random.split(key, num))
         nll = -jnp.mean(log_prob_of(model.base, inverse(params, batch.x, batch.cond, keys)))
         return nll, {"nll": nll}
 
-    return Objective(no_aux, loss)
+    return Objective(no_aux, loss, additive=True)
 
 
 def log_prob_of(base: Base, preimage: Preimage) -> jax.Array:

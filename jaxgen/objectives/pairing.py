@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from jaxgen.model import Model
-from jaxgen.objective import Batch, Prepare
+from jaxgen.objective import Batch, Prepare, drawn
 from jaxgen.objectives.couplings import CouplingLike, resolve
 from jaxgen.types import Key, Noise
 
@@ -19,10 +19,12 @@ class Pairing(NamedTuple):
     Attributes:
         source: `(key_z, key_pair, batch) -> z`, noise `(n, *event)` for the loss.
         prepare: `Objective.prepare` if the coupling works on the host, None otherwise.
+        additive: Whether `source` pairs each event without the others of its batch, as `Objective.additive` takes it.
     """
 
     source: Callable[[Key, Key, Batch], jax.Array]
     prepare: Prepare | None
+    additive: bool
 
 
 def pairing(function: str, model: Model, coupling: CouplingLike) -> Pairing:
@@ -48,10 +50,11 @@ def pairing(function: str, model: Model, coupling: CouplingLike) -> Pairing:
     def source(key_z: Key, key_pair: Key, batch: Batch) -> jax.Array:
         if batch.z is not None:
             return batch.z
-        z = draw(key_z, batch.x.shape[0]).astype(batch.x.dtype)
+        z = drawn(batch, lambda num: draw(key_z, num)).astype(batch.x.dtype)
         return z if resolved.on_host else resolved.pair(key_pair, batch.x, z, batch.cond)
 
-    return Pairing(source, prepare if resolved.on_host else None)
+    # A plan on the device sees all events of a batch; one on the host has seen them before the batch is split.
+    return Pairing(source, prepare if resolved.on_host else None, resolved.on_host or resolved.by_row)
 
 
 def gaussian_noise(key: Key, batch: Batch) -> jax.Array:
@@ -64,7 +67,9 @@ def gaussian_noise(key: Key, batch: Batch) -> jax.Array:
     Returns:
         Noise `(n, *event)`.
     """
-    return jax.random.normal(key, batch.x.shape, batch.x.dtype) if batch.z is None else batch.z
+    if batch.z is not None:
+        return batch.z
+    return drawn(batch, lambda num: jax.random.normal(key, (num, *batch.x.shape[1:]), batch.x.dtype))
 
 
 def _draw(model: Model, key: Key, num: int) -> Noise:

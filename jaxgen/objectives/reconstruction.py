@@ -39,7 +39,7 @@ def reconstruction(model: Model, finish: Finish | None = None) -> Objective:
         error = jnp.mean(jnp.sum((batch.x - decoded) ** 2, tuple(range(1, batch.x.ndim))))
         return error, {"squared_error": error}
 
-    return Objective(no_aux, loss, finish=finish)
+    return Objective(no_aux, loss, finish=finish, additive=True)
 
 
 def gaussian_of_codes(model: Model) -> Finish:

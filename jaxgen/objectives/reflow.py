@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxgen import checks
 from jaxgen.model import Model
 from jaxgen.numerics import Solver, fixed, solve
-from jaxgen.objective import Batch, Clock, Objective, require
+from jaxgen.objective import Batch, Clock, Objective, drawn, require
 from jaxgen.objectives.couplings import CouplingLike
 from jaxgen.objectives.pairing import pairing
 from jaxgen.objectives.rounds import in_rounds, pairs_of_round
@@ -70,7 +70,7 @@ def reflow(
 
     def loss(params: Params, aux: Aux, key: Key, batch: Batch, clock: Clock) -> tuple[jax.Array, dict[str, jax.Array]]:
         key_z, key_pair, key_t = jax.random.split(key, 3)
-        t = times(key_t, batch.x.shape[0], batch.x.dtype)
+        t = drawn(batch, lambda num: times(key_t, num, batch.x.dtype))
 
         def from_data() -> tuple[jax.Array, jax.Array]:
             return batch.x, paired.source(key_z, key_pair, batch)
@@ -83,7 +83,8 @@ def reflow(
         error = jnp.mean(jax.vmap(functools.partial(error_of, params))(x, z, t, cond))
         return error, {"error": error}
 
-    return in_rounds(loss, paired.prepare, rounds)
+    # Later rounds repeat the pairs of some rows for others.
+    return in_rounds(loss, paired.prepare, rounds)._replace(additive=paired.additive and rounds == 1)
 
 
 def _data_end(velocity: Part, solver: Solver, params: Params, z: jax.Array, cond: Cond) -> jax.Array:

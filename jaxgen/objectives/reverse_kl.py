@@ -9,11 +9,11 @@ import jax.numpy as jnp
 from jaxgen import checks
 from jaxgen.lifting import over_batch
 from jaxgen.model import Model
-from jaxgen.objective import Batch, Clock, Objective, PairingError, no_aux, require
+from jaxgen.objective import Batch, Clock, Objective, PairingError, drawn, no_aux, require
 from jaxgen.objectives.maximum_likelihood import log_prob_of
 from jaxgen.objectives.rounds import progress
 from jaxgen.transform import Density, Preimage
-from jaxgen.types import Aux, Cond, Event, Key, Params
+from jaxgen.types import Aux, Event, Key, Noise, Params
 
 LogDensity: TypeAlias = Callable[[Event], jax.Array] | Callable[[Event, jax.Array], jax.Array]
 """An unnormalised log density `(x) -> scalar` or `(x, cond) -> scalar` of one event, in nats."""
@@ -65,7 +65,7 @@ def reverse_kl(model: Model, log_density: LogDensity, *, path_gradient: bool = T
     draw = _drawer(model, path_gradient)
 
     def loss(params: Params, aux: Aux, key: Key, batch: Batch, clock: Clock) -> tuple[jax.Array, dict[str, jax.Array]]:
-        x, log_q = draw(params, key, batch.x.shape[0], batch.cond)
+        x, log_q = draw(params, key, batch)
         arguments: tuple[Event, ...] = (x,) if batch.cond is None else (x, batch.cond)
         log_p = jax.vmap(log_density)(*arguments)
         if log_p.shape != log_q.shape:
@@ -74,14 +74,14 @@ def reverse_kl(model: Model, log_density: LogDensity, *, path_gradient: bool = T
         metrics = {"reverse_kl": jnp.mean(log_q - log_p), "ess": _effective_share(log_p - log_q), "beta": beta}
         return jnp.mean(log_q - beta * log_p), metrics
 
-    return Objective(no_aux, loss, data_free=True)
+    return Objective(no_aux, loss, data_free=True, additive=True)
 
 
-Drawer: TypeAlias = Callable[[Params, Key, int, Cond], tuple[Event, jax.Array]]
+Drawer: TypeAlias = Callable[[Params, Key, Batch], tuple[Event, jax.Array]]
 
 
 def _drawer(model: Model, path_gradient: bool) -> Drawer:
-    """Return `(params, key, num, conds) -> (x, log_q)`: draws of the model and their log density, whose gradient is the one asked for."""
+    """Return `(params, key, batch) -> (x, log_q)`: draws of the model and their log density, whose gradient is the one asked for."""
     maps, density = over_batch(model.transform), model.transform.kind
     if density not in (Density.EXACT, Density.UNBIASED):
         raise PairingError(
@@ -89,17 +89,20 @@ def _drawer(model: Model, path_gradient: bool) -> Drawer:
         )
     inverse, with_log_det = maps.inverse, maps.forward_and_log_det
 
-    def by_inverse(params: Params, key: Key, num: int, cond: Cond) -> tuple[Event, jax.Array]:
+    def noise(key: Key, batch: Batch) -> Noise:
+        return drawn(batch, lambda num: model.base.sample(seed=key, sample_shape=(num,)))
+
+    def by_inverse(params: Params, key: Key, batch: Batch) -> tuple[Event, jax.Array]:
         assert inverse is not None
         key_noise, key_inverse = jax.random.split(key)
-        x = maps.forward(params, model.base.sample(seed=key_noise, sample_shape=(num,)), cond)
-        keys = None if density is Density.EXACT else jax.random.split(key_inverse, num)
-        return x, log_prob_of(model.base, inverse(jax.lax.stop_gradient(params), x, cond, keys))
+        x = maps.forward(params, noise(key_noise, batch), batch.cond)
+        keys = None if density is Density.EXACT else drawn(batch, lambda num: jax.random.split(key_inverse, num))
+        return x, log_prob_of(model.base, inverse(jax.lax.stop_gradient(params), x, batch.cond, keys))
 
-    def by_forward(params: Params, key: Key, num: int, cond: Cond) -> tuple[Event, jax.Array]:
+    def by_forward(params: Params, key: Key, batch: Batch) -> tuple[Event, jax.Array]:
         assert with_log_det is not None
-        z = model.base.sample(seed=jax.random.split(key)[0], sample_shape=(num,))
-        x, log_det = with_log_det(params, z, cond)
+        z = noise(jax.random.split(key)[0], batch)
+        x, log_det = with_log_det(params, z, batch.cond)
         return x, log_prob_of(model.base, Preimage(z, -log_det))
 
     if (inverse if path_gradient else with_log_det) is None:

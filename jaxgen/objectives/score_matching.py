@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from jaxgen.model import Model
 from jaxgen.numerics import divergence, hutchinson
-from jaxgen.objective import Batch, Clock, Objective, no_aux, require
+from jaxgen.objective import Batch, Clock, Objective, drawn, no_aux, require
 from jaxgen.objectives.pairing import gaussian_noise
 from jaxgen.objectives.times import Times, stratified_times
 from jaxgen.objectives.weights import Weight
@@ -69,9 +69,9 @@ def score_matching(
 
     def loss(params: Params, aux: Aux, key: Key, batch: Batch, clock: Clock) -> tuple[jax.Array, dict[str, jax.Array]]:
         key_z, key_t, key_probe = jax.random.split(key, 3)
-        n = batch.x.shape[0]
-        z, t, keys = gaussian_noise(key_z, batch), times(key_t, n, batch.x.dtype), jax.random.split(key_probe, n)
+        z, t = gaussian_noise(key_z, batch), drawn(batch, lambda num: times(key_t, num, batch.x.dtype))
+        keys = drawn(batch, lambda num: jax.random.split(key_probe, num))
         value = jnp.mean(jax.vmap(lambda x, c, z, t, k: loss_at(params, x, c, z, t, k))(batch.x, batch.cond, z, t, keys))
         return value, {"score_matching": value}
 
-    return Objective(no_aux, loss)
+    return Objective(no_aux, loss, additive=True)

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 
 from jaxgen import checks
 from jaxgen.model import Model
-from jaxgen.objective import Batch, Clock, Objective, require
+from jaxgen.objective import Batch, Clock, Objective, drawn, require
+from jaxgen.objectives.pairing import gaussian_noise
 from jaxgen.objectives.times import stratified_times
 from jaxgen.objectives.weights import log_snr_and_rate
 from jaxgen.paths import Path
@@ -78,15 +79,16 @@ def variational_bound(model: Model, path: Path | Callable[[Params], Path], *, nu
     def loss(params: Params, aux: Aux, key: Key, batch: Batch, clock: Clock) -> tuple[jax.Array, dict[str, jax.Array]]:
         key_z, key_t = jax.random.split(key)
         x = batch.x
-        z = jax.random.normal(key_z, x.shape, x.dtype)
-        u = stratified_times(key_t, x.shape[0], x.dtype)
+        z = gaussian_noise(key_z, batch)
+        u = drawn(batch, lambda num: stratified_times(key_t, num, x.dtype))
         t, log_density = (u, jnp.zeros_like(u)) if num_time_bins is None else _times(jax.lax.stop_gradient(aux), u)
         estimate = jax.vmap(lambda *a: diffusion_at(params, *a))(x, batch.cond, z, t) * jnp.exp(-log_density)
         terms = {"diffusion": jnp.mean(estimate), **_end_terms(path_of(params), x)}
         total = sum(terms.values(), jnp.zeros((), x.dtype))
         return total + (0 if num_time_bins is None else _variance_term(aux, t, estimate)), {"bits_per_dim": total, **terms}
 
-    return Objective(init, loss)
+    # The gradient of learnt times divides by a mean over the whole batch.
+    return Objective(init, loss, additive=num_time_bins is None)
 
 
 def _bits(nats: jax.Array) -> jax.Array:

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from jaxgen import checks
-from jaxgen.objective import Batch, Clock, Objective
+from jaxgen.objective import Batch, Clock, Objective, drawn
 from jaxgen.types import Aux, Key, Params
 
 
@@ -42,7 +42,8 @@ def without_condition(objective: Objective, share: float = 0.1, null_cond: Array
         if batch.cond is None:
             raise ValueError("without_condition: batch.cond=None; accepted: data with conditions, fit(..., cond=).")
         key_drop, key_loss = jax.random.split(key)
-        dropped = jax.random.bernoulli(key_drop, share, (batch.cond.shape[0], *(1,) * (batch.cond.ndim - 1)))
+        ones = (1,) * (batch.cond.ndim - 1)
+        dropped = drawn(batch, lambda num: jax.random.bernoulli(key_drop, share, (num, *ones)))
         cond = jnp.where(dropped, jnp.asarray(null_cond, batch.cond.dtype), batch.cond)
         return objective.loss(params, aux, key_loss, batch._replace(cond=cond), clock)
 

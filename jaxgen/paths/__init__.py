@@ -1,8 +1,11 @@
 """Gaussian probability paths between noise and data, stated once for every file: t = 0 is noise, t = 1 is data, and
 
 x_t = alpha(t) x + sigma(t) z,    x data, z standard Gaussian noise, t in [0, 1].
+
+Corruption processes on finite sets are in `paths.discrete`.
 """
 
+from jaxgen.paths import discrete
 from jaxgen.paths.bridge import GaussianBridge, drifts, gaussian_bridge, velocity_and_score
 from jaxgen.paths.change import on_path
 from jaxgen.paths.guidance import conditioned_on, guided, inpainting
@@ -21,6 +24,7 @@ __all__ = [
     "Target",
     "brownian_variance",
     "conditioned_on",
+    "discrete",
     "drifts",
     "edm",
     "follmer",

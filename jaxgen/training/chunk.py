@@ -69,12 +69,13 @@ def make_chunk(entry: Entry, state: State, data: Batch, key: Key, plan: Plan, de
         data: All the events and conditions.
         key: The key that batches are drawn from.
         plan: The length of training and its batches.
-        devices: The devices over which each batch is split, as many of them as divide the batch; None takes all that are present.
+        devices: The devices over which each batch is split, as many of them as divide the batch; None takes all that are present. An
+            objective that is not additive trains on the first one.
 
     Returns:
         The compiled chunk with the state on the devices.
     """
-    mesh = _mesh(devices, plan.batch_size)
+    mesh = _mesh(devices, plan.batch_size if entry.objective.additive else 1)
     everywhere, share = NamedSharding(mesh, P()), NamedSharding(mesh, P(None, AXIS))
     state, data, key = jax.device_put((state, data, key), everywhere)
     options = training_options() if mesh.devices.flat[0].platform == "cpu" else None
@@ -129,11 +130,12 @@ def _step(entry: Entry, mesh: Mesh, plan: Plan) -> Step:
     return make_step(entry, plan.num_steps, ema=plan.ema, axis_name=AXIS if mesh.size > 1 else None, limit=plan.num_steps)
 
 
-def _mesh(devices: Sequence[Any] | None, batch_size: int) -> Mesh:
+def _mesh(devices: Sequence[Any] | None, num_pieces: int) -> Mesh:
+    """Return a mesh of as many devices as divide a batch of so many pieces."""
     devices = list(jax.devices() if devices is None else devices)
     if not devices:
         raise ValueError("fit: devices=[]; accepted: at least one of jax.devices().")
-    count = max(n for n in range(1, len(devices) + 1) if batch_size % n == 0)
+    count = max(n for n in range(1, len(devices) + 1) if num_pieces % n == 0)
     return Mesh(np.array(devices[:count]), (AXIS,))
 
 

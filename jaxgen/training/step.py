@@ -11,7 +11,7 @@ from jax.typing import ArrayLike
 
 from jaxgen import checks
 from jaxgen.model import init
-from jaxgen.objective import Batch, Clock
+from jaxgen.objective import Batch, Clock, Share
 from jaxgen.training.entry import Entry
 from jaxgen.types import Aux, Key, Params, PyTree
 
@@ -107,15 +107,15 @@ def make_step(entry: Entry, num_steps: int, *, ema: float = 0.999, axis_name: st
         entry: The entry to train.
         num_steps: The number of steps of the whole training, which the optimiser's schedule and the loss's clock need.
         ema: The decay of the moving average of the params, from 0 to below 1.
-        axis_name: The name of a mapped axis over whose devices the batch is split; the gradients cross it in one all-reduce. None is for one
-            device.
+        axis_name: The name of a mapped axis over whose devices the batch is split, for an objective that is `additive`. All devices are
+            given the same key, and the gradients cross the axis in one all-reduce. None is for one device.
         limit: The step from which on the state stays as it is; None for no limit.
 
     Returns:
         `step(state, batch, key) -> (state, metrics)`; the metrics are the objective's, "loss", "gradient_norm" and "ok".
 
     Raises:
-        ValueError: `ema` is not a decay.
+        ValueError: `ema` is not a decay, or the batch of an objective that is not additive would be split.
 
     >>> import jax, jaxgen
     >>> entry = jaxgen.zoo.build("realnvp", event_shape=(2,), width=8, num_layers=2)
@@ -128,10 +128,14 @@ def make_step(entry: Entry, num_steps: int, *, ema: float = 0.999, axis_name: st
     # With any other number the average of the params is none, and NaN would enter it unseen.
     checks.number("make_step: ema", ema, least=0, below=1)
     objective, optimizer = entry.objective, entry.optimizer(num_steps)
+    if axis_name is not None and not objective.additive:
+        raise ValueError(
+            f"make_step: axis_name={axis_name!r}; accepted: None, as this objective is not additive and sees each batch whole."
+        )
 
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
         if axis_name is not None:
-            key = jax.random.fold_in(key, jax.lax.axis_index(axis_name))
+            batch = batch._replace(share=Share(axis_name, jax.lax.axis_size(axis_name)))
         clock = Clock(state.step, jnp.asarray(num_steps, jnp.int32), state.ema)
 
         def scalar(trained: tuple[Params, Aux]) -> tuple[jax.Array, dict[str, jax.Array]]:

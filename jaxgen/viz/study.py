@@ -3,6 +3,7 @@
 import base64
 import os
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
@@ -14,19 +15,21 @@ from jaxgen.viz.report import environment
 from jaxgen.viz.row import figure_png
 
 
+class Run(NamedTuple):
+    """A row of a table: its cells, and a remark that is shown in red below it unless it is empty."""
+
+    cells: Sequence[str]
+    remark: str = ""
+
+
 class Section(NamedTuple):
-    """A part of the page: a heading, a paragraph, and pictures as PNG bytes or figures."""
+    """A part of the page: a heading, a paragraph, pictures as PNG bytes or figures, and a table of `runs` under `columns`."""
 
     heading: str
     text: str
     pictures: Sequence[bytes | Figure] = ()
-
-
-class Run(NamedTuple):
-    """A row of the table: its cells, and a remark that is shown in red below it unless it is empty."""
-
-    cells: Sequence[str]
-    remark: str = ""
+    columns: Mapping[str, str] = MappingProxyType({})
+    runs: Sequence[Run] = ()
 
 
 def write_study(
@@ -54,10 +57,9 @@ def write_study(
     Raises:
         ValueError: A run has another number of cells than there are columns.
     """
-    for index, run in enumerate(runs):
-        if len(run.cells) != len(columns):
-            accepted = f"{len(columns)}, one for each of {', '.join(columns)}"
-            raise ValueError(f"write_study: runs[{index}] has {len(run.cells)} cells; accepted: {accepted}.")
+    _require_cells("runs", columns, runs)
+    for section in sections:
+        _require_cells(f"runs of {section.heading!r}", section.columns, section.runs)
     page = (
         environment()
         .get_template("study.html")
@@ -66,7 +68,7 @@ def write_study(
             introduction=introduction,
             columns=columns,
             runs=runs,
-            sections=[{"heading": s.heading, "text": s.text, "images": [_encoded(p) for p in s.pictures]} for s in sections],
+            sections=[s._asdict() | {"images": [_encoded(p) for p in s.pictures]} for s in sections],
             settings=settings,
             notes=notes,
         )
@@ -91,6 +93,13 @@ def plain_axes(axes: Axes, title: str, xlabel: str = "", ylabel: str = "") -> No
     for spine in axes.spines.values():
         spine.set_color(INK)
         spine.set_linewidth(0.6)
+
+
+def _require_cells(name: str, columns: Mapping[str, str], runs: Sequence[Run]) -> None:
+    for index, run in enumerate(runs):
+        if len(run.cells) != len(columns):
+            accepted = f"{len(columns)}, one for each of {', '.join(columns)}"
+            raise ValueError(f"write_study: {name}[{index}] has {len(run.cells)} cells; accepted: {accepted}.")
 
 
 def _encoded(picture: bytes | Figure) -> str:

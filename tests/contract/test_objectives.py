@@ -9,7 +9,7 @@ from objective_cases import CLOCK, PAIRINGS, REFUSED, N, flow, generator, losses
 from zoo_cases import over_entries, small
 
 from jaxgen import objectives, paths
-from jaxgen.objective import Batch, PairingError
+from jaxgen.objective import Batch, PairingError, Share
 from jaxgen.training import init_state, make_step
 
 GAMES = ["non_saturating", "wasserstein", "relativistic"]
@@ -34,6 +34,31 @@ def test_every_parameter_but_the_unused_has_a_finite_gradient(name):
         unused = unused or (name in ("wasserstein", "relativistic") and where == "[1]['Dense_2']['bias']")
         unused = unused or (name in ("reflow", "bridge_matching") and "teacher" in where)
         assert bool(np.max(np.abs(leaf)) > 1e-7) != unused, where
+
+
+JOINT = {
+    "energy-generator", "energy-flow", "drifting", "moment_matching", "flow_matching-bridge", "mean_flow", "mean_flow-guided", "reflow",
+    "bridge_matching", "variational_bound-times",
+}  # fmt: skip
+"""Objectives that compare the events of a batch with each other, or treat its first rows otherwise."""
+
+
+@over(PAIRINGS)
+def test_the_loss_of_a_split_batch_is_that_of_the_whole(name):
+    """Half the events with half of the whole batch's draws each, as on two devices: the mean of both losses is the loss."""
+    out = losses(name)
+    objective, batch = out["objective"], out["batch"]
+    assert objective.additive == (name not in JOINT)
+    if not objective.additive:
+        return
+    halves = jax.tree.map(lambda a: a.reshape(2, N // 2, *a.shape[1:]), batch)
+
+    def of_half(half):
+        return objective.loss(*out["trained"], jax.random.key(0), half._replace(share=Share("halves", 2)), CLOCK)[0]
+
+    split = jax.jit(jax.vmap(of_half, axis_name="halves"))(halves)
+    assert abs(split[0] - split[1]) > 1e-4 * abs(split[0])
+    np.testing.assert_allclose(np.mean(split), out["loss"], rtol=1e-5, atol=1e-6)
 
 
 @over(REFUSED)

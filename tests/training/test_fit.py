@@ -58,6 +58,15 @@ def test_two_devices_give_the_parameters_of_one(gaussian_entry, data, key):
     np.testing.assert_allclose(fits[0].history["loss"], fits[1].history["loss"], rtol=1e-4)
 
 
+@pytest.mark.parametrize("name", ["gan", "meanflow"])
+def test_noise_and_times_do_not_depend_on_the_number_of_devices(name, data, key):
+    """The objective of `gan` is additive and is split; that of `meanflow` sees its batch whole, on one device."""
+    entry = zoo.build(name, (2,), width=4, depth=1)
+    one, two = (fit(key, entry, data, 3, devices=jax.devices()[:n], **ONE) for n in (1, 2))
+    assert entry.objective.additive == (name == "gan")
+    np.testing.assert_allclose(one.history["loss"], two.history["loss"], rtol=1e-5)
+
+
 def test_a_batch_that_does_not_divide_runs_on_fewer_devices(gaussian_entry, data, key):
     assert fit(key, gaussian_entry(), data, 2, batch_size=7, progress=False).history["num_steps"] == 2
 

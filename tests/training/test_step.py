@@ -42,6 +42,11 @@ def test_a_loss_or_a_gradient_that_is_not_finite_leaves_the_state_as_it_was(term
     equal(after, state)
 
 
+def test_an_objective_that_is_not_additive_is_not_split(gaussian_entry):
+    with pytest.raises(ValueError, match=r"make_step: axis_name='batch'; accepted: None"):
+        make_step(gaussian_entry(additive=False), 5, axis_name="batch")
+
+
 def test_from_the_limit_on_the_state_stays(gaussian_entry, data, key):
     entry = gaussian_entry()._replace(optimizer=lambda num_steps: optax.sgd(0.1))
     step, state = jax.jit(make_step(entry, 5, limit=2)), init_state(key, entry, Batch(data), 5)

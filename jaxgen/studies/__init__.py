@@ -1,0 +1,10 @@
+"""Experiments that anyone can run again: predictions before the runs, paired effects over seeds, one page from the stored figures alone."""
+
+from jaxgen.studies.paired import Effect, paired
+from jaxgen.studies.runner import Choice, run_study
+from jaxgen.studies.study import Cell, Prediction, Row, Study, Table, Verdict, good_rows
+
+STUDIES: dict[str, Study] = {}
+"""The studies that `jaxgen study` runs, by name."""
+
+__all__ = ["STUDIES", "Cell", "Choice", "Effect", "Prediction", "Row", "Study", "Table", "Verdict", "good_rows", "paired", "run_study"]
