@@ -13,7 +13,7 @@ from jaxgen.evaluation.bridge.bounds import (
 from jaxgen.evaluation.bridge.clusters import clusters
 from jaxgen.evaluation.bridge.consequences import KLPart, kl_part, nll_gap_bound, total_variation_bound
 from jaxgen.evaluation.bridge.crossings import Crossings, crossings
-from jaxgen.evaluation.bridge.measure import Continuous, LocalBound, continuous_maps, local_bound
+from jaxgen.evaluation.bridge.measure import Continuous, LocalBound, continuous_maps, local_bound, local_bounds
 from jaxgen.evaluation.bridge.sets import Sets, balls, separated_sets
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "least_lipschitz",
     "least_lipschitz_of_sets",
     "local_bound",
+    "local_bounds",
     "nll_gap_bound",
     "separated_sets",
     "total_variation_bound",

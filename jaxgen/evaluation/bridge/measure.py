@@ -1,6 +1,7 @@
 """The local bound measured: the mean stretch of a model's map in the gap around a set, by one vector-Jacobian product a point."""
 
 import functools
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -164,17 +165,52 @@ def local_bound(
     Raises:
         FloatingPointError: A sample is not finite.
     """
+    return local_bounds(key, of, params, sets, (members,), num=num, cond=cond)[0]
+
+
+def local_bounds(
+    key: Key,
+    of: Continuous,
+    params: Params,
+    sets: Sets,
+    unions: Sequence[tuple[int, ...]] | None = None,
+    *,
+    num: int = 16_384,
+    cond: Cond = None,
+) -> tuple[LocalBound, ...]:
+    """Measure both sides of the local bound for several unions of sets, from the same samples.
+
+    Args:
+        key: Random key of the noise.
+        of: One of `continuous_maps(model, params)`.
+        params: The model's params.
+        sets: Separated sets of events.
+        unions: The unions, each a tuple of sets; None takes each set by itself, and of two sets the first.
+        num: Number of samples.
+        cond: One condition `(*cond)`, at which a conditional model is taken, or None.
+
+    Returns:
+        One result for each union.
+
+    Raises:
+        FloatingPointError: A sample is not finite.
+    """
     checks.count("local_bound: num", num, 2)
+    unions = [(k,) for k in range(sets.num if sets.num > 2 else 1)] if unions is None else unions
     eps = np.asarray(jax.random.normal(key, (num, of.size)))
     x = of.events(params, eps, cond)
     if not np.isfinite(x).all():
         raise FloatingPointError("local_bound: of=a map with samples that are not finite; accepted: finite ones.")
-    width = sets.gap(members)
-    away, normal = sets.distance(x, members)
-    gap = (away > 0) & (away < width)
-    stretch = np.zeros(num)
-    stretch[gap] = of.pull(params, eps[gap], normal[gap], cond)
-    return both_sides(stretch, away, width)
+
+    def bound(members: tuple[int, ...]) -> LocalBound:
+        width = sets.gap(members)
+        away, normal = sets.distance(x, members)
+        gap = (away > 0) & (away < width)
+        stretch = np.zeros(num)
+        stretch[gap] = of.pull(params, eps[gap], normal[gap], cond)
+        return both_sides(stretch, away, width)
+
+    return tuple(bound(members) for members in unions)
 
 
 def both_sides(stretch: np.ndarray, away: np.ndarray, width: float) -> LocalBound:
