@@ -1,6 +1,6 @@
 """Evaluation: likelihoods with their kind and error, distances between samples beside their floors, and what the studies measure."""
 
-from jaxgen.evaluation import bridge
+from jaxgen.evaluation import bridge, detectors
 from jaxgen.evaluation.autoencoder_study import Generated, LatentView, autoencoder_figures, generated, latent_view
 from jaxgen.evaluation.bits import Bits, bits_of_nll, bits_per_dim
 from jaxgen.evaluation.classifier import Classifier, load_classifier, pixels_of, save_classifier, train_classifier
@@ -40,6 +40,7 @@ __all__ = [
     "collapsed_units",
     "critic_field",
     "density_grid",
+    "detectors",
     "energy_distance",
     "evaluate",
     "evaluate_samples",

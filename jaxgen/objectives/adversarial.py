@@ -31,7 +31,8 @@ def adversarial(
         r2: The weight of `|grad_x D|^2 / 2` at generated events.
 
     Returns:
-        An objective whose aux are the params of the critic and whose metrics are `generator`, `critic` and `penalty`.
+        An objective whose aux are the params of the critic and whose metrics are `generator`, `critic`, `penalty` and
+        `accuracy`, the share of pairs of a real and a generated event of which the critic scores the real one higher.
 
     Raises:
         ValueError: `game` is unknown or a weight is negative.
@@ -78,9 +79,11 @@ def adversarial(
         fake = over_batch(model.transform).forward(params, z, batch.cond)
         generator, _ = _losses(game, score(stop(aux), batch.x, batch.cond), score(stop(aux), fake, batch.cond))
         fake = stop(fake)
-        _, discriminator = _losses(game, score(aux, batch.x, batch.cond), score(aux, fake, batch.cond))
+        real_score, fake_score = score(aux, batch.x, batch.cond), score(aux, fake, batch.cond)
+        _, discriminator = _losses(game, real_score, fake_score)
         smoothness = penalty(aux, key_penalty, batch, fake)
-        return generator + discriminator + smoothness, {"generator": generator, "critic": discriminator, "penalty": smoothness}
+        metrics = {"generator": generator, "critic": discriminator, "penalty": smoothness}
+        return generator + discriminator + smoothness, metrics | {"accuracy": jnp.mean(real_score > fake_score, dtype=real_score.dtype)}
 
     return Objective(init, loss, additive=True)
 
