@@ -6,7 +6,6 @@
 import argparse
 import io
 from pathlib import Path
-from typing import Any
 
 MODELS = ("nsf", "cfm", "gan")
 OUT = Path(__file__).resolve().parents[1] / "notebooks" / "picture.png"
@@ -37,25 +36,15 @@ def main() -> None:
 def row_png(name: str, num_steps: int | None) -> bytes:
     """One model from training to its row, its name in a margin on the left."""
     import jax
-    import numpy as np
     from matplotlib.transforms import Bbox
 
     import jaxgen
-    from jaxgen.cli.picture import picture
-    from jaxgen.evaluation import density_grid, follow
-    from jaxgen.viz import draw_row
+    from jaxgen import viz
 
     data = jaxgen.data.load("two_moons")
     entry = jaxgen.zoo.build(name, data.event_shape, num_params=NUM_PARAMS)
     fitted = jaxgen.fit(jax.random.key(0), entry, data.train, num_steps or entry.card.num_steps)
-    followed = follow(jax.random.key(1), entry.model, fitted.params, data.test)
-    kind = entry.model.transform.kind
-    xs, ys, points = density_grid(data.test, GRID)
-    density: Any = None
-    if kind is not jaxgen.Density.IMPLICIT:
-        values = jaxgen.log_prob(entry.model, fitted.params, points, key=jax.random.key(2)).value
-        density = xs, ys, np.asarray(values).reshape(GRID, GRID)
-    figure = draw_row(picture(entry, fitted, followed, data.test, density, str(kind)))
+    figure = viz.show(entry, fitted, data.test, key=jax.random.key(1), size=GRID)
     width, height = figure.get_size_inches()
     style = entry.card.style
     figure.text(-MARGIN / width + 0.004, 0.56, name, color=style.accent, fontsize=11, weight="bold")

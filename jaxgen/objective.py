@@ -155,6 +155,8 @@ class Objective(NamedTuple):
             finishing twice must give what finishing once does.
         data_free: True if the objective learns from something else than events, such as an unnormalised density; `fit` then takes no data.
         schedule: The fractions of training in which batches are prepared and validation losses count.
+        judge: What validation takes in place of the loss, with the arguments of the loss and smaller for a better model. None takes the
+            loss, which for a game or a moving target says nothing about how good the samples are.
         additive: True if the loss is the mean of the losses of single events and all that it draws comes through `drawn`. Only then do several
             devices share a batch; the others see each batch whole, so that what is trained does not depend on the number of devices.
     """
@@ -166,6 +168,7 @@ class Objective(NamedTuple):
     finish: Finish | None = None
     data_free: bool = False
     schedule: Schedule = Schedule()
+    judge: Loss | None = None
     additive: bool = False
 
 

@@ -109,6 +109,10 @@ def test_every_factory_shows_an_example():
 # --- The registries of the laws ---
 
 OBJECTIVES_ELSEWHERE = {
+    "any_order_bound": "tests/objectives/test_discrete.py",
+    "discrete_bound": "tests/objectives/test_discrete.py",
+    "discrete_flow_matching": "tests/objectives/test_discrete.py",
+    "score_entropy": "tests/objectives/test_discrete.py",
     "data_initialised": "tests/objectives/test_data_initialised.py",
     "distillation": "tests/objectives/test_few_steps.py",
     "latent_prior": "tests/objectives/test_latent_prior.py",

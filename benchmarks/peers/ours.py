@@ -41,7 +41,7 @@ def make(case: Case) -> Contender:
             chunk.extend([made.run, made.state])
         done = 0
         while done < num:
-            chunk[1], metrics = chunk[0](chunk[1], 0)
+            chunk[1], metrics = chunk[0](chunk[1], 0, length)
             assert metrics["ok"].all()
             done += length
         return done

@@ -1,16 +1,12 @@
 """Gaussians with fixed moments and their mixtures: bases whose location and scale are given, not learned."""
 
-from typing import Any, cast
+from typing import cast
 
-import distrax
-import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
 from jaxgen.model import Base
-
-_FAR = 1e10
 
 
 def diagonal_gaussian(loc: ArrayLike, scale: ArrayLike) -> Base:
@@ -29,6 +25,8 @@ def diagonal_gaussian(loc: ArrayLike, scale: ArrayLike) -> Base:
     True
     """
     loc, scale = np.broadcast_arrays(_finite("diagonal_gaussian: loc", loc), _positive("diagonal_gaussian: scale", scale))
+    import distrax
+
     # distrax names an array type of its own, which type checkers do not take for JAX's.
     return cast(Base, distrax.Independent(distrax.Normal(jnp.asarray(loc), jnp.asarray(scale)), reinterpreted_batch_ndims=loc.ndim))
 
@@ -49,6 +47,8 @@ def full_gaussian(loc: ArrayLike, covariance: ArrayLike) -> Base:
     >>> bool(np.isclose(base.log_prob(jnp.zeros(2)), -np.log(4 * np.pi)))
     True
     """
+    import distrax
+
     loc, covariance = _finite("full_gaussian: loc", loc), _finite("full_gaussian: covariance", covariance)
     if loc.ndim != 1 or covariance.shape != (loc.size, loc.size):
         raise ValueError(f"full_gaussian: loc of shape {loc.shape} and covariance of shape {covariance.shape}; accepted: (d,) and (d, d).")
@@ -84,31 +84,12 @@ def gaussian_mixture(weights: ArrayLike, means: ArrayLike, scales: ArrayLike) ->
         scales = np.broadcast_to(_positive("gaussian_mixture: scales", scales), means.shape)
     except ValueError:
         raise ValueError(f"gaussian_mixture: scales={scales!r}; accepted: positive numbers that broadcast to {means.shape}.") from None
+    import distrax
+
+    from jaxgen.bases.mixture import GaussianMixture
+
     components = distrax.Independent(distrax.Normal(jnp.asarray(means), jnp.asarray(scales)), reinterpreted_batch_ndims=means.ndim - 1)
-    return _Mixture(distrax.Categorical(logits=jnp.asarray(np.log(weights / weights.sum()))), components)
-
-
-class _Mixture(distrax.MixtureSameFamily):
-    """A mixture of diagonal Gaussians whose gradient is finite where the log density of every component overflows to -inf."""
-
-    def log_prob(self, value: jax.Array) -> jax.Array:
-        components: Any = self.components_distribution
-        mixture: Any = self.mixture_distribution
-        normal = components.distribution
-        axes = tuple(range(-(normal.loc.ndim - 1), 0))
-        x = jnp.expand_dims(jnp.asarray(value), -normal.loc.ndim)
-        # The quotient by a squared scale has to be finite; held so, a point keeps the derivative of the identity.
-        largest = jnp.finfo(x.dtype).max / 8 * jnp.minimum(1, jnp.min(normal.scale)).astype(x.dtype) ** 2
-        x = x + jax.lax.stop_gradient(jnp.clip(x, -largest, largest) - x)
-        log_weights = jax.nn.log_softmax(mixture.logits)
-        logs = log_weights + jnp.sum(normal.log_prob(x), axes)
-        far = jnp.all(jnp.isneginf(logs), -1)
-        # The components that lead on the way out: of the point at a distance whose square is finite.
-        size = jnp.max(jnp.abs(x), axes, keepdims=True)
-        near = jax.lax.stop_gradient(x * jnp.where(size > _FAR, _FAR / size, 1))
-        posterior = jax.nn.softmax(log_weights - 0.5 * jnp.sum(((near - normal.loc) / normal.scale) ** 2, axes))
-        led = jnp.sum(jnp.where(posterior > 0, posterior * logs, 0), -1)
-        return jnp.where(far, led, jax.nn.logsumexp(jnp.where(far[..., None], 0, logs), -1))
+    return GaussianMixture(distrax.Categorical(logits=jnp.asarray(np.log(weights / weights.sum()))), components)
 
 
 def _finite(name: str, value: ArrayLike) -> np.ndarray:

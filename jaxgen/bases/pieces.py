@@ -9,14 +9,12 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import distrax
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import log_ndtr, ndtr
 from scipy.special import softmax
 
-from jaxgen.bases.gaussian import _Mixture
 from jaxgen.bases.pretrained import _Pretrained
 from jaxgen.bases.standard import _Independent, _Joint
 from jaxgen.model import Base
@@ -65,14 +63,23 @@ def pieces(base: Base) -> tuple[Piece, ...]:
         return tuple(Piece(p.weight, p.size, _pushed(base, p)) for p in pieces(base.model.base))
     if isinstance(base, _Independent) and base.family in _MAPS:
         return (Piece(1.0, math.prod(base.shape), _elementwise(base)),)
-    if isinstance(base, _Mixture):
+    return _of_distrax(base)
+
+
+def _of_distrax(base: Base) -> tuple[Piece, ...]:
+    # It takes long to import, and only bases that were made with it get here.
+    import distrax
+
+    from jaxgen.bases.mixture import GaussianMixture
+
+    of: Any = base
+    if isinstance(base, GaussianMixture):
         return _of_mixture(base)
-    if isinstance(base, distrax.Independent) and isinstance(base.distribution, distrax.Normal):
-        normal: Any = base.distribution
+    if isinstance(base, distrax.Independent) and isinstance(of.distribution, distrax.Normal):
+        normal = of.distribution
         return (_gaussian(1.0, np.asarray(normal.loc), lambda e: jnp.asarray(normal.scale, e.dtype) * e),)
     if isinstance(base, distrax.MultivariateNormalTri):
-        triangular: Any = base
-        return (_gaussian(1.0, np.asarray(triangular.loc), lambda e: jnp.asarray(triangular.scale_tri, e.dtype) @ e),)
+        return (_gaussian(1.0, np.asarray(of.loc), lambda e: jnp.asarray(of.scale_tri, e.dtype) @ e),)
     raise ValueError(
         f"pieces: base=<{type(base).__name__}>; accepted: a Gaussian, uniform or logistic base, a mixture of Gaussians, a trained model, "
         "or a joint of these."
@@ -96,7 +103,7 @@ _MAPS: dict[Any, Callable[[jax.Array], jax.Array]] = {
 
 
 def _elementwise(base: _Independent) -> Callable[[jax.Array], jax.Array]:
-    if base.family is distrax.Uniform:
+    if base.family == "Uniform":
         low, high = base.loc, base.scale
         return lambda eps: low + (high - low) * _uniform(eps.reshape(base.shape))
     return lambda eps: base.loc + base.scale * _MAPS[base.family](eps.reshape(base.shape))
@@ -106,9 +113,8 @@ def _gaussian(weight: float, loc: np.ndarray, spread: Callable[[jax.Array], jax.
     return Piece(weight, loc.size, lambda eps: jnp.asarray(loc, eps.dtype) + spread(eps.reshape(loc.shape)))
 
 
-def _of_mixture(base: _Mixture) -> tuple[Piece, ...]:
-    components: Any = base.components_distribution
-    mixture: Any = base.mixture_distribution
+def _of_mixture(base: Any) -> tuple[Piece, ...]:
+    components, mixture = base.components_distribution, base.mixture_distribution
     # In NumPy, because a piece is also taken inside a traced program.
     weights = softmax(np.asarray(mixture.logits, np.float64))
     locs, scales = np.asarray(components.distribution.loc), np.asarray(components.distribution.scale)

@@ -1,10 +1,9 @@
 """Standard base distributions over arrays and dicts of arrays, built from distrax."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import distrax
 import jax
 import jax.numpy as jnp
 from numpy.typing import ArrayLike
@@ -17,16 +16,17 @@ from jaxgen.types import DTypeLike, Key
 class _Independent:
     """A product of equal distributions, whose parameters take the dtype of the value.
 
-    distrax takes the dtype of its constants from its parameters: a float64 value would meet a logarithm rounded to float32.
+    distrax takes the dtype of its constants from its parameters: a float64 value would meet a logarithm rounded to float32. It takes long
+    to import, so `family` is the name of its class, which is looked up when the distribution is used.
     """
 
-    def __init__(
-        self, family: Callable[[jax.Array, jax.Array], distrax.Distribution], shape: Sequence[int], loc: float = 0.0, scale: float = 1.0
-    ):
+    def __init__(self, family: str, shape: Sequence[int], loc: float = 0.0, scale: float = 1.0):
         self.family, self.shape, self.loc, self.scale = family, tuple(shape), loc, scale
 
     def _of(self, dtype: DTypeLike) -> Any:
-        factors = self.family(jnp.full(self.shape, self.loc, dtype), jnp.full(self.shape, self.scale, dtype))
+        import distrax
+
+        factors = getattr(distrax, self.family)(jnp.full(self.shape, self.loc, dtype), jnp.full(self.shape, self.scale, dtype))
         return distrax.Independent(factors, reinterpreted_batch_ndims=len(self.shape))
 
     def sample(self, *, seed: Key, sample_shape: Size = ()) -> jax.Array:
@@ -60,7 +60,7 @@ def normal(shape: Sequence[int]) -> Base:
     >>> round(float(normal((2,)).log_prob(jnp.zeros(2))), 5) == round(-math.log(2 * math.pi), 5)
     True
     """
-    return _Independent(distrax.Normal, shape)
+    return _Independent("Normal", shape)
 
 
 def uniform(shape: Sequence[int], low: float = 0.0, high: float = 1.0) -> Base:
@@ -79,7 +79,7 @@ def uniform(shape: Sequence[int], low: float = 0.0, high: float = 1.0) -> Base:
     """
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise ValueError(f"uniform: low={low!r}, high={high!r}; accepted: finite numbers with low < high.")
-    return _Independent(distrax.Uniform, shape, float(low), float(high))
+    return _Independent("Uniform", shape, float(low), float(high))
 
 
 def logistic(shape: Sequence[int]) -> Base:
@@ -88,7 +88,7 @@ def logistic(shape: Sequence[int]) -> Base:
     >>> round(float(logistic((1,)).log_prob(jnp.zeros(1))), 5) == round(math.log(0.25), 5)
     True
     """
-    return _Independent(distrax.Logistic, shape)
+    return _Independent("Logistic", shape)
 
 
 def joint(bases: Mapping[str, Base]) -> Base:

@@ -14,13 +14,13 @@ from jaxgen import data as datasets
 from jaxgen import viz
 from jaxgen.atomic import write_json
 from jaxgen.cli import arguments
-from jaxgen.cli.picture import picture
 from jaxgen.cli.run_folder import clear, earlier_rows, open_folder, plain
 from jaxgen.data import Dataset
 from jaxgen.evaluation import Reference, density_grid, evaluate, follow, mean_nfe, reference, too_good
 from jaxgen.model import Model
 from jaxgen.training import Entry, Fitted, TrainingDiverged, fit
 from jaxgen.transform import Density
+from jaxgen.viz.of_entry import picture
 from jaxgen.zoo import COMPARED, NAMES, build, count_params, num_sampling_params
 
 NUM_PARAMS = 25_000

@@ -1,10 +1,14 @@
 """`jaxgen`: read the command, set JAX up before it starts, and turn a user's mistake into one line."""
 
+import difflib
+import importlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from jaxgen import __version__
 
 USER_MISTAKES = (
     ValueError,
@@ -18,6 +22,65 @@ USER_MISTAKES = (
 )
 
 
+class Command(NamedTuple):
+    """A command whose module is imported only if the user names it, so that help and mistakes cost no import of JAX.
+
+    Attributes:
+        module: The module below `jaxgen.cli`.
+        function: The function there.
+        sentence: The first line of its docstring.
+    """
+
+    module: str
+    function: str
+    sentence: str
+
+    def load(self) -> Callable[..., int]:
+        """Import the function."""
+        return getattr(importlib.import_module(f"jaxgen.cli.{self.module}"), self.function)
+
+    def stand_in(self) -> Callable[..., Callable[[], int]]:
+        """Return a function without options that has the command's sentence for its help."""
+
+        def stands_in() -> Callable[[], int]:
+            raise AssertionError(self.module)
+
+        stands_in.__doc__ = self.sentence
+        return stands_in
+
+
+COMMANDS = {
+    "compare": Command(
+        "compare",
+        "compare",
+        "Train models on the same data with the same number of sampling parameters, and write results.json and report.html.",
+    ),
+    "list": Command(
+        "list_",
+        "list_entries",
+        "Print the models of the zoo, each with its family, its objective and the kind of its density, and the named data sets.",
+    ),
+    "train": Command(
+        "train", "train", "Train one model of the zoo on one data set and write a run folder: config.json, metrics.jsonl and checkpoints/."
+    ),
+    "sample": Command("sample", "sample", "Draw samples from a trained model, in the units of its data, and write them to a file."),
+    "evaluate": Command(
+        "evaluate",
+        "evaluate",
+        "Measure the likelihood of test data and the distances of samples to them; print the figures and write evaluation.json.",
+    ),
+    "log-prob": Command("log_prob", "log_prob", "Compute the log density, in nats, of each row of a file in the units of that file."),
+    "verify": Command(
+        "verify", "verify", "Measure each law on each reading of each model and print a table. The exit status is 1 if a law fails."
+    ),
+    "study": Command(
+        "study",
+        "study",
+        "Run an experiment that trains models side by side, such as `jaxgen study beta`; `jaxgen study --help` lists all of them.",
+    ),
+}
+
+
 def main(argv: list[str] | None = None) -> None:
     """Run one command and exit.
 
@@ -26,17 +89,21 @@ def main(argv: list[str] | None = None) -> None:
     """
     import tyro
 
-    set_up_jax()
-    argv, prog, commands = sys.argv[1:] if argv is None else argv, "jaxgen", _commands()
-    description = "Deep generative models as probability transformation functions."
+    argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] == ["--version"]:
+        print(f"jaxgen {__version__}")
+        sys.exit(0)
+    if argv and not argv[0].startswith("-") and argv[0] not in COMMANDS:
+        close = difflib.get_close_matches(argv[0], COMMANDS, 1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        print(f"jaxgen: error: {argv[0]}: no such command; {hint}accepted: {', '.join(COMMANDS)}.", file=sys.stderr)
+        sys.exit(2)
+    prog, description, commands = "jaxgen", "Deep generative models as probability transformation functions.", _commands(argv)
     if argv[:1] == ["study"]:
-        argv, prog, commands, description = (
-            argv[1:],
-            "jaxgen study",
-            _studies(),
-            "Experiments that train models side by side and write a page.",
-        )
+        argv, prog, commands = argv[1:], "jaxgen study", _studies()
+        description = "Experiments that train models side by side and write a page."
     command = tyro.extras.subcommand_cli_from_dict(commands, prog=prog, description=description, args=argv)
+    set_up_jax()
     try:
         status = command()
     except KeyboardInterrupt:
@@ -63,12 +130,9 @@ def set_up_jax() -> None:
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
 
 
-def _commands() -> dict[str, Callable[..., Callable[[], int]]]:
-    from jaxgen.cli import compare, evaluate, list_, log_prob, sample, study, train, verify
-
-    functions = {"compare": compare.compare, "list": list_.list_entries, "train": train.train, "sample": sample.sample}
-    functions |= {"evaluate": evaluate.evaluate, "log-prob": log_prob.log_prob, "verify": verify.verify, "study": study.study}
-    return {name: _later(function) for name, function in functions.items()}
+def _commands(argv: Sequence[str]) -> dict[str, Callable[..., Callable[[], int]]]:
+    """Return the function of the command that `argv` names, and stand-ins with the sentences of the others."""
+    return {name: _later(command.load()) if argv[:1] == [name] else command.stand_in() for name, command in COMMANDS.items()}
 
 
 def _studies() -> dict[str, Callable[..., Callable[[], int]]]:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.stats
+import scipy.special
 
 from jaxgen.evaluation.latents import active_units, aggregate_mismatch, collapsed_units, posteriors, rate_and_distortion
 from jaxgen.evaluation.sharpness import gradient_magnitude, laplacian_variance
@@ -131,7 +131,7 @@ def latent_view(key: Key, model: Model, params: Params, x: np.ndarray, labels: n
     """
     posterior = posteriors(model, params, x[:NUM_CODES])
     order = np.argsort(-posterior.mean.std(0), kind="stable")[:2]
-    quantiles = scipy.stats.norm.ppf((np.arange(PLANE) + 0.5) / PLANE)
+    quantiles = scipy.special.ndtri((np.arange(PLANE) + 0.5) / PLANE)
     grid = np.zeros((PLANE, PLANE, posterior.mean.shape[1]), np.float32)
     grid[..., order[0]], grid[..., order[1]] = quantiles[None], quantiles[:, None]
     noise = jax.vmap(lambda k: model.base.sample(seed=k))(jax.random.split(key, NUM_SHOWN))
@@ -149,7 +149,7 @@ def latent_view(key: Key, model: Model, params: Params, x: np.ndarray, labels: n
         posterior.mean[:, order],
         None if labels is None else labels[:NUM_CODES],
         on_plane.reshape(PLANE, PLANE, *mean.shape[1:]),
-        float(scipy.stats.norm.ppf(1 - 0.5 / PLANE)),
+        float(scipy.special.ndtri(1 - 0.5 / PLANE)),
     )
 
 

@@ -1,25 +1,25 @@
 """Adapters to distrax: a trained model as a distribution, a bijector as a transform, and a transform as a bijector."""
 
-import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
 
-import distrax
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jaxgen.interop.exact import require_exact
 from jaxgen.lifting import over_batch
-from jaxgen.model import Model, log_prob, sample, sample_and_log_prob
+from jaxgen.model import Model
 from jaxgen.transform import Density, Maps, Preimage, Transform
-from jaxgen.types import Cond, Event, Key, Params, Shape
+from jaxgen.types import Cond, Key, Params
 
-BijectorLike = distrax.Bijector | Callable[[jax.Array], jax.Array]
+if TYPE_CHECKING:
+    import distrax
+
+BijectorLike: TypeAlias = "distrax.Bijector | Callable[[jax.Array], jax.Array]"
 """What `distrax.as_bijector` takes: a bijector, or a function that it can invert."""
 
 
-def as_distribution(model: Model, params: Params, cond: Cond = None, *, cond_ndims: int = 1) -> distrax.Distribution:
+def as_distribution(model: Model, params: Params, cond: Cond = None, *, cond_ndims: int = 1) -> "distrax.Distribution":
     """Return a model at its parameters as a distrax distribution, which can also be the base of another model.
 
     The distribution is a pytree of `params` and `cond`: it may be built inside `jit`, `grad` or `vmap` and passed through them.
@@ -42,11 +42,13 @@ def as_distribution(model: Model, params: Params, cond: Cond = None, *, cond_ndi
     >>> distribution.event_shape, distribution.sample(seed=jax.random.key(0), sample_shape=(5, 3)).shape
     ((2,), (5, 3, 2))
     """
+    from jaxgen.interop.distrax_classes import ModelDistribution, Opaque
+
     require_exact("as_distribution", model)
-    return _ModelDistribution(_Opaque((model, cond_ndims)), params, None if cond is None else jnp.asarray(cond))
+    return ModelDistribution(Opaque((model, cond_ndims)), params, None if cond is None else jnp.asarray(cond))
 
 
-def from_distrax(bijector: BijectorLike | Callable[[Params], BijectorLike], params: Params = None) -> Transform:
+def from_distrax(bijector: "BijectorLike | Callable[[Params], BijectorLike]", params: Params = None) -> Transform:
     """Return a distrax bijector as an EXACT transform.
 
     Axes of the event beyond the bijector's `event_ndims_in` are mapped alike, and their log-determinants are summed. An `x` outside the
@@ -65,11 +67,13 @@ def from_distrax(bijector: BijectorLike | Callable[[Params], BijectorLike], para
     >>> jaxgen.log_prob(model, (), jax.numpy.asarray([[0.0, 0.5], [0.0, 1.5]])).value
     Array([-1.70...,  -inf], dtype=float32)
     """
+    import distrax
+
     learnable = params is not None
     start = params if learnable else ()
     constant = None if learnable else distrax.as_bijector(bijector)  # pyright: ignore[reportArgumentType]
 
-    def build(params: Params) -> distrax.Bijector:
+    def build(params: Params) -> "distrax.Bijector":
         return constant if constant is not None else distrax.as_bijector(bijector(params))  # pyright: ignore[reportArgumentType, reportCallIssue]
 
     def forward_and_log_det(params: Params, z: jax.Array, cond: Cond = None) -> tuple[jax.Array, jax.Array]:
@@ -95,7 +99,7 @@ def from_distrax(bijector: BijectorLike | Callable[[Params], BijectorLike], para
     return Transform(lambda key, z, cond=None: jax.tree.map(jnp.asarray, start), Maps(forward, inverse, forward_and_log_det), Density.EXACT)
 
 
-def to_distrax(transform: Transform, params: Params, cond: Cond = None, *, event_ndims: int = 1) -> distrax.Bijector:
+def to_distrax(transform: Transform, params: Params, cond: Cond = None, *, event_ndims: int = 1) -> "distrax.Bijector":
     """Return a transform at its parameters as a distrax bijector.
 
     Args:
@@ -116,92 +120,10 @@ def to_distrax(transform: Transform, params: Params, cond: Cond = None, *, event
     >>> y.shape, log_det.shape
     ((5, 3), (5,))
     """
+    from jaxgen.interop.distrax_classes import Opaque, TransformBijector
+
     maps = over_batch(transform)
     if transform.kind is not Density.EXACT or maps.inverse is None or maps.forward_and_log_det is None:
         accepted = "an exact transform with inverse and forward_and_log_det"
         raise ValueError(f"to_distrax: transform=one of density {transform.kind}; accepted: {accepted}.")
-    return _TransformBijector(_Opaque(transform), params, None if cond is None else jnp.asarray(cond), event_ndims)
-
-
-class _Opaque:
-    """Hide functions from distrax, which would flatten and rebuild their tuple, so that it would lose its identity."""
-
-    def __init__(self, value: Any):
-        self.value = value
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Opaque) and self.value == other.value
-
-    def __hash__(self) -> int:
-        return hash(self.value)
-
-
-class _ModelDistribution(distrax.Distribution):
-    def __init__(self, static: _Opaque, params: Params, cond: Cond):
-        self._static, self._params, self._cond = static, params, cond
-
-    @property
-    def _batch(self) -> Shape:
-        return () if self._cond is None else self._cond.shape[: self._cond.ndim - self._static.value[1]]
-
-    def _conditions(self, leading: Shape) -> Cond:
-        """One condition for each event, `(rows, *cond)`; `leading` are the leading axes of the events and ends with the batch shape."""
-        if self._cond is None:
-            return None
-        one_condition_shape = self._cond.shape[len(self._batch) :]
-        return jnp.broadcast_to(self._cond, (*leading, *one_condition_shape)).reshape(-1, *one_condition_shape)
-
-    @property
-    def event_shape(self) -> tuple[int, ...]:
-        model = self._static.value[0]
-        example = None if self._cond is None else jnp.zeros(self._cond.shape[len(self._batch) :], self._cond.dtype)
-        return jax.eval_shape(lambda k: model.transform.forward(self._params, model.base.sample(seed=k), example), jax.random.key(0)).shape
-
-    @property
-    def batch_shape(self) -> tuple[int, ...]:
-        return self._batch
-
-    def _sample_n(self, key: Key, n: int) -> jax.Array:
-        leading = (n, *self._batch)
-        x = sample(key, self._static.value[0], self._params, math.prod(leading), self._conditions(leading))
-        return x.reshape(*leading, *x.shape[1:])
-
-    def _sample_n_and_log_prob(self, key: Key, n: int) -> tuple[jax.Array, jax.Array]:
-        leading = (n, *self._batch)
-        x, lp = sample_and_log_prob(key, self._static.value[0], self._params, math.prod(leading), self._conditions(leading))
-        return x.reshape(*leading, *x.shape[1:]), lp.value.reshape(leading)
-
-    def log_prob(self, value: Event) -> jax.Array:
-        value, event = jnp.asarray(value), self.event_shape
-        if value.shape[value.ndim - len(event) :] != event:
-            raise ValueError(f"log_prob: value=array of shape {value.shape}; accepted: (..., {', '.join(map(str, event))}).")
-        leading = np.broadcast_shapes(value.shape[: value.ndim - len(event)], self._batch)
-        rows = jnp.broadcast_to(value, (*leading, *event)).reshape(-1, *event)
-        return log_prob(self._static.value[0], self._params, rows, self._conditions(leading)).value.reshape(leading)
-
-
-class _TransformBijector(distrax.Bijector):
-    def __init__(self, static: _Opaque, params: Params, cond: Cond, event_ndims: int):
-        super().__init__(event_ndims_in=event_ndims)
-        self._static, self._params, self._cond = static, params, cond
-
-    def _over_rows(self, function: Callable[[Params, jax.Array, Cond], tuple[Any, Any]], x: Event) -> tuple[jax.Array, jax.Array]:
-        x = jnp.asarray(x)
-        leading, event = x.shape[: x.ndim - self.event_ndims_in], x.shape[x.ndim - self.event_ndims_in :]
-        rows = x.reshape(math.prod(leading), *event)
-        cond = None if self._cond is None else jnp.broadcast_to(self._cond, (rows.shape[0], *self._cond.shape))
-        y, log_det = function(self._params, rows, cond)
-        # A constant log-det comes without the batch's axis from a transform that is written for whole batches.
-        return y.reshape(*leading, *y.shape[1:]), jnp.broadcast_to(log_det, rows.shape[:1]).reshape(leading)
-
-    def forward_and_log_det(self, x: Event) -> tuple[jax.Array, jax.Array]:
-        self._check_forward_input_shape(x)
-        with_log_det = over_batch(self._static.value).forward_and_log_det
-        assert with_log_det is not None
-        return self._over_rows(with_log_det, x)
-
-    def inverse_and_log_det(self, y: Event) -> tuple[jax.Array, jax.Array]:
-        self._check_inverse_input_shape(y)
-        inverse = over_batch(self._static.value).inverse
-        assert inverse is not None
-        return self._over_rows(lambda *args: inverse(*args)[:2], y)
+    return TransformBijector(Opaque(transform), params, None if cond is None else jnp.asarray(cond), event_ndims)

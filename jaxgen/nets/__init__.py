@@ -3,6 +3,7 @@
 from jaxgen.nets.causal_row_transformer import causal_row_transformer
 from jaxgen.nets.causal_transformer import causal_transformer
 from jaxgen.nets.classifier import classifier
+from jaxgen.nets.code_transformer import code_transformer
 from jaxgen.nets.column_made import column_made
 from jaxgen.nets.conv_autoencoder import conv_decoder, conv_encoder
 from jaxgen.nets.coupling_cnn import coupling_cnn
@@ -12,6 +13,7 @@ from jaxgen.nets.lipschitz import lipschitz_mlp
 from jaxgen.nets.made import made
 from jaxgen.nets.mlp import mlp, time_mlp, times_mlp
 from jaxgen.nets.net import Net, from_linen, raveled
+from jaxgen.nets.on_codes import on_codes, timeless
 from jaxgen.nets.pixelcnn import pixelcnn
 from jaxgen.nets.unet import time_unet, times_unet, unet
 
@@ -20,6 +22,7 @@ __all__ = [
     "causal_row_transformer",
     "causal_transformer",
     "classifier",
+    "code_transformer",
     "column_made",
     "conv_decoder",
     "conv_encoder",
@@ -31,6 +34,7 @@ __all__ = [
     "lipschitz_mlp",
     "made",
     "mlp",
+    "on_codes",
     "pixelcnn",
     "raveled",
     "time_dit",
@@ -38,6 +42,7 @@ __all__ = [
     "time_unet",
     "times_dit",
     "times_mlp",
+    "timeless",
     "times_unet",
     "unet",
 ]

@@ -1,6 +1,6 @@
 """A transformer on patches of an image, whose equal blocks run in one scan (DiT, arXiv 2212.09748)."""
 
-from typing import Any, TypedDict, Unpack
+from typing import TypedDict, Unpack
 
 import flax.linen as nn
 import jax
@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen import checks
+from jaxgen.nets.adaptive_block import adaptive_stack
 from jaxgen.nets.conditioning import conditioned
-from jaxgen.nets.image_blocks import Attention
 from jaxgen.nets.net import Net
 from jaxgen.nets.precision import compute_dtype
 from jaxgen.types import DTypeLike
@@ -25,20 +25,6 @@ class Options(TypedDict, total=False):
     num_frequencies: int
     dtype: str | None
     remat: bool
-
-
-class _Block(nn.Module):
-    num_heads: int
-    dtype: DTypeLike | None
-
-    @nn.compact
-    def __call__(self, h: jax.Array, embedding: jax.Array) -> tuple[jax.Array, None]:
-        c = h.shape[-1]
-        moved = nn.Dense(6 * c, kernel_init=nn.initializers.zeros, dtype=self.dtype)(embedding)
-        shift, scale, gate, shift_mlp, scale_mlp, gate_mlp = jnp.split(moved, 6)
-        h = h + gate * Attention(self.num_heads, self.dtype, zero=False)(_normed(h) * (1 + scale) + shift)
-        a = nn.Dense(4 * c, dtype=self.dtype)(_normed(h) * (1 + scale_mlp) + shift_mlp)
-        return h + gate_mlp * nn.Dense(c, dtype=self.dtype)(nn.gelu(a)), None
 
 
 class _DiT(nn.Module):
@@ -58,13 +44,8 @@ class _DiT(nn.Module):
         patches = padded.reshape(rows, p, columns, p, -1).swapaxes(1, 2).reshape(rows * columns, -1)
         h = nn.Dense(self.width, dtype=self.dtype)(patches)
         h = h + jnp.asarray(_places(rows, columns, self.width), h.dtype)
-        # Within a scan the barrier against common subexpressions is not needed.
-        block: Any = nn.remat(_Block, prevent_cse=False) if self.remat else _Block
-        shared: Any = nn.broadcast
-        stack = nn.scan(block, variable_axes={"params": 0}, split_rngs={"params": True}, in_axes=shared, length=self.depth)
-        h, _ = stack(self.num_heads, self.dtype, name="blocks")(h, embedding)
-        shift, scale = jnp.split(nn.Dense(2 * self.width, kernel_init=nn.initializers.zeros, dtype=self.dtype)(embedding), 2)
-        h = nn.Dense(p * p * self.out, kernel_init=nn.initializers.zeros, dtype=self.dtype)(_normed(h) * (1 + scale) + shift)
+        sizes = {"out": p * p * self.out, "depth": self.depth, "num_heads": self.num_heads}
+        h = adaptive_stack(h, embedding, None, **sizes, dtype=self.dtype, remat=self.remat)
         whole = h.reshape(rows, columns, p, p, self.out).swapaxes(1, 2).reshape(rows * p, columns * p, self.out)
         return whole[:height, :width]
 
@@ -140,12 +121,6 @@ def times_dit(out: int, **options: Unpack[Options]) -> Net:
     (4, 4, 3)
     """
     return dit(out, num_times=2, **options)
-
-
-def _normed(h: jax.Array) -> jax.Array:
-    a = h.astype(jnp.promote_types(h.dtype, jnp.float32))
-    a = a - jnp.mean(a, -1, keepdims=True)
-    return (a * jax.lax.rsqrt(jnp.mean(a**2, -1, keepdims=True) + 1e-6)).astype(h.dtype)
 
 
 def _places(rows: int, columns: int, width: int) -> np.ndarray:

@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from jaxgen.nets.causal_attention import rotated
 from jaxgen.types import DTypeLike
 
 
@@ -76,9 +77,12 @@ class Attention(nn.Module):
     zero: bool = True
 
     @nn.compact
-    def __call__(self, h: jax.Array) -> jax.Array:
+    def __call__(self, h: jax.Array, angles: jax.Array | None = None) -> jax.Array:
+        """Map `(n, c)` to `(n, c)`; `angles` `(n, c / num_heads / 2)` rotate queries and keys by their places."""
         n, c = h.shape
         q, k, v = jnp.split(nn.Dense(3 * c, dtype=self.dtype)(h).reshape(n, 3 * self.num_heads, -1), 3, 1)
+        if angles is not None:
+            q, k = rotated(q, angles), rotated(k, angles)
         # A sum over hundreds of places has no digits left in bfloat16.
         logits = jnp.einsum("qhd,khd->hqk", q, k).astype(jnp.promote_types(q.dtype, jnp.float32)) / math.sqrt(q.shape[-1])
         mixed = jnp.einsum("hqk,khd->qhd", jax.nn.softmax(logits, -1).astype(v.dtype), v).reshape(n, c)

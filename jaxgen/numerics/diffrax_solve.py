@@ -4,7 +4,6 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import diffrax
 import jax
 import jax.numpy as jnp
 
@@ -15,14 +14,18 @@ from jaxgen.numerics.step_control import Pair
 @functools.cache
 def pair_of(method: str) -> Pair:
     """Return diffrax's coefficients of an adaptive method, as a `Pair` of this package."""
-    table = ADAPTIVE[method][0].tableau
+    import diffrax
+
+    name, _ = ADAPTIVE[method]
+    solver = getattr(diffrax, name)
+    table = solver.tableau
     a = ((), *(tuple(map(float, row)) for row in table.a_lower))
     return Pair(
         a,
         tuple(map(float, table.b_sol)),
         tuple(map(float, table.b_error)),
         (0.0, *map(float, table.c)),
-        ADAPTIVE[method][0]().error_order(None),
+        solver().error_order(None),
         table.fsal,
     )
 
@@ -45,6 +48,8 @@ def solve_by_diffrax(
         The state at `end`, or the states at `save_at` with a leading axis `T`, and the number of evaluations of `field`. The states are NaN
         if the solve failed.
     """
+    import diffrax
+
     method, num_evaluations = ADAPTIVE[solver.method]
     consts: Any = ()
     if solver.adjoint == "backsolve":
@@ -52,7 +57,7 @@ def solve_by_diffrax(
         field, consts = jax.closure_convert(field, start, y0)
     solution = diffrax.diffeqsolve(
         diffrax.ODETerm(lambda t, y, args: field(t, y, *args)),
-        method(),
+        getattr(diffrax, method)(),
         start,
         end,
         None,
@@ -60,7 +65,7 @@ def solve_by_diffrax(
         tuple(consts),
         saveat=diffrax.SaveAt(t1=True) if save_at is None else diffrax.SaveAt(ts=save_at),
         stepsize_controller=diffrax.PIDController(solver.rtol, solver.atol, norm=norm),
-        adjoint=ADJOINTS[solver.adjoint](),
+        adjoint=getattr(diffrax, ADJOINTS[solver.adjoint])(),
         max_steps=solver.max_steps,
         # A raised error would be a host callback, which cannot be lowered for several platforms at once.
         throw=False,

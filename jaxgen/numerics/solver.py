@@ -1,9 +1,7 @@
 """The choice of an ODE integration: equal or adaptive steps, the method, the norm of the error, and the way to differentiate."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
-
-import diffrax
 
 from jaxgen import checks
 
@@ -50,18 +48,10 @@ FIXED = {
     "heun": Tableau(((), (1.0,)), (0.5, 0.5), (0.0, 1.0)),
     "rk4": Tableau(((), (0.5,), (0.0, 0.5), (0.0, 0.0, 1.0)), (1 / 6, 1 / 3, 1 / 3, 1 / 6), (0.0, 0.5, 0.5, 1.0)),
 }
-ADAPTIVE: dict[str, tuple[Any, int]] = {
-    "bosh3": (diffrax.Bosh3, 3),
-    "tsit5": (diffrax.Tsit5, 6),
-    "dopri5": (diffrax.Dopri5, 6),
-    "dopri8": (diffrax.Dopri8, 13),
-}
+# diffrax takes half a second to import, so its classes stand here by name, and only a solve imports them.
+ADAPTIVE = {"bosh3": ("Bosh3", 3), "tsit5": ("Tsit5", 6), "dopri5": ("Dopri5", 6), "dopri8": ("Dopri8", 13)}
 NORMS = ("worst_event", "rms")
-ADJOINTS: dict[str, Callable[[], diffrax.AbstractAdjoint]] = {
-    "direct": diffrax.DirectAdjoint,
-    "recursive": diffrax.RecursiveCheckpointAdjoint,
-    "backsolve": diffrax.BacksolveAdjoint,
-}
+ADJOINTS = {"direct": "DirectAdjoint", "recursive": "RecursiveCheckpointAdjoint", "backsolve": "BacksolveAdjoint"}
 
 
 def fixed(num_steps: int, method: str = "rk4") -> Solver:

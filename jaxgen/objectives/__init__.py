@@ -7,6 +7,7 @@ from jaxgen.objectives.consistency import consistency
 from jaxgen.objectives.data_initialised import data_initialised
 from jaxgen.objectives.denoising import denoising
 from jaxgen.objectives.discrepancy import energy
+from jaxgen.objectives.discrete import any_order_bound, discrete_bound, discrete_flow_matching, score_entropy
 from jaxgen.objectives.distillation import distillation
 from jaxgen.objectives.drifting import drifting
 from jaxgen.objectives.elbo import elbo
@@ -28,11 +29,14 @@ from jaxgen.objectives.without_condition import without_condition
 __all__ = [
     "adversarial",
     "antithetic_times",
+    "any_order_bound",
     "bridge_matching",
     "consistency",
     "couplings",
     "data_initialised",
     "denoising",
+    "discrete_bound",
+    "discrete_flow_matching",
     "distillation",
     "drifting",
     "elbo",
@@ -52,6 +56,7 @@ __all__ = [
     "reflow",
     "reverse_kl",
     "score_matching",
+    "score_entropy",
     "stratified_times",
     "uniform_times",
     "variational_bound",

@@ -9,6 +9,7 @@ from jaxgen.model import Model
 from jaxgen.nets import Net
 from jaxgen.numerics import safe_norm
 from jaxgen.objective import Batch, Clock, Objective, drawn
+from jaxgen.objectives.discrepancy import energy
 from jaxgen.types import Aux, Cond, Key, Params
 
 GAMES = ("non_saturating", "wasserstein", "relativistic")
@@ -31,8 +32,9 @@ def adversarial(
         r2: The weight of `|grad_x D|^2 / 2` at generated events.
 
     Returns:
-        An objective whose aux are the params of the critic and whose metrics are `generator`, `critic`, `penalty` and
-        `accuracy`, the share of pairs of a real and a generated event of which the critic scores the real one higher.
+        An objective whose aux are the params of the critic and whose metrics are `generator`, `critic`, `penalty` and `accuracy`, the share of
+        pairs of a real and a generated event of which the critic scores the real one higher. Validation judges the generator by the energy
+        distance of its samples, because neither player's loss says how good they are.
 
     Raises:
         ValueError: `game` is unknown or a weight is negative.
@@ -85,7 +87,7 @@ def adversarial(
         metrics = {"generator": generator, "critic": discriminator, "penalty": smoothness}
         return generator + discriminator + smoothness, metrics | {"accuracy": jnp.mean(real_score > fake_score, dtype=real_score.dtype)}
 
-    return Objective(init, loss, additive=True)
+    return Objective(init, loss, additive=True, judge=energy(model).loss)
 
 
 def _losses(game: str, real: jax.Array, fake: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -10,6 +10,7 @@ from jaxgen import checks
 from jaxgen.model import Model
 from jaxgen.objective import Batch, Clock, Objective, drawn, no_aux, require
 from jaxgen.objectives.couplings import CouplingLike
+from jaxgen.objectives.discrepancy import energy
 from jaxgen.objectives.pairing import pairing
 from jaxgen.objectives.times import Times, stratified_times
 from jaxgen.paths import Path, linear
@@ -97,7 +98,7 @@ def consistency(
         error = jnp.mean(jax.vmap(lambda x, z, t, c: distance(params, fixed, x, z, t, gap, c))(batch.x, z, t, batch.cond))
         return error, {"error": error}
 
-    return Objective(no_aux, loss, prepare=paired.prepare, additive=paired.additive)
+    return Objective(no_aux, loss, prepare=paired.prepare, additive=paired.additive, judge=energy(model).loss)
 
 
 def num_levels(clock: Clock, first: int, last: int) -> jax.Array:

@@ -8,6 +8,7 @@ from jaxgen.lifting import over_batch
 from jaxgen.model import Model
 from jaxgen.numerics import distances
 from jaxgen.objective import Batch, Clock, Objective, no_aux, require
+from jaxgen.objectives.discrepancy import energy
 from jaxgen.objectives.joint import joint
 from jaxgen.types import Aux, Cond, Key, Params
 
@@ -61,7 +62,7 @@ def drifting(model: Model, temperatures: tuple[float, ...] = (0.02, 0.05, 0.2), 
         value = jnp.mean((x / unit - (fixed / unit + total)) ** 2)
         return value, {"drift": unit * size}
 
-    return Objective(no_aux, loss)
+    return Objective(no_aux, loss, judge=energy(model).loss)
 
 
 def drift(x: jax.Array, y: jax.Array, cond: Cond, temperature: float) -> jax.Array:

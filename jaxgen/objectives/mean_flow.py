@@ -11,6 +11,7 @@ from jaxgen import checks
 from jaxgen.model import Model
 from jaxgen.objective import Batch, Clock, Objective, no_aux, require
 from jaxgen.objectives.couplings import CouplingLike
+from jaxgen.objectives.discrepancy import energy
 from jaxgen.objectives.pairing import pairing
 from jaxgen.objectives.times import ordered_pairs, stratified_times
 from jaxgen.paths import Path, linear
@@ -95,7 +96,7 @@ def mean_flow(
         weights = jax.lax.stop_gradient((squares + 1e-3) ** -power)
         return jnp.mean(weights * squares), {"error": jnp.mean(squares)}
 
-    return Objective(no_aux, loss, prepare=paired.prepare)
+    return Objective(no_aux, loss, prepare=paired.prepare, judge=energy(model).loss)
 
 
 class _Target(NamedTuple):

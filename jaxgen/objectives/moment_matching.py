@@ -8,6 +8,7 @@ from jaxgen.model import Model
 from jaxgen.numerics import safe_norm
 from jaxgen.objective import Batch, Clock, Objective, no_aux, require
 from jaxgen.objectives.couplings import CouplingLike
+from jaxgen.objectives.discrepancy import energy
 from jaxgen.objectives.joint import joint
 from jaxgen.objectives.pairing import pairing
 from jaxgen.objectives.times import ordered_pairs
@@ -81,7 +82,7 @@ def inductive_moment_matching(
         value = jnp.mean(jax.vmap(lambda x, z, c, t, s: discrepancy(params, x, z, c, t, s))(x, z, cond, t, s))
         return value, {"squared_mmd": value}
 
-    return Objective(no_aux, loss, prepare=paired.prepare)
+    return Objective(no_aux, loss, prepare=paired.prepare, judge=energy(model).loss)
 
 
 def squared_mmd(x: jax.Array, y: jax.Array, cond: Cond, width: jax.Array) -> jax.Array:

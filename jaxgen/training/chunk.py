@@ -1,6 +1,5 @@
 """A chunk of K training steps as one compiled program over a mesh of devices."""
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -8,6 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import jaxpr_as_fun
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
@@ -16,7 +16,7 @@ from jaxgen.objective import Batch
 from jaxgen.training.entry import Entry
 from jaxgen.training.prepared import PreparedBatches
 from jaxgen.training.step import State, Step, make_step, rows_at
-from jaxgen.types import Key
+from jaxgen.types import Key, PyTree
 
 AXIS = "batch"
 Metrics = dict[str, np.ndarray]
@@ -38,24 +38,21 @@ class Plan(NamedTuple):
     steps_per_chunk: int
 
     def chunk_length(self) -> int:
-        """Return the number of steps of a chunk: all chunks have the same, so that one compiled program serves the whole training.
-
-        The last chunk overshoots by a few steps at most, which do nothing.
-        """
-        return math.ceil(self.num_steps / math.ceil(self.num_steps / self.steps_per_chunk))
+        """Return the most steps of a chunk: one compiled program serves the whole training, and its chunks may end earlier."""
+        return min(self.num_steps, self.steps_per_chunk)
 
 
 class Chunk(NamedTuple):
     """Hold the compiled program of a chunk.
 
     Attributes:
-        run: `(state, done) -> (state, metrics)`: the state after the chunk that begins at step `done`, and its metrics `(K,)` on the host.
-            The state passed in is donated.
+        run: `(state, done, until) -> (state, metrics)`: the state after the steps from `done` to `until`, which are at most
+            `Plan.chunk_length()`, and their metrics `(until - done,)` on the host. The state passed in is donated.
         state: The initial state, placed on the devices.
         compile_seconds: The seconds that tracing and compiling took.
     """
 
-    run: Callable[[State, int], tuple[State, Metrics]]
+    run: Callable[[State, int, int], tuple[State, Metrics]]
     state: State
     compile_seconds: float
 
@@ -82,52 +79,73 @@ def make_chunk(entry: Entry, state: State, data: Batch, key: Key, plan: Plan, de
     start, first, prepare = time.perf_counter(), int(state.step), entry.objective.prepare
     if prepare is None:
         program = jax.jit(_drawing(entry, mesh, plan), donate_argnums=0)
-        run = program.lower(state, data, key).compile(compiler_options=options)
-        return Chunk(lambda state, done: _on_host(run(state, data, key)), state, time.perf_counter() - start)
+        run = program.lower(state, data, key, np.int32(0)).compile(compiler_options=options)
+        chunk = lambda state, done, until: _on_host(run(state, data, key, np.int32(until - done)), until - done)
+        return Chunk(chunk, state, time.perf_counter() - start)
     length = plan.chunk_length()
     source = PreparedBatches(entry.objective, prepare, data, key, plan.num_steps, plan.batch_size, length, first)
 
-    def placed(done: int) -> tuple[Batch, Key]:
-        batches, keys = source.take(done)
+    def placed(done: int, until: int) -> tuple[Batch, Key]:
+        batches, keys = source.take(done, until)
         return jax.device_put(batches, share), jax.device_put(keys, everywhere)
 
     program = jax.jit(_reading(entry, mesh, plan), donate_argnums=0)
-    run = program.lower(state, *placed(first)).compile(compiler_options=options)
-    return Chunk(lambda state, done: _on_host(run(state, *placed(done))), state, time.perf_counter() - start)
+    run = program.lower(state, *placed(first, first), np.int32(0)).compile(compiler_options=options)
+    chunk = lambda state, done, until: _on_host(run(state, *placed(done, until), np.int32(until - done)), until - done)
+    return Chunk(chunk, state, time.perf_counter() - start)
 
 
-def _drawing(entry: Entry, mesh: Mesh, plan: Plan) -> Callable[[State, Batch, Key], tuple[State, dict[str, jax.Array]]]:
+def _drawing(entry: Entry, mesh: Mesh, plan: Plan) -> Callable[[State, Batch, Key, jax.Array], tuple[State, dict[str, jax.Array]]]:
     """Return the program that draws its batches from the data on the devices."""
     share, length, step = plan.batch_size // mesh.size, plan.chunk_length(), _step(entry, mesh, plan)
 
-    def run(state: State, data: Batch, key: Key) -> tuple[State, dict[str, jax.Array]]:
+    def run(state: State, data: Batch, key: Key, num: jax.Array) -> tuple[State, dict[str, jax.Array]]:
         first = state.step
         # Drawn for all steps at once: each by itself, they would take a tenth of a small flow's training.
         rows, keys = jax.vmap(lambda i: rows_at(key, i, data.x.shape[0], plan.batch_size))(first + jnp.arange(length))
         if mesh.size > 1:
             rows = jax.lax.dynamic_slice_in_dim(rows, jax.lax.axis_index(AXIS) * share, share, 1)
 
-        def body(state: State, _: None) -> tuple[State, dict[str, jax.Array]]:
-            here, key_step = jax.tree.map(lambda a: a[state.step - first], (rows, keys))
-            return step(state, jax.tree.map(lambda a: a[here], data), key_step)
+        def at(state: State, i: jax.Array, data: Batch, rows: jax.Array, keys: Key) -> tuple[State, dict[str, jax.Array]]:
+            return step(state, jax.tree.map(lambda a: a[rows[i]], data), keys[i])
 
-        return jax.lax.scan(body, state, None, length)
+        return _loop(at, state, num, length, data, rows, keys)
 
-    return jax.shard_map(run, mesh=mesh, in_specs=(P(), P(), P()), out_specs=P(), check_vma=False)
+    return jax.shard_map(run, mesh=mesh, in_specs=(P(), P(), P(), P()), out_specs=P(), check_vma=False)
 
 
-def _reading(entry: Entry, mesh: Mesh, plan: Plan) -> Callable[[State, Batch, Key], tuple[State, dict[str, jax.Array]]]:
+def _reading(entry: Entry, mesh: Mesh, plan: Plan) -> Callable[[State, Batch, Key, jax.Array], tuple[State, dict[str, jax.Array]]]:
     """Return the program that is given its batches `(K, batch_size, ...)` and keys `(K,)`."""
     step = _step(entry, mesh, plan)
 
-    def run(state: State, batches: Batch, keys: Key) -> tuple[State, dict[str, jax.Array]]:
-        return jax.lax.scan(lambda state, given: step(state, given[0], given[1]), state, (batches, keys))
+    def run(state: State, batches: Batch, keys: Key, num: jax.Array) -> tuple[State, dict[str, jax.Array]]:
+        def at(state: State, i: jax.Array, batches: Batch, keys: Key) -> tuple[State, dict[str, jax.Array]]:
+            return step(state, *jax.tree.map(lambda a: a[i], (batches, keys)))
 
-    return jax.shard_map(run, mesh=mesh, in_specs=(P(), P(None, AXIS), P()), out_specs=P(), check_vma=False)
+        return _loop(at, state, num, plan.chunk_length(), batches, keys)
+
+    return jax.shard_map(run, mesh=mesh, in_specs=(P(), P(None, AXIS), P(), P()), out_specs=P(), check_vma=False)
+
+
+def _loop(
+    at: Callable[..., tuple[State, dict[str, jax.Array]]], state: State, num: jax.Array, length: int, *given: PyTree
+) -> tuple[State, dict[str, jax.Array]]:
+    """Run the first `num` of at most `length` steps `at(state, i, *given)`; the metrics `(length,)` behind them are zeros."""
+    # Traced once, for the shapes of its metrics and for the loop.
+    traced, shapes = jax.make_jaxpr(at, return_shape=True)(state, jnp.int32(0), *given)
+
+    def body(i: jax.Array, carried: tuple[State, dict[str, jax.Array]]) -> tuple[State, dict[str, jax.Array]]:
+        flat = jaxpr_as_fun(traced)(*jax.tree.leaves((carried[0], i, *given)))
+        state, metrics = jax.tree.unflatten(jax.tree.structure(shapes), flat)
+        return state, jax.tree.map(lambda all_steps, value: all_steps.at[i].set(value), carried[1], metrics)
+
+    # Not a scan: the number of steps is an argument, so that a chunk can end wherever a validation loss is due.
+    metrics = jax.tree.map(lambda s: jnp.zeros((length, *s.shape), s.dtype), shapes[1])
+    return jax.lax.fori_loop(0, num, body, (state, metrics))
 
 
 def _step(entry: Entry, mesh: Mesh, plan: Plan) -> Step:
-    return make_step(entry, plan.num_steps, ema=plan.ema, axis_name=AXIS if mesh.size > 1 else None, limit=plan.num_steps)
+    return make_step(entry, plan.num_steps, ema=plan.ema, axis_name=AXIS if mesh.size > 1 else None)
 
 
 def _mesh(devices: Sequence[Any] | None, num_pieces: int) -> Mesh:
@@ -139,6 +157,6 @@ def _mesh(devices: Sequence[Any] | None, num_pieces: int) -> Mesh:
     return Mesh(np.array(devices[:count]), (AXIS,))
 
 
-def _on_host(result: tuple[State, dict[str, jax.Array]]) -> tuple[State, Metrics]:
+def _on_host(result: tuple[State, dict[str, jax.Array]], num: int) -> tuple[State, Metrics]:
     state, metrics = result
-    return state, jax.device_get(metrics)
+    return state, {name: values[:num] for name, values in jax.device_get(metrics).items()}

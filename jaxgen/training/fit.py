@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -17,9 +17,10 @@ from jaxgen.training.chunk import Chunk, Plan, make_chunk
 from jaxgen.training.entry import Entry
 from jaxgen.training.history import EarlyStopping, History, history_of
 from jaxgen.training.interrupt import deferred_interrupt
+from jaxgen.training.looks import end_of_chunk, look_steps
 from jaxgen.training.progress import progress_bar
 from jaxgen.training.step import State, init_state, resumed, start_from
-from jaxgen.training.validation import validation_loss
+from jaxgen.training.validation import Validator, validator
 from jaxgen.types import Aux, Key, Params, PyTree
 
 
@@ -27,7 +28,7 @@ class Fitted(NamedTuple):
     """Hold the result of `fit`.
 
     Attributes:
-        params: What `jaxgen.sample` and `jaxgen.log_prob` take: the moving average of the trained params. With `patience` it is the moving
+        params: What `jaxgen.sample` and `jaxgen.log_prob` take: the moving average of the trained params. With `valid` it is the moving
             average that had the best validation loss.
         aux: The trained auxiliaries, which sampling does not need.
         history: Arrays by name: one value per step of "loss", of "gradient_norm" and of the objective's metrics, and the validation losses
@@ -86,8 +87,9 @@ class _Loop(NamedTuple):
 
     chunk: Chunk
     num_steps: int
-    valid_loss: Callable[[Params, Aux], jax.Array] | None
-    eval_every: int
+    longest: int
+    validator: Validator | None
+    looks: Sequence[int]
     stopping: EarlyStopping
 
 
@@ -119,13 +121,15 @@ def fit(
         data: Events `(n, *event)`; None for an objective that is `data_free`, such as `reverse_kl`.
         num_steps: The number of training steps.
         cond: Conditions `(n, *cond)`, one for each event; None for a model without conditions.
-        valid: Held-out events `(m, *event)`, whose loss is taken every `eval_every` steps; None takes no validation loss.
+        valid: Held-out events `(m, *event)`; the params with the best loss on them are returned. None takes no validation loss and
+            returns the last params. An objective whose loss does not say how good a model is, such as a game, is judged by its `judge`.
         valid_cond: The conditions `(m, *cond)` of `valid`.
         batch_size: The number of events in a batch, drawn with replacement; for a `data_free` objective the number of draws.
         ema: The decay of the moving average of the params that is returned, from 0 to below 1.
-        eval_every: The number of steps between validation losses; None is a tenth of the training.
-        patience: Stop after this many validation losses in a row without a better one, and return the best params. The losses that come
-            before the last stage of the objective do not count. None never stops.
+        eval_every: The number of steps between validation losses; None takes them on a geometric grid of steps, each a tenth further
+            than the one before it.
+        patience: Stop after this many validation losses in a row without a better one. The losses that come before the last stage of the
+            objective do not count. None never stops.
         steps_per_chunk: The most steps that run as one program before the host sees their metrics.
         devices: The devices over which each batch is split; None takes all that are present.
         start: `(params, aux)` to begin from instead of a fresh initialisation; or an interrupted `Fitted` to go on from, which, given the
@@ -157,9 +161,11 @@ def fit(
     fresh = once(lambda k, b: init_state(k, entry, b, num_steps), key_init, jax.tree.map(lambda a: a[:batch_size], batch))
     stopping = EarlyStopping(patience, math.ceil(entry.objective.schedule.judge_from * num_steps))
     run = _begin(fresh, entry, start, num_steps, stopping)
-    chunk = make_chunk(entry, run.state, batch, key_run, Plan(num_steps, batch_size, ema, steps_per_chunk), devices)
-    valid_loss = None if held_out is None else validation_loss(entry, held_out, num_steps)
-    loop = _Loop(chunk, num_steps, valid_loss, eval_every or max(1, num_steps // 10), stopping)
+    plan = Plan(num_steps, batch_size, ema, steps_per_chunk)
+    chunk = make_chunk(entry, run.state, batch, key_run, plan, devices)
+    judged = None if held_out is None else validator(entry, held_out, num_steps, (run.state.params, run.state.aux))
+    looks = (num_steps,) if judged is None else look_steps(num_steps, eval_every, num_events=judged.num_events, batch_size=batch_size)
+    loop = _Loop(chunk, num_steps, plan.chunk_length(), judged, looks, stopping)
     seconds_before = start.history.get("train_seconds", 0.0) if isinstance(start, Fitted) else 0.0
     began = time.perf_counter()
     run = run._replace(state=chunk.state)
@@ -191,15 +197,15 @@ def _begin(fresh: State, entry: Entry, start: tuple[Params, Aux] | Fitted | None
 def _advance(loop: _Loop, run: Run) -> Run:
     """Train one chunk and take the validation loss if it is due."""
     before = run.done()
-    state, metrics = loop.chunk.run(run.state, before)
-    ok = metrics["ok"][: loop.num_steps - before]
+    state, metrics = loop.chunk.run(run.state, before, end_of_chunk(before, loop.longest, loop.looks))
+    ok = metrics["ok"]
     num_good = len(ok) if ok.all() else int(np.argmin(ok))
     history = run.history.with_chunk({name: values[:num_good] for name, values in metrics.items() if name != "ok"})
     run, done = run._replace(state=state, history=history), before + num_good
     if num_good < len(ok):
         return run._replace(status="diverged")
-    if loop.valid_loss is not None and (done // loop.eval_every > before // loop.eval_every or done == loop.num_steps):
-        run = run._replace(history=history.with_validation(done, float(loop.valid_loss(state.ema, state.aux))))
+    if loop.validator is not None and done in loop.looks:
+        run = run._replace(history=history.with_validation(done, float(loop.validator.loss(state.ema, state.aux))))
         if loop.stopping.is_best(run.history):
             run = run._replace(best=jax.device_get(state.ema))
         if loop.stopping.stops(run.history):

@@ -78,7 +78,8 @@ class EarlyStopping(NamedTuple):
     """Decide by the validation losses which params are the best and when training stops.
 
     Attributes:
-        patience: Stop after this many validation losses in a row that are no better than the best one; None never stops.
+        patience: Stop after this many validation losses in a row that are no better than the best one; None never stops, and the best
+            params are remembered all the same.
         judge_from: Ignore the validation losses of earlier steps.
     """
 
@@ -88,11 +89,11 @@ class EarlyStopping(NamedTuple):
     def is_best(self, history: History) -> bool:
         """Return whether the last validation loss is better than all before it."""
         losses = self._losses(history)
-        return self.patience is not None and len(losses) > 0 and losses[-1] < min(losses[:-1], default=math.inf)
+        return len(losses) > 0 and losses[-1] < min(losses[:-1], default=math.inf)
 
     def has_best(self, history: History) -> bool:
         """Return whether some validation loss so far was the best one."""
-        return self.patience is not None and min(self._losses(history), default=math.inf) < math.inf
+        return min(self._losses(history), default=math.inf) < math.inf
 
     def stops(self, history: History) -> bool:
         """Return whether training stops after the last validation loss."""

@@ -29,7 +29,7 @@ class PreparedBatches:
     def __init__(
         self, objective: Objective, prepare: Prepare, data: Batch, key: Key, num_steps: int, batch_size: int, length: int, first: int
     ) -> None:
-        self.prepare, self.length, self.num_steps, self.first = prepare, length, num_steps, first
+        self.prepare, self.length, self.num_steps, self.next = prepare, length, num_steps, first
         self.prepare_until = math.ceil(objective.schedule.prepare_until * num_steps)
         # The `z` of a batch that the loss no longer reads; it only has to have the right shape.
         self.placeholder: list[Noise] = []
@@ -38,28 +38,33 @@ class PreparedBatches:
         draw = jax.jit(jax.vmap(lambda i: batch_at(key, i, data, batch_size)))
         self.draw = lambda start: draw(start + jnp.arange(length))
         self.pool = ThreadPoolExecutor(2)
-        self.ahead: dict[int, list[Future[Batch]]] = {}
-        self.keys: dict[int, Key] = {}
+        self.ahead: dict[int, tuple[Future[Batch], Key]] = {}
 
-    def take(self, start: int) -> tuple[Batch, Key]:
-        """Return the batches `(length, batch_size, ...)` and keys `(length,)` of the chunk that begins at step `start`, and begin the next."""
-        if start not in self.ahead:
-            self._submit(start)
-        batches = [future.result() for future in self.ahead[start]]
-        keys = self.keys[start]
-        # The first chunk is taken twice: once as an example to compile for.
-        if start > self.first or start + self.length >= self.num_steps:
-            del self.ahead[start], self.keys[start]
-        if start + self.length < self.num_steps and start + self.length not in self.ahead:
-            self._submit(start + self.length)
-        return jax.tree.map(lambda *a: np.stack(a), *batches), keys
+    def take(self, start: int, until: int) -> tuple[Batch, Key]:
+        """Return batches `(length, batch_size, ...)` and keys `(length,)`, and begin to prepare what comes after them.
 
-    def _submit(self, start: int) -> None:
-        batches, keys = self.draw(start)
-        host = jax.tree.map(np.asarray, batches)
-        split = [jax.tree.map(lambda a, i=i: a[i], host) for i in range(self.length)]
-        self.ahead[start] = [self.pool.submit(self._at, start + i, k, b) for i, (k, b) in enumerate(zip(keys, split, strict=True))]
-        self.keys[start] = keys
+        Args:
+            start: The step of the first batch.
+            until: The step after the last batch that is read. What stands behind it has the right shape and is not read.
+        """
+        self._submit(max(until, start + 1))
+        for step in [step for step in self.ahead if step < start]:
+            del self.ahead[step]
+        taken = [self.ahead[min(start + i, max(until - 1, start))] for i in range(self.length)]
+        batches = jax.tree.map(lambda *a: np.stack(a), *[batch.result() for batch, _ in taken])
+        keys = jnp.stack([key for _, key in taken])
+        self._submit(until + self.length)
+        return batches, keys
+
+    def _submit(self, until: int) -> None:
+        """Begin to prepare, block by block, the batches of all steps before `until` that are not yet begun."""
+        while self.next < min(until, self.num_steps):
+            batches, keys = self.draw(self.next)
+            host = jax.tree.map(np.asarray, batches)
+            for i in range(min(self.length, self.num_steps - self.next)):
+                batch = jax.tree.map(lambda a, i=i: a[i], host)
+                self.ahead[self.next + i] = (self.pool.submit(self._at, self.next + i, keys[i], batch), keys[i])
+            self.next += self.length
 
     def _at(self, step: int, key: Key, batch: Batch) -> Batch:
         if step >= self.prepare_until and self.placeholder:

@@ -98,7 +98,7 @@ def resumed(fresh: State, state: State | None, num_steps: int) -> State:
     return jax.tree.map(jnp.copy, state)
 
 
-def make_step(entry: Entry, num_steps: int, *, ema: float = 0.999, axis_name: str | None = None, limit: int | None = None) -> Step:
+def make_step(entry: Entry, num_steps: int, *, ema: float = 0.999, axis_name: str | None = None) -> Step:
     """Build the training step, a pure function that the caller compiles; `fit` runs the same one.
 
     A step whose loss or gradient is not finite leaves the whole state as it was, its counter included, and `metrics["ok"]` is then False.
@@ -109,7 +109,6 @@ def make_step(entry: Entry, num_steps: int, *, ema: float = 0.999, axis_name: st
         ema: The decay of the moving average of the params, from 0 to below 1.
         axis_name: The name of a mapped axis over whose devices the batch is split, for an objective that is `additive`. All devices are
             given the same key, and the gradients cross the axis in one all-reduce. None is for one device.
-        limit: The step from which on the state stays as it is; None for no limit.
 
     Returns:
         `step(state, batch, key) -> (state, metrics)`; the metrics are the objective's, "loss", "gradient_norm" and "ok".
@@ -164,8 +163,7 @@ def make_step(entry: Entry, num_steps: int, *, ema: float = 0.999, axis_name: st
             return State(state.step + 1, params, aux, opt_state, average)
 
         # A branch, not a select of every number: that would keep the state before the step beside the one after it.
-        moves = ok if limit is None else ok & (state.step < limit)
-        state = jax.lax.cond(moves, move, lambda state, _: state, state, grads)
+        state = jax.lax.cond(ok, move, lambda state, _: state, state, grads)
         return state, {**metrics, "gradient_norm": norm, "ok": ok}
 
     return step

@@ -1,42 +1,85 @@
 """The validation loss of a fit, as a compiled function of the params and auxiliaries."""
 
+import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
-from jaxgen.objective import Batch, Clock
+from jaxgen.objective import Batch, Clock, Objective
 from jaxgen.training.entry import Entry
-from jaxgen.types import Aux, Params
+from jaxgen.types import Aux, Key, Params
 
 MAX_SLICE = 1_000
 """How many events are evaluated at once: more would need memory in proportion."""
+FEWEST_DRAWS = 1_000
+"""A loss that is random is averaged over at least so many draws: a mean over the noise of a dozen events would rank params by their luck."""
 
 
-def validation_loss(entry: Entry, data: Batch, num_steps: int) -> Callable[[Params, Aux], jax.Array]:
-    """Return the objective's loss on held-out data as a compiled function of params and aux.
+class Validator(NamedTuple):
+    """Hold the validation loss of a fit.
+
+    Attributes:
+        loss: `(params, aux) -> loss`, a scalar.
+        num_events: The number of events and draws that one loss evaluates.
+    """
+
+    loss: Callable[[Params, Aux], jax.Array]
+    num_events: int
+
+
+def validator(entry: Entry, data: Batch, num_steps: int, like: tuple[Params, Aux]) -> Validator:
+    """Return the loss on held-out data, or the objective's `judge` if it has one, as a compiled function of params and aux.
 
     The data are cut into the fewest equal slices of at most 1,000 events, whose losses are averaged; a remainder of fewer events than there
-    are slices is left out.
-    The key is always the same, so that two validation losses differ by the params alone, and the clock stands at the end of training.
+    are slices is left out. If the loss is random and the events are few, each of them is evaluated with several draws.
+    The keys are always the same, so that two validation losses differ by the params alone, and the clock stands at the end of training.
 
     Args:
         entry: The entry whose objective's loss is taken.
         data: Held-out events `(n, *event)` and their conditions `(n, *cond)` or None.
         num_steps: The number of steps of the whole training, at which the loss's clock stands.
+        like: Params and auxiliaries, for their shapes.
 
     Returns:
-        `(params, aux) -> loss`, a scalar.
+        The compiled loss and what it costs.
     """
     num = -(-data.x.shape[0] // MAX_SLICE)
     size = data.x.shape[0] // num
-    slices = jax.tree.map(lambda a: a[: num * size].reshape(num, size, *a.shape[1:]), data)
-    keys = jax.random.split(jax.random.key(0), num)
+    slices = _prepared(entry.objective, jax.tree.map(lambda a: a[: num * size].reshape(num, size, *a.shape[1:]), data))
+    judge, end = entry.objective.judge or entry.objective.loss, jnp.asarray(num_steps, jnp.int32)
+
+    def of_slice(params: Params, aux: Aux, key: Key, batch: Batch) -> jax.Array:
+        return judge(params, aux, key, batch, Clock(end, end, params))[0]
+
+    # Traced once, to see whether the loss reads its key, and evaluated below.
+    traced = jax.make_jaxpr(of_slice)(*like, jax.random.key(0), jax.tree.map(lambda a: a[0], slices))
+    copies = math.ceil(FEWEST_DRAWS / (num * size)) if _reads(traced, len(jax.tree.leaves(like))) else 1
+    keys = jax.random.split(jax.random.key(0), copies * num).reshape(copies, num)
 
     @jax.jit
     def loss(params: Params, aux: Aux) -> jax.Array:
-        end = jnp.asarray(num_steps, jnp.int32)
-        clock = Clock(end, end, params)
-        return jnp.mean(jax.lax.map(lambda keyed: entry.objective.loss(params, aux, keyed[0], keyed[1], clock)[0], (keys, slices)))
+        def one(key: Key, batch: Batch) -> jax.Array:
+            return jaxpr_as_fun(traced)(*jax.tree.leaves((params, aux, key, batch)))[0]
 
-    return loss
+        return jnp.mean(jax.lax.map(lambda row: jax.lax.map(lambda given: one(*given), (row, slices)), keys))
+
+    return Validator(loss, copies * num * size)
+
+
+def _prepared(objective: Objective, slices: Batch) -> Batch:
+    """Pair the noise of the slices as the objective pairs that of its batches, unless the loss does not read it at the end of training."""
+    if objective.judge is not None or objective.prepare is None or objective.schedule.prepare_until < 1:
+        return slices
+    host, keys = jax.tree.map(np.asarray, slices), jax.random.split(jax.random.key(1), slices.x.shape[0])
+    each = [objective.prepare(key, jax.tree.map(lambda a, i=i: a[i], host)) for i, key in enumerate(keys)]
+    return jax.tree.map(lambda *a: jnp.asarray(np.stack(a)), *each)
+
+
+def _reads(traced: ClosedJaxpr, place: int) -> bool:
+    """Return whether an equation of a traced function reads its argument at a place."""
+    argument = traced.jaxpr.invars[place]
+    return any(variable is argument for equation in traced.jaxpr.eqns for variable in equation.invars)

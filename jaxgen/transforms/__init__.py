@@ -11,6 +11,7 @@ from jaxgen.transforms.bounded import onto_interval, onto_positive, onto_simplex
 from jaxgen.transforms.columns import autoregressive_columns
 from jaxgen.transforms.coupling import coupling
 from jaxgen.transforms.decoder import autoencoder, gaussian_decoder, generator
+from jaxgen.transforms.discrete import any_order, discrete_ancestral, first_hitting, tau_leaping
 from jaxgen.transforms.discrete_decoder import discrete_decoder
 from jaxgen.transforms.elementwise import elementwise
 from jaxgen.transforms.flow_map import flow_map, renoised_flow_map
@@ -76,6 +77,7 @@ __all__ = [
     "affine",
     "alternating",
     "ancestral",
+    "any_order",
     "ascending",
     "augmentation",
     "autoencoder",
@@ -93,6 +95,7 @@ __all__ = [
     "ddim",
     "deep_sigmoidal",
     "diagonal_affine",
+    "discrete_ancestral",
     "discrete_decoder",
     "dpm_solver",
     "dpm_solver_sde",
@@ -100,6 +103,7 @@ __all__ = [
     "elementwise",
     "euler",
     "euler_maruyama",
+    "first_hitting",
     "flip",
     "flow_map",
     "from_distrax",
@@ -150,6 +154,7 @@ __all__ = [
     "student_tails",
     "sum_over_preimages",
     "sylvester",
+    "tau_leaping",
     "to_distrax",
     "triangular_affine",
     "uniform_dequantisation",

@@ -5,12 +5,11 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from jaxgen.evaluation import LatentView
+from jaxgen.viz.figure import Drawing, plain_axes
 from jaxgen.viz.palette import INK
-from jaxgen.viz.study import plain_axes
 
 ACCENT = "#d98324"
 
@@ -25,8 +24,7 @@ def draw_trade_off(rows: Sequence[dict[str, Any]]) -> Figure:
         The figure.
     """
     betas = sorted({r["beta"] for r in rows})
-    figure = Figure(figsize=(13, 3.3), layout="constrained", facecolor="none")
-    FigureCanvasAgg(figure)
+    figure = Drawing((13, 3.3), layout="constrained")
     curve, units, sharp, mismatch = figure.subplots(1, 4)
     _curve(curve, rows, betas)
     places = np.arange(len(betas))
@@ -57,8 +55,7 @@ def draw_strip(view: LatentView) -> Figure:
         The figure.
     """
     rows = [view.data, view.reconstructions, view.means, view.samples]
-    figure = Figure(figsize=(13, 3.4), layout="constrained", facecolor="none")
-    FigureCanvasAgg(figure)
+    figure = Drawing((13, 3.4), layout="constrained")
     tiles, codes, plane = figure.subplots(1, 3, width_ratios=[len(view.data) / 4, 1, 1])
     _show(tiles, np.stack(rows))
     tiles.set_yticks((np.arange(4) + 0.5) * rows[0].shape[1], ["data", "reconstructed", "means", "samples"])

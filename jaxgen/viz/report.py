@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 
 from jaxgen.atomic import write_text
 from jaxgen.viz import table
+from jaxgen.viz.figure import figure_png
 from jaxgen.viz.palette import Family
-from jaxgen.viz.row import figure_png
 from jaxgen.viz.table import Result
 
 _TEMPLATES = Path(__file__).parent / "templates"

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from jaxgen.viz.figure import Drawing
 from jaxgen.viz.palette import INK, NEUTRAL
 
 
@@ -22,8 +22,7 @@ def draw_speed_quality(
     Returns:
         The figure.
     """
-    figure = Figure(figsize=(6.5, 4.2), layout="constrained", facecolor="none")
-    FigureCanvasAgg(figure)
+    figure = Drawing((6.5, 4.2), layout="constrained")
     axes = figure.subplots()
     models: list[str] = list(dict.fromkeys(r["model"] for r in rows))
     for model in models:

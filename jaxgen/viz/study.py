@@ -6,13 +6,11 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxgen.atomic import write_text
-from jaxgen.viz.palette import INK
+from jaxgen.viz.figure import figure_png
 from jaxgen.viz.report import environment
-from jaxgen.viz.row import figure_png
 
 
 class Run(NamedTuple):
@@ -74,25 +72,6 @@ def write_study(
         )
     )
     write_text(path, page)
-
-
-def plain_axes(axes: Axes, title: str, xlabel: str = "", ylabel: str = "") -> None:
-    """Give axes a title, labels, and colours that can be read on a light and on a dark page.
-
-    Args:
-        axes: The axes.
-        title: Their title.
-        xlabel: The label of the horizontal axis.
-        ylabel: The label of the vertical axis.
-    """
-    axes.set_facecolor("none")
-    axes.set_title(title, fontsize=9, color=INK)
-    axes.set_xlabel(xlabel, fontsize=8, color=INK)
-    axes.set_ylabel(ylabel, fontsize=8, color=INK)
-    axes.tick_params(which="both", colors=INK, labelsize=7)
-    for spine in axes.spines.values():
-        spine.set_color(INK)
-        spine.set_linewidth(0.6)
 
 
 def _require_cells(name: str, columns: Mapping[str, str], runs: Sequence[Run]) -> None:

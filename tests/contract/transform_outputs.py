@@ -15,6 +15,8 @@ from jaxgen.model import Model
 from jaxgen.transform import Density
 
 N = 10
+READINGS = ("probabilities", "ratios", "rates")
+"""The parts of a sampler of discrete data."""
 
 
 class Outputs(NamedTuple):
@@ -80,7 +82,7 @@ def inputs_for_parts(name):
     model, params, z, x, cond, keys = inputs(name, jnp.float32)
     z, x, cond, key = jax.tree.map(lambda a: a[-1], (z, x, cond, keys))
     latent, t, s = z.get("latent", z.get("codes")) if isinstance(z, dict) else z, jnp.float32(0.3), jnp.float32(0.8)
-    of_state = dict.fromkeys(("velocity", "score", "eps", "denoiser", "v", "drift", "backward_drift"), ((x, t), {}))
+    of_state = dict.fromkeys(("velocity", "score", "eps", "denoiser", "v", "drift", "backward_drift", *READINGS), ((x, t), {}))
     of_pair = dict.fromkeys(("mean_velocity", "jump"), ((x, t, s), {}))
     of_data = dict.fromkeys(("encode", "codes", "quantisation_error", "preimages", "num_preimages", "inside"), ((x,), {}))
     other = {"decode": ((latent,), {}), "distortion_and_rate": ((x,), {"key": key}), "times": ((), {})}

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from jaxgen import nets
+from jaxgen.nets.adaptive_block import AdaptiveBlock
 from jaxgen.nets.conv_layer import Conv
-from jaxgen.nets.dit import _Block as DiTBlock
 from jaxgen.nets.dit import _places
 from jaxgen.nets.image_blocks import Attention, GroupNorm
 from jaxgen.nets.unet import _Block as UNetBlock
@@ -114,9 +114,9 @@ def test_a_block_of_the_transformer_is_modulated_normalised_attention_and_percep
         return (h - h.mean(-1, keepdims=True)) / np.sqrt(h.var(-1, keepdims=True) + 1e-6)
 
     with x64():
-        block, rng = DiTBlock(2, None), np.random.default_rng(0)
+        block, rng = AdaptiveBlock(2, None), np.random.default_rng(0)
         h, embedding = rng.standard_normal((5, 4)), rng.standard_normal(3)
-        shapes = jax.eval_shape(block.init, jax.random.key(0), jnp.asarray(h), jnp.asarray(embedding))["params"]
+        shapes = jax.eval_shape(block.init, jax.random.key(0), jnp.asarray(h), (jnp.asarray(embedding), None))["params"]
         params = jax.tree.map(lambda s: jnp.asarray(rng.standard_normal(s.shape)), shapes)
         dense = lambda i, u: np.asarray(u @ params[f"Dense_{i}"]["kernel"] + params[f"Dense_{i}"]["bias"])
         shift, scale, gate, shift_mlp, scale_mlp, gate_mlp = np.split(dense(0, embedding), 6)
@@ -125,7 +125,7 @@ def test_a_block_of_the_transformer_is_modulated_normalised_attention_and_percep
         expected = h + gate * np.asarray(attended)
         hidden = jax.nn.gelu(dense(1, normed(expected) * (1 + scale_mlp) + shift_mlp))
         expected = expected + gate_mlp * dense(2, np.asarray(hidden))
-        found = block.apply({"params": params}, jnp.asarray(h), jnp.asarray(embedding))[0]
+        found = block.apply({"params": params}, jnp.asarray(h), (jnp.asarray(embedding), None))[0]
         np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
 
 

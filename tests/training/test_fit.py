@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from jaxgen import TrainingDiverged, fit, zoo
-from jaxgen.objective import Batch, Schedule
+from jaxgen.objective import Batch, Clock, Schedule
 from jaxgen.training import batch_at, init_state, make_step
 from jaxgen.training.interrupt import deferred_interrupt
+from jaxgen.training.validation import Validator
 
 fit_module = sys.modules["jaxgen.training.fit"]
 ONE = {"progress": False, "batch_size": 8}
@@ -214,7 +215,7 @@ def test_early_stopping_returns_the_best(gaussian_entry, data, key):
 def test_a_validation_loss_that_is_not_a_number_is_never_the_best(gaussian_entry, data, key, monkeypatch):
     """Losses 3, NaN, 2, 2.5, 2.6: the best is the average after the third step, and patience 2 counts from there."""
     losses = iter([3.0, np.nan, 2.0, 2.5, 2.6, 1.0])
-    monkeypatch.setattr(fit_module, "validation_loss", lambda *a: lambda params, aux: next(losses))
+    monkeypatch.setattr(fit_module, "validator", lambda *a: Validator(lambda params, aux: next(losses), 1))
     fitted = fit(key, gaussian_entry(), data, 20, valid=data, eval_every=1, patience=2, steps_per_chunk=1, ema=0.5, **ONE)
     assert fitted.status == "early stop" and len(fitted.history["valid_loss"]) == 5
     best, _ = by_hand(key, gaussian_entry(), data, 20, run=3, ema=0.5)
@@ -224,7 +225,7 @@ def test_a_validation_loss_that_is_not_a_number_is_never_the_best(gaussian_entry
 def test_held_out_losses_of_an_early_stage_do_not_count(gaussian_entry, data, key, monkeypatch):
     """Losses 1, 1.5, 3, 2, 2.5, 2.6, the first two in the quarter that does not count: the best is the fourth, and patience 2 counts from it."""
     losses = iter([1.0, 1.5, 3.0, 2.0, 2.5, 2.6, 0.5])
-    monkeypatch.setattr(fit_module, "validation_loss", lambda *a: lambda params, aux: next(losses))
+    monkeypatch.setattr(fit_module, "validator", lambda *a: Validator(lambda params, aux: next(losses), 1))
     entry = gaussian_entry(schedule=Schedule(judge_from=0.25))
     fitted = fit(key, entry, data, 10, valid=data, eval_every=1, patience=2, steps_per_chunk=1, ema=0.0, **ONE)
     assert fitted.status == "early stop" and len(fitted.history["valid_loss"]) == 6
@@ -232,17 +233,30 @@ def test_held_out_losses_of_an_early_stage_do_not_count(gaussian_entry, data, ke
     equal(fitted.params, best.ema, rtol=1e-4, atol=1e-6)
 
 
-def test_validation_is_taken_without_patience_too(gaussian_entry, data, key):
-    fitted = fit(key, gaussian_entry(), data, 10, valid=data, steps_per_chunk=1, **ONE)
-    np.testing.assert_array_equal(fitted.history["valid_step"], np.arange(1, 11))
-    assert fitted.history["valid_loss"][-1] < fitted.history["valid_loss"][0]
+def test_without_patience_the_best_is_returned_all_the_same(gaussian_entry, data, key):
+    """Held-out data where the model starts: the first look, by default after five steps, is the best, and training goes on to its end."""
+    fitted = fit(key, gaussian_entry(), data, 24, valid=0 * data[:10], ema=0.0, **ONE)
+    np.testing.assert_array_equal(fitted.history["valid_step"], [5, 10, 15, 20, 24])
+    assert fitted.status == "finished" and np.argmin(fitted.history["valid_loss"]) == 0
+    best, _ = by_hand(key, gaussian_entry(), data, 24, run=5, ema=0.0)
+    equal(fitted.params, best.ema, rtol=1e-4, atol=1e-6)
 
 
-def test_validation_is_taken_after_the_chunk_that_makes_it_due_and_at_the_end(gaussian_entry, data, key, monkeypatch):
-    """Ten steps in chunks of three are 3, 6, 9 and 10; the losses due at 4 and 8 are taken at 6 and 9."""
-    monkeypatch.setattr(fit_module, "validation_loss", lambda *a: lambda params, aux: 1.0)
-    fitted = fit(key, gaussian_entry(), data, 10, valid=data, eval_every=4, steps_per_chunk=3, **ONE)
-    np.testing.assert_array_equal(fitted.history["valid_step"], [6, 9, 10])
+@pytest.mark.parametrize("host_work", [False, True])
+def test_validation_is_taken_at_its_step_whatever_the_chunks(host_work, gaussian_entry, data, key):
+    """Ten steps in chunks of at most three, looked at after 4 and 8: the chunks end at 3, 4, 7, 8 and 10, and nothing else changes."""
+    prepare = (lambda key, batch: batch) if host_work else None
+    whole, cut = (
+        fit(key, gaussian_entry(prepare=prepare), data, 10, valid=data, eval_every=n, steps_per_chunk=k, devices=jax.devices()[:1], **ONE)
+        for n, k in ((100, 100), (4, 3))
+    )
+    np.testing.assert_array_equal(cut.history["valid_step"], [4, 8, 10])
+    np.testing.assert_allclose(cut.history["loss"], whole.history["loss"], rtol=1e-6)
+    np.testing.assert_allclose(cut.history["valid_loss"][-1], whole.history["valid_loss"][-1], rtol=1e-6)
+    at_eight, _ = by_hand(key, gaussian_entry(prepare=prepare), data, 10, run=8)
+    end = Clock(jnp.int32(10), jnp.int32(10), at_eight.ema)
+    loss = gaussian_entry().objective.loss(at_eight.ema, (), key, Batch(data), end)[0]
+    np.testing.assert_allclose(cut.history["valid_loss"][1], loss, rtol=1e-5)
 
 
 def test_finishing_is_given_the_average_and_all_data(gaussian_entry, data, key):

@@ -31,7 +31,8 @@ def taken(*losses):
         ((NAN, NAN), 2, 0, False, False, False),
         ((NAN, 5.0), 1, 0, True, True, False),
         ((), 1, 0, False, False, False),
-        ((3.0, 4.0, 5.0), None, 0, False, False, False),
+        # Without patience nothing stops, and the best is known all the same.
+        ((3.0, 4.0, 5.0), None, 0, False, True, False),
     ],
 )
 def test_the_first_of_the_best_counts_and_patience_runs_from_it(losses, patience, judge_from, best, some_best, stops):

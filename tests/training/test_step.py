@@ -47,18 +47,6 @@ def test_an_objective_that_is_not_additive_is_not_split(gaussian_entry):
         make_step(gaussian_entry(additive=False), 5, axis_name="batch")
 
 
-def test_from_the_limit_on_the_state_stays(gaussian_entry, data, key):
-    entry = gaussian_entry()._replace(optimizer=lambda num_steps: optax.sgd(0.1))
-    step, state = jax.jit(make_step(entry, 5, limit=2)), init_state(key, entry, Batch(data), 5)
-    states = [state]
-    for _ in range(4):
-        state, metrics = step(state, Batch(data), key)
-        states.append(state)
-    assert [int(s.step) for s in states] == [0, 1, 2, 2, 2] and metrics["ok"]
-    equal(states[2], states[4])
-    assert not np.allclose(states[1].params["loc"], states[2].params["loc"])
-
-
 @pytest.mark.parametrize(("ema", "decays"), [(0.2, (1 / 10, 2 / 11, 0.2, 0.2)), (0.999, (1 / 10, 2 / 11, 3 / 12, 4 / 13))])
 def test_the_average_is_short_at_first_and_then_as_asked(ema, decays, gaussian_entry, data, key):
     """Decays of 1/10, 2/11, 3/12 ... until they reach the decay that is asked for; the params move in every step."""

@@ -82,7 +82,7 @@ def training(case: Case, objective: Any, model: Any, params: Any, length: int) -
             made.extend([made[0].state, 0])
         done = 0
         while done < num:
-            made[1], metrics = made[0].run(made[1], made[2])
+            made[1], metrics = made[0].run(made[1], made[2], made[2] + length)
             assert metrics["ok"].all()
             done, made[2] = done + length, made[2] + length
         return done

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgen.paths.discrete.cells import safe_log
 from jaxgen.paths.discrete.schedule import Schedule
 
 
@@ -93,3 +94,16 @@ def log_hazard(schedule: Schedule, t: jax.Array, s: jax.Array) -> jax.Array:
         s: Where it ends; the integral is infinite at s = 1.
     """
     return jnp.log(schedule.lost(t)) - jnp.log(schedule.lost(s))
+
+
+def entropy_of_ratios(model: jax.Array, true: jax.Array) -> jax.Array:
+    """Return the cost of each jump, `model - true + true log(true / model)`, which is 0 where the two agree; at a true ratio of 0 it is `model`.
+
+    Args:
+        model: Ratios or rates of a model.
+        true: The true ones, in the same shape.
+    """
+    some = (true > 0) & (model > 0)
+    # With d = log(model / true) it is true (exp(d) - 1 - d), which keeps its digits where the two are close.
+    d = safe_log(jnp.where(some, model, 1)) - safe_log(jnp.where(some, true, 1))
+    return jnp.where(some, true * (jnp.expm1(d) - d), jnp.where(true > 0, jnp.inf, model))

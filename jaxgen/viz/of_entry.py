@@ -4,7 +4,7 @@ import numpy as np
 
 from jaxgen.evaluation import Followed, by_deviation, codes_of, critic_field, plane, within_reach
 from jaxgen.training import Entry, Fitted
-from jaxgen.viz import Dropped, Picture, Stage
+from jaxgen.viz.picture import Dropped, Picture, Stage
 
 NUM_PATHS = 60
 
