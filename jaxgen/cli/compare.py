@@ -16,7 +16,7 @@ from jaxgen.atomic import write_json
 from jaxgen.cli import arguments
 from jaxgen.cli.run_folder import clear, earlier_rows, open_folder, plain
 from jaxgen.data import Dataset
-from jaxgen.evaluation import Reference, density_grid, evaluate, follow, mean_nfe, reference, too_good
+from jaxgen.evaluation import Reference, density_grid, evaluate, failures, follow, mean_nfe, reference, too_good
 from jaxgen.model import Model
 from jaxgen.training import Entry, Fitted, TrainingDiverged, fit
 from jaxgen.transform import Density
@@ -158,7 +158,7 @@ def _measure(run: _Run, entry: Entry, fitted: Fitted, key: jax.Array, result: di
     result["nfe"] = followed.nfe
     events, draws, size = _effort(run.budget, model.transform.kind, followed.nfe)
     grid = density_grid(real.x, size) if plane else None
-    figures, _, log_density = evaluate(
+    figures, samples, log_density = evaluate(
         jax.random.fold_in(key, 1),
         model,
         fitted.params,
@@ -169,6 +169,8 @@ def _measure(run: _Run, entry: Entry, fitted: Fitted, key: jax.Array, result: di
         also=None if grid is None else grid[2],
     )
     result |= figures
+    found = failures(model, fitted.params, samples, real, history=fitted.history, seed=seed)
+    result["detectors"] = [finding._asdict() for finding in found]
     why = too_good(result, real.entropy)
     if why is not None:
         result["status"] = f"failed: {why}"
@@ -241,7 +243,16 @@ def _write(run: _Run, results: list[dict[str, Any]]) -> None:
         "devices": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
     }
     notes = [] if run.dataset.train.shape[1] == 2 else ["Events have more than two coordinates; the pictures show the first two."]
+    notes += _alarms(results)
     viz.write_report(run.out / "report.html", f"jaxgen compare: {run.data}", results, pictures, settings, notes)
+
+
+def _alarms(results: list[dict[str, Any]]) -> list[str]:
+    """Return a note for each alarm of a detector, and one that says how many detectors were silent."""
+    found = [(r["model"], r["seed"], finding) for r in results for finding in r.get("detectors", ())]
+    alarms = [f"{model}, seed {seed}: {finding['name']}: {finding['text']}." for model, seed, finding in found if finding["alarm"]]
+    silent = len(found) - len(alarms)
+    return [*alarms, f"Detectors of known failures: {len(alarms)} alarms, {silent} silent."] if found else []
 
 
 def _picture_name(model: str, seed: int) -> str:

@@ -4,8 +4,10 @@ from jaxgen.evaluation import bridge, detectors
 from jaxgen.evaluation.autoencoder_study import Generated, LatentView, autoencoder_figures, generated, latent_view
 from jaxgen.evaluation.bits import Bits, bits_of_nll, bits_per_dim
 from jaxgen.evaluation.classifier import Classifier, load_classifier, pixels_of, save_classifier, train_classifier
+from jaxgen.evaluation.diagnosis import Diagnosis, diagnose_bridge
 from jaxgen.evaluation.distances import energy_distance, mmd, mode_coverage, mode_shares, sliced_w2, w2
 from jaxgen.evaluation.evaluate import evaluate, evaluate_samples, mean_nfe, summarise_nll, timed_samples, too_good
+from jaxgen.evaluation.failures import failures
 from jaxgen.evaluation.features import Manifold, Moments, frechet_distance, kernel_distance, kernel_floor, manifold, moments
 from jaxgen.evaluation.followed import Followed, by_deviation, codes_of, critic_field, density_grid, follow, plane, within_reach
 from jaxgen.evaluation.halves import random_halves
@@ -18,6 +20,7 @@ from jaxgen.evaluation.speed_quality import pareto_front, samplers, speed_qualit
 from jaxgen.evaluation.straightness import straightness
 
 __all__ = [
+    "Diagnosis",
     "Bits",
     "Classifier",
     "Followed",
@@ -41,9 +44,11 @@ __all__ = [
     "critic_field",
     "density_grid",
     "detectors",
+    "diagnose_bridge",
     "energy_distance",
     "evaluate",
     "evaluate_samples",
+    "failures",
     "follow",
     "frechet_distance",
     "frechet_of",
