@@ -54,7 +54,7 @@ def verdicts(rows):
 
 
 def test_judges_hold_refute_and_wait():
-    assert verdicts([]) == [None] * 6
+    assert verdicts([]) == [None] * 7
     assert verdicts([bounds_row()] * 5)[:3] == [True, True, True]
     assert verdicts([bounds_row(z=-9.0), bounds_row()])[0] is False
     assert verdicts([bounds_row(kl_z=-9.0)])[1] is False

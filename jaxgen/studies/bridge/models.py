@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from scipy.cluster.vq import kmeans2
 
 from jaxgen import bases, nets, transforms, zoo
 from jaxgen.model import Base, Model
@@ -24,8 +25,8 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 """The entry of the zoo that stands for each family, with its options."""
 WIDTH, LAYERS = 32, 4
-MANY = 8
-"""Indices of an index leaf, a number that knows nothing of the target."""
+MANY, CLUSTERS = 8, 24
+"""Indices of an index leaf and clusters of a mixture base: numbers that know nothing of the target."""
 
 
 @functools.cache
@@ -43,10 +44,20 @@ def _flow(base: Base, width: int = WIDTH, layers: int = LAYERS) -> Entry:
 
 def _mixture(name: str) -> Entry:
     """Start the mixture base from data: one component for each labelled mode, with its share, mean and standard deviations."""
-    x, label = target(name).draw(1_000, 4_000), target(name).label
-    groups = [x[label(x) == k] for k in range(int(label(x).max()) + 1)]
-    base = bases.gaussian_mixture([len(g) for g in groups], [g.mean(0) for g in groups], np.stack([g.std(0) for g in groups]))
-    return _flow(base)
+    x = target(name).draw(1_000, 4_000)
+    return _flow(_fitted(x, target(name).label(x)))
+
+
+def _clustered(name: str) -> Entry:
+    """Start a mixture base from the clusters that k-means finds, so that no labels are needed and nested modes are cut into pieces."""
+    x = target(name).draw(1_000, 4_000)
+    _, labels = kmeans2(np.asarray(x, np.float64), CLUSTERS, minit="++", rng=np.random.default_rng(0))
+    return _flow(_fitted(x, labels))
+
+
+def _fitted(x: np.ndarray, labels: np.ndarray) -> Base:
+    groups = [x[labels == k] for k in range(int(labels.max()) + 1)]
+    return bases.gaussian_mixture([len(g) for g in groups], [g.mean(0) for g in groups], np.stack([g.std(0) for g in groups]))
 
 
 def _indexed(name: str) -> Entry:
@@ -59,6 +70,7 @@ def _indexed(name: str) -> Entry:
 REMEDIES: dict[str, Callable[[str], Entry]] = {
     "one Gaussian": lambda name: _flow(bases.normal((2,))),
     "mixture base": _mixture,
+    "clustered base": _clustered,
     "index leaf": _indexed,
     "four times as wide": lambda name: _flow(bases.normal((2,)), width=4 * WIDTH),
     "twice as deep": lambda name: _flow(bases.normal((2,)), layers=2 * LAYERS),
