@@ -189,19 +189,27 @@ def check_event(name: str, model: Model, params: Params, x: Event, cond: Cond) -
         raise ValueError(f"{name}: x has shape {x.shape}; accepted: ({wanted}), a batch of this model's events.")
 
 
-def check_rows(name: str, rows: PyTree, num: int) -> None:
-    """Refuse conditions that are not one for each event.
+def with_rows(name: str, rows: Cond, num: int) -> Cond:
+    """Return conditions with one row for each event; a single row is repeated.
 
     Args:
         name: The function, for the message.
-        rows: Conditions `(n, *cond)`, or None.
+        rows: Conditions `(num, *cond)` or `(1, *cond)`, or None.
         num: The number of events.
 
+    Returns:
+        Conditions `(num, *cond)`, or None.
+
     Raises:
-        ValueError: There are conditions, and not `num` of them.
+        ValueError: There are conditions, and neither one nor `num` of them.
     """
-    if rows is not None and jnp.shape(rows)[:1] != (num,):
-        raise ValueError(f"{name}: cond has shape {jnp.shape(rows)}; accepted: ({num}, ...), one condition for each event.")
+    if rows is None or jnp.shape(rows)[:1] == (num,):
+        return rows
+    if jnp.shape(rows)[:1] == (1,) and num > 0:
+        return jnp.broadcast_to(rows, (num, *jnp.shape(rows)[1:]))
+    raise ValueError(
+        f"{name}: cond has shape {jnp.shape(rows)}; accepted: ({num}, ...), one condition for each event, or (1, ...), one for all."
+    )
 
 
 def check_counts(name: str, batch_size: int | None, **counts: int) -> None:

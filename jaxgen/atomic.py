@@ -14,7 +14,8 @@ from jaxgen.types import PyTree
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give the path of a new file that takes the place of `path` in one step when the block ends.
 
-    Folders that are missing are made. If the block raises, an interrupt included, the new file is removed and `path` stays as it was.
+    Folders that are missing are made. The file is on the disk before it takes the place. If the block raises, an interrupt included, the new
+    file is removed and `path` stays as it was.
 
     Args:
         path: The file to write or to replace.
@@ -27,9 +28,23 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     part = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
     try:
         yield part
+        # Without it a machine that loses its power may have the new name and not yet the bytes.
+        _sync(part)
         os.replace(part, path)
+        # Some systems cannot do so for a folder.
+        with contextlib.suppress(OSError):
+            _sync(path.parent)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

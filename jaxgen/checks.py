@@ -1,8 +1,11 @@
 """Checks of the numbers that factories take: a bad number is named where it is given, not found as NaN much later."""
 
+import difflib
 import math
+from collections.abc import Iterable
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
@@ -58,23 +61,46 @@ def number(
         raise ValueError(f"{name}={value!r}; accepted: a finite number{' ' * bool(limits)}{' and '.join(limits)}.")
 
 
-def key(name: str, value: object) -> None:
-    """Refuse a value that is no array and therefore no random key, such as a seed.
+def key(name: str, value: object) -> jax.Array:
+    """Return the random key that a user gave, as a key or as an integer seed.
 
     Args:
         name: The function and the argument, as in "sample: key", for the message.
         value: The value of the argument.
 
-    Raises:
-        ValueError: The value is no array.
+    Returns:
+        The value itself if it is an array, and `jax.random.key(value)` if it is an integer.
 
-    >>> key("sample: key", 0)
+    Raises:
+        ValueError: The value is neither, or the seed does not fit 32 bits, to which JAX would silently cut it.
+
+    >>> key("sample: key", "0")
     Traceback (most recent call last):
-    ValueError: sample: key=0; accepted: a key such as jax.random.key(0).
+    ValueError: sample: key='0'; accepted: a key such as jax.random.key(0), or an integer seed from 0 to 4294967295.
     """
-    if not isinstance(value, jax.Array | np.ndarray):
-        text = repr(value)
-        raise ValueError(f"{name}={text if len(text) <= 80 else f'<{type(value).__name__}>'}; accepted: a key such as jax.random.key(0).")
+    if isinstance(value, int | np.integer) and not isinstance(value, bool) and 0 <= value < 2**32:
+        return jax.random.key(int(value))
+    if isinstance(value, jax.Array | np.ndarray):
+        return jnp.asarray(value) if isinstance(value, np.ndarray) else value
+    text = repr(value)
+    accepted = f"a key such as jax.random.key(0), or an integer seed from 0 to {2**32 - 1}"
+    raise ValueError(f"{name}={text if len(text) <= 80 else f'<{type(value).__name__}>'}; accepted: {accepted}.")
+
+
+def closest(value: object, accepted: Iterable[str]) -> str:
+    """Return a hint at the accepted name that is closest to a wrong one, to be put behind an error; empty if none is close.
+
+    Args:
+        value: What the user gave.
+        accepted: The names that are accepted.
+
+    >>> closest("realnvpp", ["realnvp", "nsf"])
+    " Did you mean 'realnvp'?"
+    >>> closest("xyz", ["realnvp", "nsf"])
+    ''
+    """
+    names = difflib.get_close_matches(str(value).lower(), list(accepted), 1)
+    return f" Did you mean {names[0]!r}?" if names else ""
 
 
 def counts(function: str, **values: object) -> None:

@@ -22,12 +22,12 @@ from jaxgen.arguments import (
     calling,
     check_counts,
     check_event,
-    check_rows,
     checked_preimage,
     noise_shape,
     require_density,
     require_inverse,
     require_model,
+    with_rows,
 )
 from jaxgen.compiled import compiled
 from jaxgen.cores import over_cores
@@ -92,11 +92,11 @@ class LogProb(NamedTuple):
     density: Density
 
 
-def init(key: Key, model: Model, cond: Cond = None) -> Params:
+def init(key: Key | int, model: Model, cond: Cond = None) -> Params:
     """Return fresh params of a model.
 
     Args:
-        key: A random key.
+        key: A random key, or an integer seed.
         model: The model.
         cond: One example condition, or None for a model without conditions.
 
@@ -107,19 +107,20 @@ def init(key: Key, model: Model, cond: Cond = None) -> Params:
         ValueError: `model` is no model, or its transform is built wrongly.
     """
     require_model("init", model)
+    key = checks.key("init: key", key)
     require_transform("init: model.transform", model.transform)
     return model.transform.init(key, model.base.sample(seed=key), cond)
 
 
-def sample(key: Key, model: Model, params: Params, num_samples: int, cond: Cond = None, *, batch_size: int | None = None) -> Event:
+def sample(key: Key | int, model: Model, params: Params, num_samples: int, cond: Cond = None, *, batch_size: int | None = None) -> Event:
     """Draw samples: noise from the base, moved by the transform.
 
     Args:
-        key: A random key. Each sample gets a key of its own, so the draws do not depend on `batch_size`.
+        key: A random key, or an integer seed. Each sample gets a key of its own, so the draws do not depend on `batch_size`.
         model: The model.
         params: Its params.
         num_samples: How many samples to draw.
-        cond: Conditions `(num_samples, *cond)`, one for each sample, or None.
+        cond: Conditions `(num_samples, *cond)`, one for each sample, or `(1, *cond)`, one for all; None for a model without conditions.
         batch_size: How many samples are computed at once; None computes all at once.
 
     Returns:
@@ -129,23 +130,23 @@ def sample(key: Key, model: Model, params: Params, num_samples: int, cond: Cond 
         ValueError: A number is below 1, or `cond` has another number of rows.
     """
     require_model("sample", model)
-    checks.key("sample: key", key)
+    key = checks.key("sample: key", key)
     check_counts("sample", batch_size, num_samples=num_samples)
-    check_rows("sample", cond, num_samples)
+    cond = with_rows("sample", cond, num_samples)
     return _sample((model,), num_samples, batch_size, params, key, cond)
 
 
 def sample_and_log_prob(
-    key: Key, model: Model, params: Params, num_samples: int, cond: Cond = None, *, num_draws: int = 1, batch_size: int | None = None
+    key: Key | int, model: Model, params: Params, num_samples: int, cond: Cond = None, *, num_draws: int = 1, batch_size: int | None = None
 ) -> tuple[Event, LogProb]:
     """Draw samples and return their log densities, in one pass if the transform has `forward_and_log_det`.
 
     Args:
-        key: A random key; `sample` draws the same samples with the same key.
+        key: A random key, or an integer seed; `sample` draws the same samples with the same key.
         model: The model.
         params: Its params.
         num_samples: How many samples to draw.
-        cond: Conditions `(num_samples, *cond)`, or None.
+        cond: Conditions `(num_samples, *cond)` or `(1, *cond)`, or None.
         num_draws: How many draws estimate a density that is not exact.
         batch_size: How many samples are computed at once; None computes all at once.
 
@@ -157,9 +158,9 @@ def sample_and_log_prob(
         ValueError: A number is below 1, or `cond` has another number of rows.
     """
     require_density("sample_and_log_prob", model)
-    checks.key("sample_and_log_prob: key", key)
+    key = checks.key("sample_and_log_prob: key", key)
     check_counts("sample_and_log_prob", batch_size, num_samples=num_samples, num_draws=num_draws)
-    check_rows("sample_and_log_prob", cond, num_samples)
+    cond = with_rows("sample_and_log_prob", cond, num_samples)
     transform = model.transform
     if transform.kind is Density.EXACT and transform.proxy is None and transform.forward_and_log_det is not None:
         x, value = _sample_and_log_prob((model,), num_samples, batch_size, params, key, cond)
@@ -174,7 +175,7 @@ def log_prob(
     x: Event,
     cond: Cond = None,
     *,
-    key: Key | None = None,
+    key: Key | int | None = None,
     num_draws: int = 1,
     batch_size: int | None = None,
 ) -> LogProb:
@@ -187,8 +188,8 @@ def log_prob(
         model: The model.
         params: Its params.
         x: Events `(n, *event)`.
-        cond: Conditions `(n, *cond)`, or None.
-        key: A random key, needed if the density is not exact.
+        cond: Conditions `(n, *cond)`, or `(1, *cond)` for all events, or None.
+        key: A random key or an integer seed, needed if the density is not exact.
         num_draws: How many draws estimate a density that is not exact.
         batch_size: How many events are computed at once; by default at most 65,536 event-draws and 2^25 numbers of noise.
 
@@ -209,24 +210,24 @@ def log_prob(
     if density is not Density.EXACT and key is None:
         raise ValueError(f"log_prob: key=None; accepted: a key such as jax.random.key(0), because this density is {density!s}.")
     if key is not None:
-        checks.key("log_prob: key", key)
+        key = checks.key("log_prob: key", key)
     x = x if isinstance(x, jax.Array) else as_array("log_prob", x)
     num = x.shape[0] if x.ndim else -1
-    check_rows("log_prob", cond, num)
+    cond = with_rows("log_prob", cond, num)
     draws = 1 if density is Density.EXACT else num_draws
     value, stderr = _log_prob((model, draws), num, batch_size or _default_batch(model, num_draws), params, key, x, cond)
     return LogProb(value, jnp.asarray(np.zeros(value.shape, value.dtype)) if stderr is None else stderr, density)
 
 
-def encode(model: Model, params: Params, x: Event, cond: Cond = None, *, key: Key | None = None) -> Noise:
+def encode(model: Model, params: Params, x: Event, cond: Cond = None, *, key: Key | int | None = None) -> Noise:
     """Return the noise behind events.
 
     Args:
         model: The model.
         params: Its params.
         x: Events `(n, *event)`.
-        cond: Conditions `(n, *cond)`, or None.
-        key: A random key, needed if the inverse is stochastic.
+        cond: Conditions `(n, *cond)`, or `(1, *cond)` for all events, or None.
+        key: A random key or an integer seed, needed if the inverse is stochastic.
 
     Returns:
         The noise, `(n, *noise)` leaf by leaf. If the model reports the density of an ODE, it is that ODE's noise.
@@ -236,9 +237,9 @@ def encode(model: Model, params: Params, x: Event, cond: Cond = None, *, key: Ke
     """
     require_model("encode", model)
     if key is not None:
-        checks.key("encode: key", key)
+        key = checks.key("encode: key", key)
     x = as_array("encode", x)
-    check_rows("encode", cond, x.shape[0] if x.ndim else -1)
+    cond = with_rows("encode", cond, x.shape[0] if x.ndim else -1)
     return _encode(model, params, x, cond, key)
 
 

@@ -175,6 +175,23 @@ def test_spherical_interpolation_keeps_the_norm():
     np.testing.assert_allclose(same, np.tile([3.0, 1.0], (3, 1)), rtol=1e-5)
 
 
+def test_an_integer_seed_is_its_key_and_one_condition_stands_for_all(key):
+    shift = Transform(
+        no_params,
+        Maps(lambda params, z, cond=None: z + cond, lambda params, x, cond=None, key=None: Preimage(x - cond, jnp.zeros(()))),
+        Density.EXACT,
+    )
+    model, one = Model(bases.normal((2,)), shift), jnp.asarray([[3.0, -1.0]])
+    every = jnp.repeat(one, 5, 0)
+    x = sample(7, model, (), 5, one)
+    np.testing.assert_array_equal(x, sample(jax.random.key(7), model, (), 5, every))
+    np.testing.assert_array_equal(log_prob(model, (), x, one).value, log_prob(model, (), x, every).value)
+    np.testing.assert_array_equal(encode(model, (), x, one), encode(model, (), x, every))
+    np.testing.assert_array_equal(sample_and_log_prob(np.int64(7), model, (), 5, one)[0], x)
+    with pytest.raises(ValueError, match=r"cond has shape \(2, 2\); accepted: \(5, ...\), one condition for each event, or \(1, ...\)"):
+        log_prob(model, (), x, every[:2])
+
+
 def test_conditions_follow_their_events(key):
     shifted = Model(bases.normal((1,)), Transform(no_params, Maps(lambda params, z, cond=None: 1e-3 * z + cond)))
     cond = jnp.arange(5.0)[:, None]

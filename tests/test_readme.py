@@ -1,4 +1,4 @@
-"""The README tells the truth: its table is the zoo, its snippet runs, its picture and links are there; its examples are doctests."""
+"""README and documents tell the truth: the table is the zoo, the snippet runs, picture and links are there; examples are doctests."""
 
 import re
 from pathlib import Path
@@ -10,14 +10,15 @@ import jaxgen
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+ZOO = (ROOT / "docs" / "zoo.md").read_text(encoding="utf-8")
 TABLE = [
-    [cell.strip() for cell in line.strip("|").split("|")] for line in README.splitlines() if line.startswith("| `") and line.count("|") == 6
+    [cell.strip() for cell in line.strip("|").split("|")] for line in ZOO.splitlines() if line.startswith("| `") and line.count("|") == 6
 ]
 ROWS = {cells[0].strip("`"): cells[1:] for cells in TABLE}
 
 
 IMAGE_TABLE = [
-    [cell.strip() for cell in line.strip("|").split("|")] for line in README.splitlines() if line.startswith("| `") and line.count("|") == 5
+    [cell.strip() for cell in line.strip("|").split("|")] for line in ZOO.splitlines() if line.startswith("| `") and line.count("|") == 5
 ]
 
 
@@ -48,7 +49,13 @@ def test_table_row_is_the_entry(name):
 def test_image_table_is_the_zoo_of_images():
     entries = [jaxgen.zoo.build(name, event_shape=(28, 28, 1)) for name in jaxgen.zoo.IMAGES]
     rows = [[f"`{e.card.name}`", e.card.family, jaxgen.zoo.pixels(e.card.name), shown(e)] for e in entries]
-    assert [row for row in IMAGE_TABLE if row[0].strip("`") in jaxgen.zoo.IMAGES] == rows
+    assert [row for row in IMAGE_TABLE if row[0].strip("`") in jaxgen.zoo.IMAGES and row[2] in ("discrete", "continuous")] == rows
+
+
+def test_sequence_table_is_the_zoo_of_sequences():
+    entries = [jaxgen.zoo.build(name, event_shape=(8,)) for name in jaxgen.zoo.DISCRETE]
+    rows = [[f"`{e.card.name}`", "uniform", e.card.objective, shown(e)] for e in entries]
+    assert [row for row in IMAGE_TABLE if row[0].strip("`") in jaxgen.zoo.DISCRETE and row[1] == "uniform"] == rows
 
 
 @pytest.mark.parametrize("name", jaxgen.zoo.NAMES)
@@ -70,9 +77,14 @@ def test_snippet_runs_as_printed(tmp_path, monkeypatch):
     assert "num_steps=2_000" in snippet
     names: dict = {}
     exec(snippet.replace("num_steps=2_000", "num_steps=20"), names)
-    assert names["x"].shape == (1000, 2)
-    assert names["lp"].value.shape == (1000,) and names["lp"].density is jaxgen.Density.EXACT
-    assert names["fitted"].status == "finished" and names["entry"].card.name == "realnvp"
+    assert names["x"].shape == (1000, 2) and (tmp_path / "picture.png").stat().st_size > 10_000
+    assert names["lp"].value.shape == (len(names["data"].test),) and names["lp"].density is jaxgen.Density.EXACT
+    assert names["fitted"].status == "finished" and names["entry"].card.name == "nsf"
+
+
+def test_the_first_page_can_be_read_in_a_minute():
+    assert len(README.splitlines()) <= 150
+    assert sum(bool(line.strip()) for line in block("import jax, jaxgen").splitlines()) <= 12
 
 
 def test_own_transform_is_about_thirty_lines():

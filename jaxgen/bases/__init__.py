@@ -9,6 +9,7 @@ from jaxgen.bases.pieces import Piece, pieces
 from jaxgen.bases.pretrained import model
 from jaxgen.bases.resampled import Resampled, resampled
 from jaxgen.bases.standard import diffusion_noise, joint, latent_and_noise, logistic, normal, uniform
+from jaxgen.bases.stratified import stratified
 from jaxgen.bases.student import student_t
 from jaxgen.interop import as_distribution, as_numpyro, from_distrax, logdensity, to_distrax
 
@@ -31,6 +32,7 @@ __all__ = [
     "normal",
     "pieces",
     "resampled",
+    "stratified",
     "student_t",
     "to_distrax",
     "uniform",

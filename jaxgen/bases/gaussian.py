@@ -27,8 +27,10 @@ def diagonal_gaussian(loc: ArrayLike, scale: ArrayLike) -> Base:
     loc, scale = np.broadcast_arrays(_finite("diagonal_gaussian: loc", loc), _positive("diagonal_gaussian: scale", scale))
     import distrax
 
+    from jaxgen.bases.affine_gaussian import DiagonalGaussian
+
     # distrax names an array type of its own, which type checkers do not take for JAX's.
-    return cast(Base, distrax.Independent(distrax.Normal(jnp.asarray(loc), jnp.asarray(scale)), reinterpreted_batch_ndims=loc.ndim))
+    return cast(Base, DiagonalGaussian(distrax.Normal(jnp.asarray(loc), jnp.asarray(scale)), reinterpreted_batch_ndims=loc.ndim))
 
 
 def full_gaussian(loc: ArrayLike, covariance: ArrayLike) -> Base:
@@ -47,7 +49,7 @@ def full_gaussian(loc: ArrayLike, covariance: ArrayLike) -> Base:
     >>> bool(np.isclose(base.log_prob(jnp.zeros(2)), -np.log(4 * np.pi)))
     True
     """
-    import distrax
+    from jaxgen.bases.affine_gaussian import FullGaussian
 
     loc, covariance = _finite("full_gaussian: loc", loc), _finite("full_gaussian: covariance", covariance)
     if loc.ndim != 1 or covariance.shape != (loc.size, loc.size):
@@ -59,7 +61,7 @@ def full_gaussian(loc: ArrayLike, covariance: ArrayLike) -> Base:
         lower = np.linalg.cholesky(covariance)
     except np.linalg.LinAlgError:
         raise ValueError(f"full_gaussian: covariance={covariance.tolist()}; accepted: a positive definite matrix.") from None
-    return cast(Base, distrax.MultivariateNormalTri(jnp.asarray(loc), jnp.asarray(lower)))
+    return cast(Base, FullGaussian(jnp.asarray(loc), jnp.asarray(lower)))
 
 
 def gaussian_mixture(weights: ArrayLike, means: ArrayLike, scales: ArrayLike) -> Base:

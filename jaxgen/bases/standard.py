@@ -1,8 +1,8 @@
 """Standard base distributions over arrays and dicts of arrays, built from distrax."""
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -20,8 +20,9 @@ class _Independent:
     to import, so `family` is the name of its class, which is looked up when the distribution is used.
     """
 
-    def __init__(self, family: str, shape: Sequence[int], loc: float = 0.0, scale: float = 1.0):
+    def __init__(self, family: str, quantile: Callable[[jax.Array], jax.Array], shape: Sequence[int], loc: float = 0.0, scale: float = 1.0):
         self.family, self.shape, self.loc, self.scale = family, tuple(shape), loc, scale
+        self.quantile = quantile
 
     def _of(self, dtype: DTypeLike) -> Any:
         import distrax
@@ -54,13 +55,20 @@ class _Joint:
         return sum((b.log_prob(value[name]) for name, b in self.bases.items()), jnp.zeros((), value[next(iter(value))].dtype))
 
 
+class _JointWithQuantile(_Joint):
+    """Independent bases side by side, each of which has a quantile function."""
+
+    def quantile(self, value: dict[str, jax.Array]) -> dict[str, jax.Array]:
+        return {name: cast(Any, b).quantile(value[name]) for name, b in self.bases.items()}
+
+
 def normal(shape: Sequence[int]) -> Base:
     """Build standard Gaussian noise of shape `shape`.
 
     >>> round(float(normal((2,)).log_prob(jnp.zeros(2))), 5) == round(-math.log(2 * math.pi), 5)
     True
     """
-    return _Independent("Normal", shape)
+    return _Independent("Normal", jax.scipy.special.ndtri, shape)
 
 
 def uniform(shape: Sequence[int], low: float = 0.0, high: float = 1.0) -> Base:
@@ -79,7 +87,8 @@ def uniform(shape: Sequence[int], low: float = 0.0, high: float = 1.0) -> Base:
     """
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise ValueError(f"uniform: low={low!r}, high={high!r}; accepted: finite numbers with low < high.")
-    return _Independent("Uniform", shape, float(low), float(high))
+    low, high = float(low), float(high)
+    return _Independent("Uniform", lambda u: low + (high - low) * u, shape, low, high)
 
 
 def logistic(shape: Sequence[int]) -> Base:
@@ -88,7 +97,7 @@ def logistic(shape: Sequence[int]) -> Base:
     >>> round(float(logistic((1,)).log_prob(jnp.zeros(1))), 5) == round(math.log(0.25), 5)
     True
     """
-    return _Independent("Logistic", shape)
+    return _Independent("Logistic", jax.scipy.special.logit, shape)
 
 
 def joint(bases: Mapping[str, Base]) -> Base:
@@ -102,7 +111,7 @@ def joint(bases: Mapping[str, Base]) -> Base:
     """
     if not bases:
         raise ValueError("joint: bases={}; accepted: at least one base by name.")
-    return _Joint(dict(bases))
+    return (_JointWithQuantile if all(hasattr(b, "quantile") for b in bases.values()) else _Joint)(dict(bases))
 
 
 def latent_and_noise(latent: Sequence[int], event: Sequence[int]) -> Base:

@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-ENDINGS = (".npy", ".csv")
+from jaxgen.data.writers import ENDINGS
 
 
 def count(option: str, value: int | None, least: int = 1) -> None:
@@ -71,7 +71,7 @@ def table_file(option: str, path: Path | None) -> None:
     if path is None:
         return
     if path.suffix not in ENDINGS:
-        raise ValueError(f"{option} {path}: accepted: a file that ends in {' or '.join(ENDINGS)}.")
+        raise ValueError(f"{option} {path}: accepted: a file that ends in {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}.")
     file(option, path)
 
 

@@ -9,19 +9,22 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 
 from jaxgen import data as datasets
 from jaxgen import viz
 from jaxgen.atomic import write_json
 from jaxgen.cli import arguments
-from jaxgen.cli.run_folder import clear, earlier_rows, open_folder, plain
+from jaxgen.cli.run_folder import discard_aside, earlier_rows, open_folder, plain, set_aside
+from jaxgen.cli.signals import Kept
+from jaxgen.cli.sites import sites_png
 from jaxgen.data import Dataset
 from jaxgen.evaluation import Reference, density_grid, evaluate, failures, follow, mean_nfe, reference, too_good
 from jaxgen.model import Model
 from jaxgen.training import Entry, Fitted, TrainingDiverged, fit
 from jaxgen.transform import Density
 from jaxgen.viz.of_entry import picture
-from jaxgen.zoo import COMPARED, NAMES, build, count_params, num_sampling_params
+from jaxgen.zoo import COMPARED, DISCRETE, NAMES, count_params, num_sampling_params, prepare
 
 NUM_PARAMS = 25_000
 
@@ -47,13 +50,17 @@ def compare(
     quick: bool = False,
     num_params: int = NUM_PARAMS,
     columns: tuple[str, ...] | None = None,
+    discrete: tuple[str, ...] | None = None,
+    dates: tuple[str, ...] | None = None,
+    drop: tuple[str, ...] | None = None,
     resume: bool = False,
     overwrite: bool = False,
 ) -> int:
     """Train models on the same data with the same number of sampling parameters, and write results.json and report.html.
 
     Args:
-        data: What to train on: the name of a data set (see `jaxgen list`), or a .npy, .npz, .csv or .parquet file.
+        data: What to train on: the name of a data set (see `jaxgen list`), or a .npy, .npz, .csv, .parquet or .txt file. Data sets of codes
+            and texts compare the models of codes.
         models: Names of the models. By default one or a few of each family are compared; `all` compares every model of the zoo.
         steps: Number of training steps of each model. By default each model has its own.
         seeds: Seeds; each model is trained once for each of them.
@@ -61,31 +68,40 @@ def compare(
         quick: Train every model for a short time and evaluate it on few samples, to see that all works.
         num_params: Number of parameters that sampling needs, about the same for each model. Auxiliaries that sampling drops come on top.
         columns: For a file, the columns of the event, by name or index.
+        discrete: For a file, columns of numbers that are categories. Text is found to be categories without it.
+        dates: For a file, columns that are dates.
+        drop: For a file, columns that are left out.
         resume: Keep the models that are done and run the others.
-        overwrite: Start again in a folder that holds an earlier run, which is removed.
+        overwrite: Start again in a folder that holds an earlier run, which is removed when this one is done.
     """
-    models = tuple(NAMES) if models == ("all",) else models
-    unknown = [name for name in models if name not in NAMES]
+    accepted = tuple(DISCRETE if datasets.is_discrete(data) else NAMES)
+    models = accepted if models == ("all",) else models
+    unknown = [name for name in models if name not in accepted]
     if unknown:
-        raise ValueError(f"--models {' '.join(unknown)}: accepted: all, {', '.join(NAMES)}.")
+        raise ValueError(f"--models {' '.join(unknown)}: accepted: all, {', '.join(accepted)}.")
     arguments.count("--steps", steps)
     arguments.count("--num-params", num_params)
     arguments.seeds(seeds)
-    options: dict[str, Any] = {} if columns is None else {"columns": columns}
+    chosen = {"columns": columns, "discrete": discrete, "dates": dates, "drop": drop}
+    options: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
     if datasets.is_images(data):
         raise ValueError(f"--data {data}: holds images; accepted: vectors. Train a model of images by jaxgen train.")
     dataset = datasets.load(data, **options)
     out = open_folder(out, resume, overwrite)
     settings = {"data": data, "columns": columns and list(columns), "num_params": num_params, "quick": quick, "steps": steps}
+    settings |= {name: list(value) for name, value in options.items() if name != "columns"}
     results = earlier_rows(out, settings) if resume else []
     if overwrite:
-        clear(out)
+        set_aside(out)
     budget = QUICK if quick else FULL
     run = _Run(data, dataset, _reference(data, dataset, budget), budget, steps, quick, num_params, out, settings)
-    todo = [(name, seed) for seed in dict.fromkeys(seeds) for name in dict.fromkeys(models or tuple(COMPARED))]
+    unasked = accepted if datasets.is_discrete(data) else tuple(COMPARED)
+    todo = [(name, seed) for seed in dict.fromkeys(seeds) for name in dict.fromkeys(models or unasked)]
     start = time.perf_counter()
     status = _run_all(run, todo, results)
     _write(run, results)
+    if status == 0:
+        discard_aside(out)
     failed = [r["model"] for r in results if r["status"] != "ok"]
     print(
         f"{len(results) - len(failed)} of {len(results)} entries ok in {time.perf_counter() - start:.0f} s; results in {out / 'report.html'}"
@@ -116,10 +132,11 @@ def _run_all(run: _Run, todo: list[tuple[str, int]], results: list[dict[str, Any
         try:
             result = _one(run, name, seed)
         except KeyboardInterrupt:
-            print("interrupted; what is done is kept. Go on with --resume.", file=sys.stderr)
+            print(f"jaxgen: interrupted; {Kept.text}", file=sys.stderr)
             return 130
         results.append(result)
         _write(run, results)
+        Kept.text = f"the {len(results)} entries that are done are kept in {run.out}. Go on with --resume."
         print(f"[{i}/{len(todo)}] {_line(result)}", flush=True)
     return 0
 
@@ -128,18 +145,21 @@ def _one(run: _Run, name: str, seed: int) -> dict[str, Any]:
     """Build, train and measure one entry. An error becomes the status of this entry and does not stop the others."""
     result: dict[str, Any] = {"model": name, "seed": seed, "status": "ok", "settings": run.settings}
     try:
-        entry = build(name, run.dataset.train.shape[1:], num_params=run.num_params)
+        levels: dict[str, Any] = {} if run.dataset.levels is None else {"levels": run.dataset.levels}
+        prepared = prepare(name, run.dataset, num_params=run.num_params, **levels)
+        entry = prepared.entry
         steps = run.steps or (max(20, entry.card.num_steps // 15) if run.quick else entry.card.num_steps)
         # The key depends on the name, so that a model's result does not change when another model joins the zoo.
         key = jax.random.fold_in(jax.random.key(seed), zlib.crc32(name.encode()))
         result |= {"family": entry.card.family, "objective": entry.card.objective, "reading": entry.card.reading, "num_steps": steps}
         result |= {"accent": entry.card.style.accent, "sentence": entry.card.style.sentence}
-        result["density"] = str(entry.model.transform.kind)
-        fitted = fit(key, entry, run.dataset.train, steps)
+        fitted = fit(key, entry, prepared.data.train, steps)
         if fitted.status == "interrupted":
             raise KeyboardInterrupt
         result["num_params"] = num_sampling_params(entry.model)
         result["num_aux_params"] = count_params(fitted.params) + count_params(fitted.aux) - result["num_params"]
+        entry, fitted = prepared.standardised(fitted)
+        result["density"] = str(entry.model.transform.kind)
         result["train_seconds"], result["compile_seconds"] = fitted.history["train_seconds"], fitted.history["compile_seconds"]
         _measure(run, entry, fitted, jax.random.fold_in(key, 1), result, seed)
     except TrainingDiverged as error:
@@ -153,11 +173,29 @@ def _one(run: _Run, name: str, seed: int) -> dict[str, Any]:
 
 
 def _measure(run: _Run, entry: Entry, fitted: Fitted, key: jax.Array, result: dict[str, Any], seed: int) -> None:
+    pictures = run.out / "pictures"
+    pictures.mkdir(exist_ok=True)
+    file, levels = pictures / _picture_name(entry.card.name, seed), run.dataset.levels
+    if levels is not None:
+        result["nfe"] = mean_nfe(key, entry.model, fitted.params)
+        _figures(run, entry, fitted, key, result, None)
+        file.write_bytes(sites_png(jax.random.fold_in(key, 0), entry, fitted.params, run.real.x, levels))
+        return
     model, real, plane = entry.model, run.real, run.dataset.train.shape[1] == 2
     followed = follow(jax.random.fold_in(key, 0), model, fitted.params, real.x)
     result["nfe"] = followed.nfe
-    events, draws, size = _effort(run.budget, model.transform.kind, followed.nfe)
+    size = _effort(run.budget, model.transform.kind, followed.nfe)[2]
     grid = density_grid(real.x, size) if plane else None
+    log_density = _figures(run, entry, fitted, key, result, None if grid is None else grid[2])
+    density = None if log_density is None or grid is None else (*grid[:2], log_density.reshape(size, size))
+    row = picture(entry, fitted, followed, real.x, density, result["density"])
+    file.write_bytes(viz.figure_png(viz.draw_row(row)))
+
+
+def _figures(run: _Run, entry: Entry, fitted: Fitted, key: jax.Array, result: dict[str, Any], also: np.ndarray | None) -> np.ndarray | None:
+    """Measure the default reading and the others; return the log densities of the default one at `also`."""
+    model, real = entry.model, run.real
+    events, draws, _ = _effort(run.budget, model.transform.kind, result["nfe"])
     figures, samples, log_density = evaluate(
         jax.random.fold_in(key, 1),
         model,
@@ -166,10 +204,10 @@ def _measure(run: _Run, entry: Entry, fitted: Fitted, key: jax.Array, result: di
         num_samples=run.budget.samples,
         num_events=events,
         num_draws=draws,
-        also=None if grid is None else grid[2],
+        also=also,
     )
     result |= figures
-    found = failures(model, fitted.params, samples, real, history=fitted.history, seed=seed)
+    found = failures(model, fitted.params, samples, real, history=fitted.history, seed=result["seed"])
     result["detectors"] = [finding._asdict() for finding in found]
     why = too_good(result, real.entropy)
     if why is not None:
@@ -179,11 +217,7 @@ def _measure(run: _Run, entry: Entry, fitted: Fitted, key: jax.Array, result: di
         for reading, m in entry.readings.items()
         if m is not model and not run.quick
     }
-    density = None if log_density is None or grid is None else (*grid[:2], log_density.reshape(size, size))
-    row = picture(entry, fitted, followed, real.x, density, result["density"])
-    pictures = run.out / "pictures"
-    pictures.mkdir(exist_ok=True)
-    (pictures / _picture_name(entry.card.name, seed)).write_bytes(viz.figure_png(viz.draw_row(row)))
+    return log_density
 
 
 def _other_reading(run: _Run, model: Model, fitted: Fitted, key: jax.Array) -> dict[str, Any]:
@@ -207,7 +241,7 @@ def _effort(budget: _Budget, kind: Density, nfe: float) -> tuple[int, int, int]:
 def _reference(data: str, dataset: Dataset, budget: _Budget) -> Reference:
     """Draw fresh test events, and as many independent real events that give the floors."""
     test = dataset.test
-    if data in datasets.NAMES and data != "digits":
+    if data in (*datasets.NAMES, *datasets.DISCRETE) and data not in ("digits", "text"):
         again = datasets.draw(data, 1, budget.samples)
         test = datasets.draw(data, 2, budget.samples)
     else:
@@ -234,7 +268,7 @@ def _write(run: _Run, results: list[dict[str, Any]]) -> None:
     settings = {
         "data": run.data,
         "training events": len(run.dataset.train),
-        "event": f"{run.dataset.train.shape[1]} numbers",
+        "event": f"{run.dataset.train.shape[1]} {'numbers' if run.dataset.levels is None else f'codes of {run.dataset.levels}'}",
         "true entropy": "not known" if entropy is None else f"{entropy:.4f} nats",
         "sampling parameters": f"{run.num_params:,} each",
         "batch": 256,
@@ -242,7 +276,8 @@ def _write(run: _Run, results: list[dict[str, Any]]) -> None:
         "jax": jax.__version__,
         "devices": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
     }
-    notes = [] if run.dataset.train.shape[1] == 2 else ["Events have more than two coordinates; the pictures show the first two."]
+    whole = run.dataset.train.shape[1] == 2 or run.dataset.levels is not None
+    notes = [] if whole else ["Events have more than two coordinates; the pictures show the first two."]
     notes += _alarms(results)
     viz.write_report(run.out / "report.html", f"jaxgen compare: {run.data}", results, pictures, settings, notes)
 

@@ -4,18 +4,21 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from jaxgen import evaluation, zoo
 from jaxgen.atomic import write_json
 from jaxgen.cli import arguments
+from jaxgen.cli import columns as columns_of
 from jaxgen.cli.events import load_for
 from jaxgen.cli.features import figures_by_features
 from jaxgen.cli.run_folder import plain
 from jaxgen.cli.sample import in_reading
 from jaxgen.data import Dataset
 from jaxgen.training import Entry
+from jaxgen.zoo.tables import exact
 
 
 def evaluate(
@@ -31,6 +34,9 @@ def evaluate(
     seed: int = 0,
 ) -> int:
     """Measure the likelihood of test data and the distances of samples to them; print the figures and write evaluation.json.
+
+    For a table the errors of columns and of pairs of columns, a classifier that tells samples from data, and the distance to the closest training
+    row are measured as well, each beside that of data in the place of samples, and written as the page evaluation.html.
 
     Args:
         run: Run folder that `jaxgen train` wrote; evaluation.json is written there.
@@ -59,6 +65,10 @@ def evaluate(
         kind, discrete = entry.model.transform.kind, dataset.units is None
         bits = evaluation.bits_of_nll(figures["nll"], figures["nll_stderr"], kind, dataset.event_shape, discrete=discrete)
         figures |= {"bits_per_dim": bits.value, "bits_kind": str(bits.kind)}
+    if dataset.schema is not None and dataset.schema.event:
+        table = _table_figures(dataset, samples, num_samples, seed)
+        columns_of.write_page(run / "evaluation.html", entry.card.name, source["data"], {**figures, **table})
+        figures |= table
     if classifier is not None:
         figures |= figures_by_features(classifier, entry.card.name, source, samples, real.cond)
     figures["nfe"] = evaluation.mean_nfe(jax.random.key(seed), entry.model, fitted.params, real.cond)
@@ -72,9 +82,16 @@ def evaluate(
 def _print(result: dict[str, Any]) -> None:
     table = Table("figure", "value")
     for key, value in result.items():
-        if value is not None:
+        if value is not None and not isinstance(value, dict | list):
             table.add_row(key, f"{value:.5g}" if isinstance(value, float) else str(value))
     Console().print(table)
+
+
+def _table_figures(dataset: Dataset, samples: np.ndarray, num: int, seed: int) -> dict[str, Any]:
+    """The figures of a table, of the rows in the units of the data."""
+    assert dataset.schema is not None and dataset.units is not None
+    test, train = (exact(dataset.schema, dataset.units.restore(rows)) for rows in (dataset.test, dataset.train))
+    return evaluation.table_figures(samples, test[:num], train, dataset.schema, seed)
 
 
 def source_of(entry: Entry, data: str | None, data_dir: Path | None, classifier: Path | None) -> tuple[dict[str, Any], Dataset]:
@@ -97,10 +114,11 @@ def source_of(entry: Entry, data: str | None, data_dir: Path | None, classifier:
     if name is None:
         raise ValueError("--data: this run does not say what it was trained on; accepted: the name of a data set, or a file.")
     source = {**source, "data": name, **({"data_dir": str(data_dir)} if data_dir else {})}
-    dataset = load_for(entry.card.name, source)
-    if list(dataset.event_shape) != entry.card.config["event_shape"]:
-        wanted = tuple(entry.card.config["event_shape"])
+    schema = zoo.schema_of(entry)
+    dataset = load_for(entry.card.name, source, schema=schema)
+    wanted = tuple(entry.card.config["event_shape"]) if schema is None or not schema.event else (len(schema.event),)
+    if dataset.event_shape != wanted:
         raise ValueError(f"--data {name}: its events have shape {dataset.event_shape}; accepted: {wanted}, the shape of the model's.")
-    if classifier is not None and dataset.levels is None:
+    if classifier is not None and (dataset.levels is None or len(dataset.event_shape) != 3):
         raise ValueError(f"--classifier {classifier}: --data {name} holds no images; accepted: images, which a classifier compares.")
     return source, dataset

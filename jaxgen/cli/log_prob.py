@@ -11,7 +11,8 @@ from jaxgen.certificate import Certificate
 from jaxgen.certificate import certify as certified
 from jaxgen.cli import arguments
 from jaxgen.cli.sample import conditions_for, in_reading
-from jaxgen.cli.table import read_rows, write_table
+from jaxgen.cli.table import read_events
+from jaxgen.data.writers import write_columns
 from jaxgen.model import log_prob as density
 
 
@@ -32,11 +33,12 @@ def log_prob(
 
     Args:
         run: Run folder that `jaxgen train` wrote.
-        data: A .npy, .npz, .csv or .parquet file of events, in the units of the training data.
-        out: A .npy or .csv file to write, with the columns log_prob and stderr, and bound if you give --certify. Without it only a summary
-            is printed.
-        columns: Columns of the event, by name. By default all columns are taken.
-        cond: For a conditional model, a file with one condition for each row.
+        data: A .npy, .npz, .csv or .parquet file that has the columns of the events, in the units of the training data.
+        out: A .csv, .npy, .npz or .parquet file to write, with the columns log_prob and stderr, and bound if you give --certify. Without it
+            only a summary is printed.
+        columns: Columns of the event, by name. By default those are taken that the model was trained on.
+        cond: For a conditional model, a file with one condition for each row. By default the columns of the condition are looked for in the
+            file of the events.
         num_draws: Number of draws for each event if the density is a bound or an estimate.
         certify: Tolerance in nats, such as 1e-3. The error of each value is bounded, and work is added until the bound is below the
             tolerance; the summary says where it is not.
@@ -53,11 +55,13 @@ def log_prob(
     arguments.memory("--num-draws", num_draws, *entry.card.config["event_shape"])
     if len(entry.card.config["event_shape"]) > 1:
         raise ValueError(f"{run}: the events of this model are images; accepted: a model of vectors. Use jaxgen.log_prob in Python.")
-    x = read_rows(data, columns)
-    wanted = entry.card.config["event_shape"][0]
+    x = read_events(entry, data, columns)
+    schema = zoo.schema_of(entry)
+    wanted = entry.card.config["event_shape"][0] if schema is None or not schema.event else len(schema.event)
     if x.shape[1] != wanted:
         raise ValueError(f"{data}: has {x.shape[1]} columns; accepted: {wanted}, as this model's events have. Choose them by --columns.")
-    conditions = conditions_for(entry, cond)
+    beside = data if cond is None and schema is not None and schema.cond else cond
+    conditions, _ = conditions_for(entry, beside)
     if conditions is not None and len(conditions) != len(x):
         raise ValueError(f"--cond {cond}: has {len(conditions)} rows; accepted: {len(x)}, one condition for each event of {data}.")
     options = {"key": jax.random.key(seed), "num_draws": num_draws}
@@ -68,7 +72,8 @@ def log_prob(
     value, stderr = np.asarray(lp.value), np.asarray(lp.stderr)
     bound = [lp.bound] if isinstance(lp, Certificate) else []
     if out is not None:
-        write_table(out, np.stack([value, stderr, *bound], 1), ["log_prob", "stderr", "bound"][: 2 + len(bound)])
+        columns_out = zip(("log_prob", "stderr", "bound"), (value, stderr, *bound), strict=False)
+        write_columns(out, {name: np.asarray(values) for name, values in columns_out})
     where = "" if out is None else f"; one row each in {out}"
     note = ", of the ODE that the sampler approximates" if entry.model.transform.proxy is not None else ""
     print(f"{len(x)} events: mean log p {value.mean():.4f} nats, {lp.density}{note}{where}")

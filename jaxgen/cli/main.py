@@ -4,22 +4,16 @@ import difflib
 import importlib
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxgen import __version__
+from jaxgen.cli.signals import Kept, answer_interrupts
 
-USER_MISTAKES = (
-    ValueError,
-    TypeError,
-    FileNotFoundError,
-    FileExistsError,
-    IsADirectoryError,
-    NotADirectoryError,
-    PermissionError,
-    FloatingPointError,
-)
+# What the machine refuses, such as a full disk, is said in one line too.
+USER_MISTAKES = (ValueError, TypeError, OSError, FloatingPointError)
 
 
 class Command(NamedTuple):
@@ -58,7 +52,7 @@ COMMANDS = {
     "list": Command(
         "list_",
         "list_entries",
-        "Print the models of the zoo, each with its family, its objective and the kind of its density, and the named data sets.",
+        "Print the models of the zoo by family, each with its objective and the kind of its density, and the named data sets.",
     ),
     "train": Command(
         "train", "train", "Train one model of the zoo on one data set and write a run folder: config.json, metrics.jsonl and checkpoints/."
@@ -78,6 +72,11 @@ COMMANDS = {
     "verify": Command(
         "verify", "verify", "Measure each law on each reading of each model and print a table. The exit status is 1 if a law fails."
     ),
+    "matrix": Command(
+        "matrix",
+        "matrix",
+        "Find which transforms which objectives can train, and how well; what makes no sense is refused with its mathematical reason.",
+    ),
     "study": Command(
         "study",
         "study",
@@ -90,18 +89,22 @@ def main(argv: list[str] | None = None) -> None:
     """Run one command and exit.
 
     The exit status is 0 if all went well, 1 if an entry of `compare`, a run of `study` or a law of `verify` failed, 2 for a mistake in the
-    arguments, and 130 after an interrupt. With JAXGEN_TRACEBACK in the environment, a mistake shows its traceback.
+    arguments or a disk that refuses, and 130 after an interrupt. With JAXGEN_TRACEBACK in the environment, a mistake shows its traceback.
     """
+    if argv is None:
+        # Before anything that takes seconds to import.
+        answer_interrupts()
     import tyro
 
+    warnings.showwarning = _say_own(warnings.showwarning)
     argv = sys.argv[1:] if argv is None else argv
     if argv[:1] == ["--version"]:
         print(f"jaxgen {__version__}")
         sys.exit(0)
     if argv and not argv[0].startswith("-") and argv[0] not in COMMANDS:
         close = difflib.get_close_matches(argv[0], COMMANDS, 1)
-        hint = f"did you mean {close[0]}? " if close else ""
-        print(f"jaxgen: error: {argv[0]}: no such command; {hint}accepted: {', '.join(COMMANDS)}.", file=sys.stderr)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        print(f"jaxgen: error: {argv[0]}: no such command; accepted: {', '.join(COMMANDS)}.{hint}", file=sys.stderr)
         sys.exit(2)
     prog, description, commands = "jaxgen", "Deep generative models as probability transformation functions.", _commands(argv)
     if argv[:1] == ["study"]:
@@ -112,7 +115,7 @@ def main(argv: list[str] | None = None) -> None:
     try:
         status = command()
     except KeyboardInterrupt:
-        print("jaxgen: interrupted; what is done is kept.", file=sys.stderr)
+        print(f"jaxgen: interrupted; {Kept.text}", file=sys.stderr)
         status = 130
     except USER_MISTAKES as error:
         if os.environ.get("JAXGEN_TRACEBACK"):
@@ -120,6 +123,18 @@ def main(argv: list[str] | None = None) -> None:
         print(f"jaxgen: error: {error}", file=sys.stderr)
         status = 2
     sys.exit(status)
+
+
+def _say_own(others: Callable[..., None]) -> Callable[..., None]:
+    """Return how warnings are shown: this library's in one line, all others as before."""
+
+    def show(message: Warning, category: type[Warning], filename: str, *rest: Any) -> None:
+        if category is UserWarning and f"{os.sep}jaxgen{os.sep}" in filename:
+            print(f"jaxgen: {message}", file=sys.stderr)
+        else:
+            others(message, category, filename, *rest)
+
+    return show
 
 
 def set_up_jax() -> None:

@@ -1,9 +1,11 @@
-"""Run folders: which folder may be written, and what an earlier run left there."""
+"""Run folders: which folder may be written and by whom, and what an earlier run left there."""
 
+import contextlib
 import json
 import math
+import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +13,22 @@ import numpy as np
 
 # The file that shows that jaxgen wrote a folder, the keys that this file has, and the other names that belong to it.
 _RUNS = {
-    "config.json": (("name", "event_shape"), ("metrics.jsonl", "checkpoints", "evaluation.json", "diagnosis.json")),
+    "config.json": (("name", "event_shape"), ("metrics.jsonl", "checkpoints", "evaluation.json", "evaluation.html", "diagnosis.json")),
     "results.json": (("model", "seed", "status"), ("report.html", "pictures")),
     "study.json": (("study", "question", "predictions"), ("cells", "study.html")),
 }
 
 
-def open_folder(out: Path, resume: bool, overwrite: bool) -> Path:
-    """Check and make the folder of a run; nothing in it is removed yet (see `clear`).
+def open_folder(out: Path, resume: bool, overwrite: bool, shared: bool = False) -> Path:
+    """Check, make and lock the folder of a run; nothing in it is removed yet (see `clear` and `set_aside`).
+
+    The lock belongs to this process and goes with it, however it ends.
 
     Args:
         out: The folder.
         resume: Whether the user wants to go on with an earlier run.
         overwrite: Whether the user wants to start again.
+        shared: Whether other processes may work in the folder at the same time; it is then not locked.
 
     Returns:
         The folder.
@@ -32,7 +37,7 @@ def open_folder(out: Path, resume: bool, overwrite: bool) -> Path:
         FileExistsError: The folder is not empty and neither option was given, or it holds files that have jaxgen's names but were not
             written by jaxgen.
         NotADirectoryError: The path is a file.
-        ValueError: Both options were given, or the folder cannot be made.
+        ValueError: Both options were given, the folder cannot be made or written, or another process works in it.
     """
     if resume and overwrite:
         raise ValueError("--resume --overwrite: both are given; accepted: one of the two.")
@@ -48,19 +53,88 @@ def open_folder(out: Path, resume: bool, overwrite: bool) -> Path:
             raise FileExistsError(f"--out {out}: {foreign} there was not written by jaxgen; accepted: a folder without such a file.")
     try:
         out.mkdir(parents=True, exist_ok=True)
+        # Before hours of training and not after them.
+        probe = out / f".probe.{os.getpid()}"
+        probe.write_bytes(b"0")
+        probe.unlink()
     except OSError as error:
-        raise ValueError(f"--out {out}: {error.strerror}; accepted: a folder that can be made.") from None
+        raise ValueError(f"--out {out}: {error.strerror}; accepted: a folder that can be made and written.") from None
+    if not shared:
+        lock(out)
     return out
 
 
-def clear(out: Path) -> None:
-    """Remove what an earlier run of jaxgen left in `out`; all other files stay."""
-    for head, (_, rest) in _RUNS.items():
-        for name in (head, *rest):
-            if (out / name).is_dir():
-                shutil.rmtree(out / name)
-            else:
-                (out / name).unlink(missing_ok=True)
+_LOCKS: dict[tuple[int, int], int] = {}
+"""The open folders that this process has locked, by device and inode. The kernel holds a lock as long as the folder is open."""
+
+
+def lock(out: Path) -> None:
+    """Take a folder for this process until it ends.
+
+    Args:
+        out: The folder.
+
+    Raises:
+        ValueError: Another process has taken it and still runs.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows has no such locks.
+        return
+    number = os.open(out, os.O_RDONLY)
+    status = os.fstat(number)
+    if (status.st_dev, status.st_ino) in _LOCKS:
+        os.close(number)
+        return
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(number)
+        raise ValueError(
+            f"--out {out}: another process of jaxgen works in this folder; accepted: another folder, or wait for its end."
+        ) from None
+    except OSError:  # A file system without locks.
+        os.close(number)
+        return
+    _LOCKS[status.st_dev, status.st_ino] = number
+
+
+_ASIDE = ".before"
+
+
+def set_aside(out: Path) -> None:
+    """Move what an earlier run of jaxgen left in `out` into the hidden folder `.before`, where it stays until `discard_aside`.
+
+    If `.before` is there already, the run in it is the last whole one, and what has come after it is removed.
+    """
+    if (out / _ASIDE).is_dir():
+        clear(out)
+    for name in _present(out):
+        (out / _ASIDE).mkdir(exist_ok=True)
+        os.replace(out / name, out / _ASIDE / name)
+
+
+def discard_aside(out: Path) -> None:
+    """Remove what `set_aside` moved, because another run has taken its place."""
+    shutil.rmtree(out / _ASIDE, ignore_errors=True)
+
+
+def clear(out: Path, but: Collection[str] = ()) -> None:
+    """Remove what an earlier run of jaxgen left in `out`; all other files stay.
+
+    Args:
+        out: The folder.
+        but: Names that stay, because the new run has written them.
+    """
+    for name in _present(out):
+        if name in but:
+            continue
+        with contextlib.suppress(FileNotFoundError):
+            (shutil.rmtree if (out / name).is_dir() else os.unlink)(out / name)
+
+
+def _present(out: Path) -> list[str]:
+    return [name for head, (_, rest) in _RUNS.items() for name in (head, *rest) if (out / name).exists()]
 
 
 def _foreign(out: Path, head: str) -> str | None:

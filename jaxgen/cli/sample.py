@@ -7,7 +7,8 @@ import numpy as np
 
 from jaxgen import zoo
 from jaxgen.cli import arguments
-from jaxgen.cli.table import read_rows, write_table
+from jaxgen.cli.table import read_conditions, write_samples
+from jaxgen.data.tables import Table
 from jaxgen.model import sample as draw
 from jaxgen.training import Entry
 
@@ -17,25 +18,26 @@ def sample(run: Path, /, *, out: Path, num: int = 1_000, seed: int = 0, reading:
 
     Args:
         run: Run folder that `jaxgen train` wrote.
-        out: File to write, .npy or .csv. Samples of images are written as .npy.
+        out: File to write, .csv, .npy, .npz or .parquet. The names of the columns, labels, dates and whole numbers are those of the data, and
+            conditions stand beside the samples. Samples of images are written as .npy or .npz.
         num: Number of samples.
         seed: Seed of the noise; the same seed gives the same samples.
         reading: Reading of the parameters, such as ode or ddim. Give a wrong name to see which readings the model has.
-        cond: For a conditional model, a .npy, .npz, .csv or .parquet file of conditions. One sample is drawn for each row, and --num is not
-            used.
+        cond: For a conditional model, a .npy, .npz, .csv or .parquet file that has the columns of the condition. One sample is drawn for each
+            row, and --num is not used.
     """
     arguments.count("--num", num)
     arguments.seed(seed)
     arguments.table_file("--out", out)
     entry, fitted = zoo.load(run)
     entry = in_reading(entry, reading)
-    conditions = conditions_for(entry, cond)
-    if out.suffix != ".npy" and len(entry.card.config["event_shape"]) > 1:
-        raise ValueError(f"--out {out}: the samples of this model are images; accepted: a file that ends in .npy.")
+    conditions, beside = conditions_for(entry, cond)
+    if out.suffix not in (".npy", ".npz") and len(entry.card.config["event_shape"]) > 1:
+        raise ValueError(f"--out {out}: the samples of this model are images; accepted: a file that ends in .npy or .npz.")
     arguments.memory("--num", num, *entry.card.config["event_shape"])
     count = num if conditions is None else len(conditions)
     x = np.asarray(draw(jax.random.key(seed), entry.model, fitted.params, count, conditions, batch_size=min(count, 65_536)))
-    write_table(out, x, entry.card.config.get("columns"))
+    write_samples(out, x, zoo.schema_of(entry), beside)
     print(f"{count} samples of {entry.card.name} ({entry.card.reading}) in {out}")
     return 0
 
@@ -60,7 +62,7 @@ def in_reading(entry: Entry, reading: str | None) -> Entry:
     return entry._replace(model=entry.readings[reading], card=entry.card._replace(reading=reading))
 
 
-def conditions_for(entry: Entry, cond: Path | None) -> np.ndarray | None:
+def conditions_for(entry: Entry, cond: Path | None) -> tuple[np.ndarray | None, Table | None]:
     """Read the conditions for a model from a file.
 
     Args:
@@ -68,7 +70,7 @@ def conditions_for(entry: Entry, cond: Path | None) -> np.ndarray | None:
         cond: The file, or None.
 
     Returns:
-        Conditions `(n, *cond)`, or None for a model without conditions.
+        Conditions `(n, *cond)` and the table that holds them, or None and None for a model without conditions.
 
     Raises:
         ValueError: A conditional model got no file, a model without conditions got one, or the number of columns is wrong.
@@ -78,8 +80,8 @@ def conditions_for(entry: Entry, cond: Path | None) -> np.ndarray | None:
         wants = "no conditions" if shape is None else f"conditions of {shape[0]} numbers"
         raise ValueError(f"--cond {cond}: accepted: {wants}, which this model takes.")
     if cond is None:
-        return None
-    rows = read_rows(cond)
+        return None, None
+    rows, table = read_conditions(entry, cond)
     if rows.shape[1] != shape[0]:
         raise ValueError(f"--cond {cond}: has {rows.shape[1]} columns; accepted: {shape[0]}, as this model's conditions have.")
-    return rows
+    return rows, table

@@ -12,7 +12,8 @@ from jaxgen import data as datasets
 from jaxgen import viz
 from jaxgen.atomic import write_json
 from jaxgen.cli import arguments
-from jaxgen.cli.run_folder import clear, earlier_rows, open_folder
+from jaxgen.cli.run_folder import discard_aside, earlier_rows, open_folder, set_aside
+from jaxgen.cli.signals import Kept
 from jaxgen.cli.study_beta_page import line, write_page
 from jaxgen.evaluation import autoencoder_figures, latent_view
 from jaxgen.training import Entry, TrainingDiverged, fit
@@ -72,7 +73,7 @@ def beta(
         data_dir: Folder with the files of a named image set, if they are not found by themselves.
         quick: Train shorter and evaluate on fewer images: all 21 runs take three minutes on one core instead of twelve.
         resume: Keep the runs that are done and do the others.
-        overwrite: Start again in a folder that holds an earlier study, which is removed.
+        overwrite: Start again in a folder that holds an earlier study, which is removed when this one is done.
     """
     _check(betas, seeds, steps, latent_dim, width, batch_size)
     budget = QUICK if quick else FULL
@@ -82,16 +83,17 @@ def beta(
     settings = {"study": "beta", "data": data, "latent_dim": latent_dim, "width": width, "batch_size": batch_size, **budget._asdict()}
     rows = earlier_rows(out, settings) if resume else []
     if overwrite:
-        clear(out)
+        set_aside(out)
     start = time.perf_counter()
     entries = {b: build("beta_vae", images.train.shape[1:], beta=b, latent_dim=latent_dim, width=width) for b in dict.fromkeys(betas)}
     study = _Study(entries, images, budget, batch_size, out, settings)
     try:
         _run_all(study, [(b, seed) for seed in dict.fromkeys(seeds) for b in entries], rows, start)
     except KeyboardInterrupt:
-        print("interrupted; what is done is kept. Go on with --resume.", file=sys.stderr)
+        print(f"jaxgen: interrupted; {Kept.text}", file=sys.stderr)
         return 130
     write_page(out, rows, settings, len(images.train))
+    discard_aside(out)
     print(f"{len(rows)} runs in {time.perf_counter() - start:.0f} s; the page is {out / 'report.html'}")
     return int(any(r["status"] != "ok" for r in rows))
 
@@ -117,6 +119,7 @@ def _run_all(study: _Study, todo: list[tuple[float, int]], rows: list[dict[str, 
         row = _one(study, b, seed)
         rows.append({**row, "settings": study.settings})
         write_json(study.out / "results.json", rows)
+        Kept.text = f"the {len(rows)} runs that are done are kept in {study.out}. Go on with --resume."
         print(f"[{i}/{len(todo)}] {line(row)}; {time.perf_counter() - start:.0f} s so far", flush=True)
 
 

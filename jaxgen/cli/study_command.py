@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from jaxgen.cli import arguments
-from jaxgen.cli.run_folder import clear, open_folder
+from jaxgen.cli.run_folder import discard_aside, open_folder, set_aside
+from jaxgen.cli.signals import Kept
 from jaxgen.studies import Choice, Study, run_study
 from jaxgen.studies.page import VERDICTS
 from jaxgen.studies.record import PAGE
@@ -22,7 +23,7 @@ Args:
     quick: Do the short form.
     only: Do only the runs whose names contain this text.
     resume: Keep the runs that are done and do the others.
-    overwrite: Start again in a folder that holds an earlier study, which is removed.
+    overwrite: Start again in a folder that holds an earlier study, which is removed when this one is done.
 """
 
 
@@ -47,14 +48,16 @@ def command_of(study: Study) -> Callable[..., int]:
         overwrite: bool = False,
     ) -> int:
         arguments.seeds(seeds)
-        folder = open_folder(out, resume, overwrite)
+        folder = open_folder(out, resume, overwrite, shared=bool(only))
         if overwrite:
-            clear(folder)
+            set_aside(folder)
+        Kept.text = f"the runs that are done are kept in {folder}. Go on with --resume."
         try:
             record = run_study(folder, study, Choice(quick, tuple(dict.fromkeys(seeds)), only), _say)
         except KeyboardInterrupt:
-            print("interrupted; the runs that are done are kept. Go on with --resume.", file=sys.stderr)
+            print(f"jaxgen: interrupted; {Kept.text}", file=sys.stderr)
             return 130
+        discard_aside(folder)
         _tell(record, folder)
         return int(any(row["status"].startswith("failed") for row in record["rows"]))
 

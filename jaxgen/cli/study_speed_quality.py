@@ -11,7 +11,8 @@ from jaxgen import data as datasets
 from jaxgen import viz
 from jaxgen.atomic import write_json
 from jaxgen.cli import arguments
-from jaxgen.cli.run_folder import clear, open_folder
+from jaxgen.cli.run_folder import discard_aside, open_folder, set_aside
+from jaxgen.cli.signals import Kept
 from jaxgen.data import Dataset
 from jaxgen.evaluation import frechet_ratio, pareto_front, pixels_of, speed_quality, train_classifier
 from jaxgen.evaluation.speed_quality import QUICK, ImageDistance, Settings
@@ -62,7 +63,7 @@ def study_speed_quality(
         seed: Seed of training and samples.
         quick: Train small generators for a short time: six minutes on one core for digits_8x8 instead of 22. The time grows with the number
             of pixels, so --data mnist needs an accelerator.
-        overwrite: Start again in a folder that holds an earlier study, which is removed.
+        overwrite: Start again in a folder that holds an earlier study, which is removed when this one is done.
     """
     for option, value in (("--num-params", num_params), ("--steps", steps)):
         arguments.count(option, value)
@@ -72,7 +73,7 @@ def study_speed_quality(
     dataset = _images(data, data_dir)
     out = open_folder(out, False, overwrite)
     if overwrite:
-        clear(out)
+        set_aside(out)
     start = time.perf_counter()
     distance, accuracy = _distance(dataset, settings)
     print(f"classifier of the features: accuracy {accuracy:.4f} on test images; {time.perf_counter() - start:.0f} s so far", flush=True)
@@ -91,11 +92,13 @@ def study_speed_quality(
                 }
             )
             write_json(out / "results.json", rows)
+            Kept.text = f"the {len(rows)} rows that are done are kept in {out}."
             write_page(out, rows, data, settings, accuracy)
             print(f"{line(rows[-1])}; {time.perf_counter() - start:.0f} s so far", flush=True)
     except KeyboardInterrupt:
-        print("interrupted; what is done is kept.", file=sys.stderr)
+        print(f"jaxgen: interrupted; {Kept.text}", file=sys.stderr)
         return 130
+    discard_aside(out)
     print(f"{len(rows)} rows in {time.perf_counter() - start:.0f} s; the page is {out / 'report.html'}")
     return int(any(r["status"] != "ok" for r in rows))
 

@@ -1,60 +1,113 @@
-"""Tables of numbers from and to files, for commands that take the rows as they are."""
+"""Rows of a user's file for a trained model, and rows of a model as a file."""
 
 import os
 from pathlib import Path
 
 import numpy as np
 
+from jaxgen import zoo
 from jaxgen.atomic import replacing
-from jaxgen.data.tables import DataError, read_table
+from jaxgen.data import DataError, Schema
+from jaxgen.data.readers import read_table
+from jaxgen.data.tables import Table
+from jaxgen.data.writers import write_columns
+from jaxgen.training import Entry
 
 
-def read_rows(path: Path, columns: tuple[str, ...] | None = None) -> np.ndarray:
-    """Read the rows of a file without scaling them.
+def read_events(entry: Entry, path: Path, columns: tuple[str, ...] | None = None) -> np.ndarray:
+    """Read the events of a model from a file, in the units of the file.
 
     Args:
+        entry: The model's entry, whose stored columns are looked for in the file.
         path: A .npy, .npz, .csv or .parquet file.
-        columns: Columns to read, by name; None stands for all of them.
+        columns: Columns to read in this order, by name; None takes those that the model was trained on, or all if it does not know names.
 
     Returns:
-        The rows `(n, d)`, float32.
+        The events `(n, d)`, float32.
 
     Raises:
-        DataError: A column is unknown, there are no rows, or a value is not a finite number; the message names the file and the first row.
+        DataError: A column is unknown, there are no rows, or a cell cannot be used; the message names the file and the first row.
     """
-    table = read_table(os.fspath(path))
-    unknown = [name for name in columns or () if name not in table.names]
-    if unknown:
-        raise DataError(f"{path}: has no column {', '.join(unknown)}; accepted: {', '.join(table.names)}.")
-    chosen = range(len(table.names)) if columns is None else [table.names.index(name) for name in columns]
-    values = np.asarray(table.read(list(chosen)))
-    if values.size == 0:
-        raise DataError(f"{path}: has no rows; accepted: at least one.")
-    if not np.issubdtype(values.dtype, np.number) or np.iscomplexobj(values):
-        raise DataError(f"{path}: holds {values.dtype}; accepted: real numbers.")
-    rows, places = np.nonzero(~np.isfinite(values.astype(np.float64)))
-    if len(rows):
-        where = f"row {rows[0] + 1}, column {table.names[list(chosen)[places[0]]]}"
-        raise DataError(f"{path}: {where}: is not a finite number; accepted: finite numbers.")
-    return values.astype(np.float32)
+    table, schema = _chosen(read_table(os.fspath(path)), columns), zoo.schema_of(entry)
+    if schema is None or not schema.event:
+        return _numbers(table)
+    if columns is not None and len(columns) == len(schema.event):
+        # Columns that were named take the places of those that the model was trained on, in this order.
+        table = table._replace(names=tuple(column.name for column in schema.event))
+    return schema.encode(table).astype(np.float32)
 
 
-def write_table(path: Path, rows: np.ndarray, names: object = None) -> None:
-    """Write an array as .npy, or as .csv with a header; an earlier file is replaced in one step.
+def read_conditions(entry: Entry, path: Path) -> tuple[np.ndarray, Table]:
+    """Read conditions from a file.
 
     Args:
-        path: The file; its folder is made.
-        rows: Array `(n, d)`, or of any shape for .npy.
-        names: Names of the columns as a list or a tuple; anything else stands for x0, x1 and so on.
+        entry: The model's entry, whose stored columns of the condition are looked for in the file.
+        path: A .npy, .npz, .csv or .parquet file.
+
+    Returns:
+        The conditions `(n, c)` float32 as the model takes them, and the file's table.
 
     Raises:
-        ValueError: The file has another ending.
+        DataError: A column is absent, there are no rows, or a cell cannot be used.
     """
-    if path.suffix not in (".npy", ".csv"):
-        raise ValueError(f"--out {path}: accepted: a file that ends in .npy or .csv.")
+    table, schema = read_table(os.fspath(path)), zoo.schema_of(entry)
+    table = table.cond or table
+    if schema is None or not schema.cond:
+        return _numbers(table), table
+    return schema.encode_cond(table).astype(np.float32), table
+
+
+def write_samples(path: Path, x: np.ndarray, schema: Schema | None, cond: Table | None = None) -> None:
+    """Write samples with the names, the labels and the dates of the data; conditions stand beside them.
+
+    Args:
+        path: The file, .csv, .npy, .npz or .parquet.
+        x: Samples `(n, d)` in the units of the data, or images for .npy and .npz.
+        schema: The columns of the data; None names the coordinates x0, x1 and so on.
+        cond: The table of the conditions, one row for each sample, or None.
+    """
+    if x.ndim > 2:
+        write_images(path, x)
+        return
+    if schema is None or not schema.event:
+        beside = {} if cond is None else {f"cond_{name}": cond.column(j) for j, name in enumerate(cond.names)}
+        write_columns(path, {f"x{j}": x[:, j] for j in range(x.shape[1])}, beside or None)
+        return
+    cells = schema.rows(x, cond)
+    conditions = {column.name: cells[column.name] for column in schema.cond if column.name in cells}
+    rest = {name: values for name, values in cells.items() if name not in conditions}
+    if path.suffix == ".npz":
+        write_columns(path, rest, conditions or None, schema.dialect)
+    else:
+        write_columns(path, cells, None, schema.dialect)
+
+
+def write_images(path: Path, x: np.ndarray) -> None:
+    """Write an array of images `(n, height, width, channels)` as .npy or .npz."""
     with replacing(path) as part, part.open("wb") as file:
-        if path.suffix == ".npy":
-            np.save(file, rows, allow_pickle=False)
+        if path.suffix == ".npz":
+            np.savez(file, allow_pickle=False, x=x)
         else:
-            header = list(names) if isinstance(names, (list, tuple)) else [f"x{i}" for i in range(rows.shape[1])]
-            np.savetxt(file, rows, delimiter=",", header=",".join(header), comments="", fmt="%.9g")
+            np.save(file, x, allow_pickle=False)
+
+
+def _chosen(table: Table, columns: tuple[str, ...] | None) -> Table:
+    if columns is None:
+        return table
+    place = {name: j for j, name in enumerate(table.names)}
+    unknown = [name for name in columns if name not in place]
+    if unknown:
+        raise DataError(f"{table.source}: has no column {', '.join(unknown)}; accepted: {', '.join(table.names)}.")
+    return table._replace(names=columns, column=lambda j: table.column(place[columns[j]]))
+
+
+def _numbers(table: Table) -> np.ndarray:
+    """The rows of a table whose columns nobody has described, all finite numbers."""
+    values = table.read(range(len(table.names)))
+    if values.size == 0:
+        raise DataError(f"{table.source}: has no rows; accepted: at least one.")
+    rows, places = np.nonzero(~np.isfinite(values))
+    if len(rows):
+        where = f"row {rows[0] + 1}, column {table.names[places[0]]}"
+        raise DataError(f"{table.source}: {where}: is not a finite number; accepted: finite numbers.")
+    return values.astype(np.float32)

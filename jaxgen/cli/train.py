@@ -1,18 +1,23 @@
 """`jaxgen train`: train one model on one data set and write a run folder."""
 
 import json
+import sys
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 
 from jaxgen import zoo
 from jaxgen.cli import arguments
+from jaxgen.cli import columns as columns_of
 from jaxgen.cli.events import load_for
 from jaxgen.cli.run_folder import clear, open_folder
+from jaxgen.cli.signals import Kept
 from jaxgen.data import Dataset
-from jaxgen.training import Entry, Fitted, TrainingDiverged, fit
+from jaxgen.training import Fitted, Saving, TrainingDiverged, fit
+from jaxgen.training.history import joined, parted
+from jaxgen.training.run_folder import SAVES, write_run
 from jaxgen.types import Key
 
 
@@ -32,6 +37,10 @@ def train(
     seed: int = 0,
     columns: tuple[str, ...] | None = None,
     cond_columns: tuple[str, ...] | None = None,
+    discrete: tuple[str, ...] | None = None,
+    dates: tuple[str, ...] | None = None,
+    drop: tuple[str, ...] | None = None,
+    supports: bool = True,
     labels: bool = False,
     data_dir: Path | None = None,
     download: bool = False,
@@ -40,10 +49,12 @@ def train(
 ) -> int:
     """Train one model of the zoo on one data set and write a run folder: config.json, metrics.jsonl and checkpoints/.
 
+    The run is saved every minute, at its end, and after Ctrl-C or SIGTERM. A run that was killed goes on by --resume.
+
     Args:
         model: Name of the model; `jaxgen list` prints them all.
-        data: What to train on: the name of a data set, a .npy, .npz, .csv or .parquet file (its columns are standardised), or a folder or
-            an array file of images. Samples come out in the units of the file, or in whole-numbered pixels.
+        data: What to train on: the name of a data set, a .npy, .npz, .csv or .parquet file (what each column is, is found and printed), or
+            a folder or an array file of images. Samples come out in the units of the file, or in whole-numbered pixels.
         out: Run folder to write. A folder that is not empty is refused unless you give --resume or --overwrite.
         steps: Number of training steps. By default each model has its own.
         learning_rate: Largest learning rate of the cosine schedule. By default each model has its own.
@@ -56,12 +67,16 @@ def train(
         seed: Seed of initialisation, batches and noise.
         columns: For a file, the columns of the event, by name or index.
         cond_columns: For a file, the columns of the condition, by name or index.
+        discrete: For a file, columns of numbers that are categories. Text is found to be categories without it.
+        dates: For a file, columns that are dates.
+        drop: For a file, columns that are left out.
+        supports: For a file, look for the support and the heavy tails of each column of numbers. Otherwise it is only standardised.
         labels: For images, train a model that is conditional on their classes.
         data_dir: Folder with the files of a named image set. By default JAXGEN_DATA, the cache and the folders of the system are tried.
         download: Download the files of a named image set if they are not found.
-        resume: Go on with the run in the folder. An interrupted run goes on as if it had not been interrupted. A finished run is trained
-            for the steps that it lacks, with a fresh optimiser, for which you may change --batch-size and --ema.
-        overwrite: Start again in a folder that holds an earlier run, which is removed.
+        resume: Go on with the run in the folder. An interrupted or killed run goes on as if it had not been interrupted. A finished run is
+            trained for the steps that it lacks, with a fresh optimiser, for which you may change --batch-size and --ema.
+        overwrite: Start again in a folder that holds an earlier run, which is removed as soon as this one is saved.
     """
     for option, value in (("--steps", steps), ("--batch-size", batch_size), ("--patience", patience), ("--num-params", num_params)):
         arguments.count(option, value)
@@ -69,31 +84,41 @@ def train(
     if not 0 <= ema < 1:
         raise ValueError(f"--ema {ema}: accepted: a number from 0 to below 1.")
     source = {"data": data, "columns": columns and list(columns), "cond_columns": cond_columns and list(cond_columns), "seed": seed}
+    chosen = {"discrete": discrete, "dates": dates, "drop": drop}
+    source |= {name: list(value) for name, value in chosen.items() if value is not None}
     if labels or data_dir is not None:
         source |= {"labels": labels, "data_dir": data_dir and str(data_dir)}
     dataset = load_for(model, source, download)
-    entry = _entry(model, dataset, num_params, {"learning_rate": learning_rate, "width": width, "depth": depth})
-    how = {"batch_size": min(batch_size, len(dataset.train)), "ema": ema}
-    entry = entry._replace(card=entry.card._replace(config={**entry.card.config, "source": source, "training": how}))
+    options = {"learning_rate": learning_rate, "width": width, "depth": depth}
+    prepared = _prepared(model, dataset, num_params, supports, options)
+    columns_of.show(data, prepared)
+    prepared = _with_config(prepared, source=source, training={"batch_size": min(batch_size, len(dataset.train)), "ema": ema})
     out = open_folder(out, resume, overwrite)
-    plan = _plan(out, entry, resume, steps, seed)
-    fitted = _fit(_Run(out, entry, dataset, plan, overwrite), patience)
+    Kept.text = f"the folder {out} is as it was."
+    plan = _plan(out, prepared, resume, steps, seed)
+    fitted = _fit(_Run(out, prepared, plan, overwrite), patience)
     loss = fitted.history["loss"]
+    Kept.text = f"the run is saved in {out}."
     shown = f", loss {loss[-1]:.4f}" if len(loss) else ""
     print(f"{model}: {fitted.status} after {fitted.history['num_steps']} steps{shown}; run folder {out}")
     return 130 if fitted.status == "interrupted" else 0
 
 
-def _entry(model: str, dataset: Dataset, num_params: int | None, chosen: dict[str, Any]) -> Entry:
+def _prepared(model: str, dataset: Dataset, num_params: int | None, supports: bool, chosen: dict[str, Any]) -> zoo.Prepared:
     """Build the entry for the data with the options that were given and, for images, the number of levels of the data."""
     options = {name: value for name, value in chosen.items() if value is not None}
     if dataset.levels is not None and "levels" in zoo.describe(model, dataset.event_shape):
         options["levels"] = dataset.levels
-    return zoo.build(model, dataset.event_shape, dataset.cond_shape, num_params=num_params, **options)
+    return zoo.prepare(model, dataset, supports=supports, num_params=num_params, **options)
+
+
+def _with_config(prepared: zoo.Prepared, **parts: Any) -> zoo.Prepared:
+    card = prepared.entry.card
+    return prepared._replace(entry=prepared.entry._replace(card=card._replace(config={**card.config, **parts})))
 
 
 class _Plan(NamedTuple):
-    """What remains to be done: the key and the length of the fit, what it starts from, and the history of an earlier fit."""
+    """What remains to be done: the key and the length of the fit, what it starts from, and the history of the fit before it."""
 
     key: Key
     num_steps: int
@@ -105,77 +130,83 @@ class _Run(NamedTuple):
     """A run that is about to be trained and written; `overwrite` says whether an earlier run in the folder is removed."""
 
     out: Path
-    entry: Entry
-    dataset: Dataset
+    prepared: zoo.Prepared
     plan: _Plan
     overwrite: bool
 
 
-def _plan(out: Path, entry: Entry, resume: bool, steps: int | None, seed: int) -> _Plan:
-    """An interrupted run keeps its key and its count of steps; the steps added to a finished run are a new fit."""
-    start, before = _earlier(out, entry) if resume else (None, {})
-    done, total = int(before.get("num_steps", 0)), steps or entry.card.num_steps
+def _plan(out: Path, prepared: zoo.Prepared, resume: bool, steps: int | None, seed: int) -> _Plan:
+    """An interrupted fit keeps its key and its count of steps; the steps added to a finished run are a new fit."""
+    earlier = _earlier(out, prepared) if resume else None
+    key, total = jax.random.key(seed), steps or prepared.entry.card.num_steps
+    if earlier is None:
+        return _Plan(jax.random.fold_in(key, 0), total, None, {})
+    fitted, how = earlier
+    done = fitted.history["num_steps"]
+    if fitted.state is not None and steps is None:
+        total = how.get("num_steps", total)
     if total <= done:
         raise ValueError(f"--resume {out}: this run has {done} steps already; accepted: a larger number of --steps.")
-    key = jax.random.key(seed)
-    if isinstance(start, Fitted):
-        return _Plan(key, total, start, {})
-    return _Plan(jax.random.fold_in(key, done), total - done, start, before)
+    if fitted.state is None:
+        return _Plan(jax.random.fold_in(key, done), total - done, (fitted.params, fitted.aux), fitted.history)
+    first_step = how.get("first_step", 0)
+    before, history = parted(fitted.history, first_step)
+    print(f"going on from step {done}, saved in {out / SAVES}", flush=True)
+    return _Plan(jax.random.fold_in(key, first_step), total - first_step, fitted._replace(history=history), before)
 
 
 def _fit(run: _Run, patience: int | None) -> Fitted:
     """Train and save. A run that diverges is saved as well, and then named as the user's mistake."""
-    data, plan = run.dataset, run.plan
+    data, plan, config = run.prepared.data, run.plan, run.prepared.entry.card.config
     held_out: dict[str, Any] = {"valid": data.valid, "valid_cond": data.valid_cond, "patience": patience}
-    how = run.entry.card.config["training"]
+    first_step = int(plan.before.get("num_steps", 0))
+    planned = {**config["training"], "first_step": first_step, "num_steps": first_step + plan.num_steps}
+    saving = Saving(_Writer(run._replace(prepared=_with_config(run.prepared, training=planned))))
+    how: dict[str, Any] = {**config["training"], **held_out, "start": plan.start, "saving": saving}
     try:
-        fitted = fit(
-            plan.key, run.entry, data.train, plan.num_steps, cond=data.train_cond, **held_out, **how, start=plan.start, progress=True
-        )
+        fitted = fit(plan.key, run.prepared.entry, data.train, plan.num_steps, cond=data.train_cond, **how, progress=True)
     except TrainingDiverged as error:
-        _save(run, error.fitted)
         raise ValueError(f"{error} Those parameters are in {run.out}.") from None
-    return _save(run, fitted)
+    return fitted._replace(history=joined(plan.before, fitted.history))
 
 
-def _save(run: _Run, fitted: Fitted) -> Fitted:
-    """Save the run with its whole history; an earlier run is removed only now that another takes its place."""
-    entry, units = run.entry, run.dataset.units
-    if run.plan.before:
-        # Only a fit of its own key can be gone on with exactly.
-        fitted = fitted._replace(history=_joined(run.plan.before, fitted.history), state=None)
-    if units is not None:
-        entry, fitted = zoo.in_units(entry, fitted, *units)
-    if run.overwrite:
-        clear(run.out)
-    zoo.save(run.out, entry, fitted)
-    return fitted
+class _Writer:
+    """Save the run with its whole history and in the units of the data. An earlier run is removed once this one is whole."""
+
+    def __init__(self, run: _Run) -> None:
+        self.run, self.alone = run, run.overwrite
+
+    def __call__(self, fitted: Fitted) -> None:
+        run = self.run
+        entry, fitted = run.prepared.in_units(fitted._replace(history=joined(run.plan.before, fitted.history)))
+        write_run(run.out, entry, fitted, alone=self.alone)
+        if self.alone:
+            clear(run.out, but=("config.json", "metrics.jsonl" if fitted.status != "running" else "", SAVES))
+            self.alone = False
 
 
-def _joined(before: dict[str, Any], history: dict[str, Any]) -> dict[str, Any]:
-    done, joined = before["num_steps"], {**history, "valid_step": history["valid_step"] + before["num_steps"]}
-    for name, value in joined.items():
-        earlier = before.get(name)
-        if isinstance(value, np.ndarray) and earlier is not None:
-            joined[name] = np.concatenate([earlier, value])
-    seconds = {name: before.get(name, 0.0) + history[name] for name in ("compile_seconds", "train_seconds")}
-    return {**joined, **seconds, "num_steps": done + history["num_steps"]}
-
-
-def _earlier(out: Path, entry: Entry) -> tuple[Any, dict[str, Any]]:
-    """Return what `fit` starts from, and the history of the earlier fit."""
-    if not (out / "config.json").is_file():
-        return None, {}
-    earlier, fitted = zoo.load(out)
-    parts = ["name", "event_shape", "cond_shape", "options", "source"]
-    if fitted.state is not None and "training" in earlier.card.config:
-        parts.append("training")
-    for part in parts:
-        here, there = json.dumps(entry.card.config[part]), json.dumps(earlier.card.config.get(part))
-        if here != there:
+def _earlier(out: Path, prepared: zoo.Prepared) -> tuple[Fitted, dict[str, Any]] | None:
+    """Return the fit that is saved in the folder and how it was trained, or None if nothing is saved there."""
+    if not any((out / SAVES).glob("*.safetensors")):
+        return None
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        earlier, fitted = zoo.load(out)
+    for warning in caught:
+        print(f"jaxgen: {warning.message}", file=sys.stderr)
+    entry, how = prepared.entry, earlier.card.config.get("training", {})
+    for part in ["name", "event_shape", "cond_shape", "options", "source"] + ["training"] * (fitted.state is not None):
+        here, there = entry.card.config[part], earlier.card.config.get(part)
+        if part == "training":
+            there = {name: how.get(name) for name in here}
+        if json.dumps(here) != json.dumps(there):
             raise ValueError(
-                f"--resume {out}: the run there has {part} {there}, not {here}; accepted: the same arguments, or another folder."
+                f"--resume {out}: the run there has {part} {json.dumps(there)}, not {json.dumps(here)}; accepted: the same arguments, or "
+                "another folder."
             )
-    params = fitted.params[0] if "units" in earlier.card.config else fitted.params
-    start = (params, fitted.aux) if fitted.state is None else fitted._replace(params=params)
-    return start, fitted.history
+    table = earlier.card.config.get("table")
+    if prepared.layout is not None and table is not None and zoo.Layout.from_json(table) != prepared.layout:
+        raise ValueError(
+            f"--resume {out}: the run there was trained on a table with other columns; accepted: the same file, or another folder."
+        )
+    return fitted._replace(params=fitted.params[0] if {"units", "table"} & set(earlier.card.config) else fitted.params), how

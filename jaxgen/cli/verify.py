@@ -19,7 +19,7 @@ from jaxgen.evaluation import laws
 from jaxgen.model import Model, init, log_prob
 from jaxgen.training import fit
 from jaxgen.transform import Density
-from jaxgen.zoo import NAMES, build, describe, small
+from jaxgen.zoo import DISCRETE, NAMES, build, describe, small
 
 COLUMNS = ("determinant", "normalisation", "round trip", "order", "coverage")
 ATOL = 1e-3
@@ -30,6 +30,8 @@ SIDE, SOLVED_SIDE = 120, 48
 ORDERS = {"ddim": 0.85, "heun": 1.7, "ancestral": 0.6, "sde": 0.8}
 # Lowest order of rk4, whose nominal order is 4.
 RK4 = 3.5
+MOST_EVENTS = 4_096
+"""The most events of codes that are enumerated."""
 
 
 def verify(*, models: tuple[str, ...] = (), dim: int = 2, out: Path | None = None, seed: int = 0) -> int:
@@ -37,17 +39,19 @@ def verify(*, models: tuple[str, ...] = (), dim: int = 2, out: Path | None = Non
 
     Args:
         models: Names of the models. By default all models of the zoo are measured.
-        dim: Number of coordinates of an event. Densities are integrated on a grid for 2, and by importance weights otherwise.
+        dim: Number of coordinates of an event. Densities are integrated on a grid for 2, and by importance weights otherwise; those of
+            models of codes are summed over all codes.
         out: JSON file to write, with the figures and the limits that they are held to.
         seed: Seed of parameters, noise and draws.
     """
-    unknown = sorted(set(models) - set(NAMES))
+    accepted = (*NAMES, *DISCRETE)
+    unknown = sorted(set(models) - set(accepted))
     if unknown:
-        raise ValueError(f"--models {' '.join(unknown)}: accepted: {', '.join(NAMES)}.")
+        raise ValueError(f"--models {' '.join(unknown)}: accepted: {', '.join(accepted)}.")
     arguments.seed(seed)
     arguments.file("--out", out)
     console, rows = Console(), []
-    for name in models or tuple(NAMES):
+    for name in models or accepted:
         entry = _tiny(name, dim)
         params = _params(entry, dim, seed)
         for reading, model in entry.readings.items():
@@ -70,9 +74,12 @@ def _row(name: str, reading: str, model: Model, params: Any, dim: int, seed: int
     kind, results = model.transform.kind, dict.fromkeys(COLUMNS)
     # A few-step sampler has the density of the entry's ODE, which is a reading of its own.
     if kind is not Density.IMPLICIT and model.transform.proxy is None:
-        x = laws.samples_of(key, model, params, 2_048)
-        results["determinant"] = laws.determinant_law(key, model, params)
-        results |= _on_events(key, model, params, x, dim)
+        if name in DISCRETE:
+            results |= _on_codes(key, model, params, dim)
+        else:
+            x = laws.samples_of(key, model, params, 2_048)
+            results["determinant"] = laws.determinant_law(key, model, params)
+            results |= _on_events(key, model, params, x, dim)
     results["order"] = _order(key, name, reading, model, params, dim)
     findings: dict[str, Any] = {k: None if f is None else _finite(f) for k, f in results.items()}
     decided = [f["passed"] for f in findings.values() if f is not None and f["passed"] is not None]
@@ -108,6 +115,17 @@ def _on_events(key: jax.Array, model: Model, params: Any, x: np.ndarray, dim: in
     }
 
 
+def _on_codes(key: jax.Array, model: Model, params: Any, dim: int) -> dict[str, laws.Finding]:
+    """Sum the probability of every event, and undo the preimages of the events."""
+    levels = model.transform.parts["probabilities"](params, jnp.zeros(dim), jnp.asarray(0.5)).shape[-1]
+    events = np.stack(np.meshgrid(*[np.arange(float(levels))] * dim), -1).reshape(-1, dim)[:MOST_EVENTS]
+    whole = len(events) == levels**dim
+    return {
+        **({"normalisation": laws.sum_of_probabilities(key, model, params, events)} if whole else {}),
+        "round trip": laws.round_trip_law(key, model, params, events),
+    }
+
+
 def _stepped(model: Model, params: Any, x: np.ndarray) -> bool:
     """Say whether the density is constant in cells of the last coordinate, so that a quadrature on a grid does not fit it."""
     near = x[:64].repeat(2, 0)
@@ -117,7 +135,7 @@ def _stepped(model: Model, params: Any, x: np.ndarray) -> bool:
 
 
 def _order(key: jax.Array, name: str, reading: str, model: Model, params: Any, dim: int) -> laws.Finding | None:
-    if reading in ORDERS:
+    if reading in ORDERS and name not in DISCRETE:
         option = next((o for o in (f"num_{reading}_steps", "num_steps") if o in describe(name)), None)
         if option is not None:
             order = laws.sampler_order(key, lambda n: _tiny(name, dim, **{option: n}).readings[reading], params)
@@ -129,13 +147,14 @@ def _order(key: jax.Array, name: str, reading: str, model: Model, params: Any, d
 
 
 def _tiny(name: str, dim: int, **options: Any) -> Any:
-    return build(name, (dim,), **{**small(name), **options})
+    return build(name, (dim,), **{**small(name, (dim,)), **options})
 
 
 def _params(entry: Any, dim: int, seed: int) -> Any:
     """Draw params away from their start, where a wrong sign would hide; diffusions and bounds are trained a little, so that they are mild."""
     rng = np.random.default_rng([zlib.crc32(entry.card.name.encode()), seed])
-    if "denoiser" in entry.model.transform.parts or entry.model.transform.kind is Density.LOWER_BOUND:
+    of_codes = entry.card.name in DISCRETE
+    if not of_codes and ("denoiser" in entry.model.transform.parts or entry.model.transform.kind is Density.LOWER_BOUND):
         data = rng.standard_normal((2_000, dim)) * np.linspace(1.0, 0.6, dim) + 0.5
         return fit(jax.random.key(seed), entry, data.astype(np.float32), 600, batch_size=128, ema=0.95).params
     shapes = jax.eval_shape(functools.partial(init, model=entry.model), jax.random.key(0))

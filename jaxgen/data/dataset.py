@@ -7,7 +7,8 @@ import jax
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jaxgen.data.categories import Categories, encode_conditions
+from jaxgen.data.categories import Categories
+from jaxgen.data.schema import Schema, feature_names, table_of
 from jaxgen.data.tables import DataError
 
 
@@ -78,15 +79,11 @@ class Dataset(NamedTuple):
         train_cond: Conditions `(n, *cond)` float32, or None.
         valid_cond: As `train_cond`.
         test_cond: As `train_cond`.
-        columns: The names of the event's columns in a file.
-        cond_names: The names of the condition's columns in the arrays.
         units: The map back to the units of the source. None if the arrays have these units.
-        categories: For each event column its `Categories`, whose codes 0.0, 1.0, ... stand in the arrays, or None for a column of numbers.
-            () if no column is discrete.
-        conditions: For each condition column of the source its name, or its `Categories`, which are one-hot in the arrays.
-            () if no column is discrete.
-        levels: The number of values of a pixel; None for other data than images.
-        source: Where images were found, in words; "" for other data.
+        schema: What each column of a table is; None for data without named columns.
+        levels: The number of values of a pixel, or of a site of discrete data; None for numbers.
+        source: Where images or a text were found, in words; "" for other data.
+        vocabulary: The characters of a text, in the order of their codes; () for other data.
     """
 
     name: str
@@ -101,13 +98,27 @@ class Dataset(NamedTuple):
     train_cond: np.ndarray | None = None
     valid_cond: np.ndarray | None = None
     test_cond: np.ndarray | None = None
-    columns: tuple[str, ...] = ()
-    cond_names: tuple[str, ...] = ()
     units: Units | None = None
-    categories: tuple[Categories | None, ...] = ()
-    conditions: tuple[str | Categories, ...] = ()
+    schema: Schema | None = None
     levels: int | None = None
     source: str = ""
+    vocabulary: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return the names of the event's columns; () for data without names."""
+        return () if self.schema is None else tuple(column.name for column in self.schema.event)
+
+    @property
+    def cond_names(self) -> tuple[str, ...]:
+        """Return the names of the condition's columns in the arrays, such as "colour=red" for a one-hot one."""
+        return () if self.schema is None else tuple(name for column in self.schema.cond for name in feature_names(column))
+
+    @property
+    def categories(self) -> tuple[Categories | None, ...]:
+        """Return for each event column its `Categories`, whose codes stand in the arrays, or None for numbers; () if none is discrete."""
+        found = () if self.schema is None else tuple(column.categories for column in self.schema.event)
+        return found if any(found) else ()
 
     @property
     def num_categories(self) -> tuple[int, ...]:
@@ -115,14 +126,14 @@ class Dataset(NamedTuple):
         return tuple(0 if c is None else len(c.labels) for c in self.categories or (None,) * self.train.shape[1])
 
     def table(self, x: ArrayLike) -> dict[str, np.ndarray]:
-        """Return events `(n, d)`, such as samples, column by column in the units of the source: numbers, and labels of categories.
+        """Return events `(n, d)`, such as samples, column by column in the units of the source: numbers, labels, dates, constants.
 
         Raises DataError for a code that does not exist.
         """
         events = np.asarray(x, np.float64) if self.units is None else self.units.restore(x)
-        names = self.columns or tuple(map(str, range(events.shape[1])))
-        kinds = self.categories or (None,) * events.shape[1]
-        return {n: events[:, j] if c is None else c.decode(events[:, j]) for j, (n, c) in enumerate(zip(names, kinds, strict=True))}
+        if self.schema is None or not self.schema.event:
+            return {str(j): events[:, j] for j in range(events.shape[1])}
+        return self.schema.rows(events)
 
     def encode_cond(self, table: Mapping[str, Sequence[object]]) -> np.ndarray:
         """Encode new conditions like `train_cond`: `(n, c)` float32, standardised, with one-hot categories.
@@ -133,11 +144,17 @@ class Dataset(NamedTuple):
         Raises:
             DataError: A category or a column is unknown, or a value is missing. The message names row and column.
         """
-        if self.train_cond is None or not (self.conditions or self.cond_names):
+        if self.train_cond is None or self.schema is None or not self.schema.cond:
             raise DataError(
                 "encode_cond: table given; accepted: none, as this dataset has no condition. Load it with cond_columns= or, for images, labels=True."
             )
-        cond = encode_conditions(self.conditions or self.cond_names, table)
+        names = [column.name for column in self.schema.cond]
+        if set(table) != set(names):
+            raise DataError(f"encode_cond: condition columns {', '.join(map(repr, table))}; accepted: {', '.join(map(repr, names))}.")
+        lengths = {name: len(table[name]) for name in names}
+        if len(set(lengths.values())) != 1:
+            raise DataError(f"encode_cond: condition columns have {lengths} rows; accepted: the same number in each.")
+        cond = self.schema.encode_cond(table_of(table, "encode_cond"))
         return cond.astype(np.float32) if self.units is None or self.units.cond_loc is None else self.units.standardise_cond(cond)
 
     @property

@@ -1,4 +1,4 @@
-"""The user's own tables: chosen columns, checked, split at random and standardised by the training rows."""
+"""The user's own tables: columns described, checked, split at random and standardised by the training rows."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,79 +7,74 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxgen import checks
-from jaxgen.data.categories import Categories, find_categories
+from jaxgen.data.choices import EVERYTHING, Choice, Columns, choose
+from jaxgen.data.columns import Column, find_column
 from jaxgen.data.dataset import Dataset, Split, Units
-from jaxgen.data.tables import READERS, DataError, MissingExtra, Table, read_table
+from jaxgen.data.readers import READERS, read_table
+from jaxgen.data.schema import Schema, feature_names, features, joined
+from jaxgen.data.tables import DataError, MissingExtra, Table, Unusable
 
-__all__ = ["SUFFIXES", "DataError", "MissingExtra", "load_file", "share"]
+__all__ = ["SUFFIXES", "Columns", "DataError", "MissingExtra", "load_file", "load_table", "share"]
 
 SUFFIXES = tuple(READERS)
 FEWEST = 10
 """Rows below which an 80/10/10 split would leave a part empty."""
+ACCEPTED = "columns of numbers, categories or dates; leave others out by drop (--drop), or name categories by discrete (--discrete)"
 
-Columns = Sequence[str | int] | str | int | None
 
-
-def load_file(
-    path: str,
-    *,
-    seed: int = 0,
-    columns: Columns = None,
-    cond_columns: Columns = None,
-    discrete: Columns = None,
-    sizes: dict[str, int | None] | None = None,
-) -> Dataset:
-    """Load a .npy, .npz, .csv or .parquet table, split at random and standardised by its training rows.
+def load_file(path: str, choice: Choice = EVERYTHING, *, seed: int = 0, sizes: dict[str, int | None] | None = None) -> Dataset:
+    """Load a .npy, .npz, .csv or .parquet table; see `load_table`.
 
     Args:
         path: The file.
+        choice: What the user said about its columns.
+        seed: The seed of the random split.
+        sizes: The most rows of "train", "valid" and "test"; None takes the whole split.
+    """
+    return load_table(read_table(path), Path(path).stem, choice, seed=seed, sizes=sizes)
+
+
+def load_table(
+    table: Table,
+    name: str,
+    choice: Choice = EVERYTHING,
+    *,
+    schema: Schema | None = None,
+    seed: int = 0,
+    sizes: dict[str, int | None] | None = None,
+) -> Dataset:
+    """Describe the columns of a table, split its rows at random and standardise them by the training rows.
+
+    Args:
+        table: The table.
+        name: The name of the dataset.
+        choice: What the user said about its columns.
+        schema: The description of the columns, if it is known, as that of a trained model is; `choice` is then not read.
         seed: The seed of the random 80/10/10 split.
-        columns: Names or indices (from 0) of the event's columns. None takes every column that is not a condition.
-        cond_columns: Names or indices of the condition's columns. An .npz may hold the condition as an array `cond` instead.
-        discrete: The columns that hold categories, as text or numbers. In the event they become codes 0.0, 1.0, ... without
-            standardisation, in the condition one-hot columns. Events with codes are for models of codes, such as the zoo's `tabular`.
         sizes: The most rows of "train", "valid" and "test"; None takes the whole split.
 
     Returns:
-        A `Dataset` of events `(n, d)`, whose `units` hold the affine map back, and `categories` and `conditions` the labels.
+        A `Dataset` of events `(n, d)`, whose `schema` describes the columns and whose `units` hold the affine map back. Categories are codes
+        0.0, 1.0, ... without standardisation in the event, and one-hot in the condition. Dates are days. A missing number is NaN. Constant
+        columns are no part of the event.
 
     Raises:
-        DataError: A cell is no finite number (or, in a discrete column, is missing), a column is constant, unknown or in both roles, or
-            the table is too short or has the wrong rank or dtype. The message names file, row and column.
+        DataError: A column cannot be used, is unknown or in both roles, or the table is too short. One message names all such columns.
     """
-    table = read_table(path)
-    chosen, cond_chosen = _choose(path, table, columns, cond_columns)
-    marked = [] if discrete is None else _indices(path, "discrete", table, discrete)
-    unused = [table.names[j] for j in marked if j not in chosen and j not in cond_chosen]
-    if unused:
-        raise DataError(
-            f"{path}: discrete: column {unused[0]!r} is neither of the event nor of the condition; accepted: columns of one or the other."
-        )
-    x, kinds = _mixed(path, table, chosen, marked)
-    if len(x) < FEWEST:
-        raise DataError(f"{path}: has {len(x)} rows; accepted: at least {FEWEST}, to train, validate and test on.")
-    rows = share(len(x), seed, sizes or {})
-    names = tuple(table.names[j] for j in chosen)
-    affine = _affine(path, names, x, rows["train"], [k is not None for k in kinds])
-    c = _conditions(path, table, cond_chosen, marked)
-    units = Units(*affine, *((None, None) if c is None else _affine(path, c.names, c.values, rows["train"], c.one_hot)))
-    train, valid, test = (
-        Split(units.standardise(x[index]), None if c is None else units.standardise_cond(c.values[index])) for index in rows.values()
-    )
-    return Dataset(
-        Path(path).stem,
-        train.x,
-        valid.x,
-        test.x,
-        train_cond=train.cond,
-        valid_cond=valid.cond,
-        test_cond=test.cond,
-        columns=names,
-        cond_names=() if c is None else c.names,
-        units=units,
-        categories=tuple(kinds) if any(kinds) else (),
-        conditions=() if c is None or not any(isinstance(kind, Categories) for kind in c.kinds) else c.kinds,
-    )
+    found = _found(table, choice) if schema is None else _known(table, schema)
+    total = len(found.x)
+    if total < FEWEST:
+        raise DataError(f"{table.source}: has {total} rows; accepted: at least {FEWEST}, to train, validate and test on.")
+    rows = share(total, seed, sizes or {})
+    marked = [column.kind == "category" for column in found.schema.event]
+    cond_names = [feature for column in found.schema.cond for feature in feature_names(column)]
+    problems: list[str] = []
+    affine = _affine([column.name for column in found.schema.event], found.x, rows["train"], marked, problems)
+    cond_affine = None, None
+    if found.cond is not None:
+        cond_affine = _affine(cond_names, found.cond, rows["train"], ["=" in name for name in cond_names], problems)
+    _raise(table, problems)
+    return _split(name, Units(*affine, *cond_affine), found, rows)
 
 
 def share(total: int, seed: int, sizes: dict[str, int | None]) -> dict[str, np.ndarray]:
@@ -119,128 +114,117 @@ def whole(name: str, value: object, least: int) -> None:
         raise DataError(str(error)) from None
 
 
-def _choose(path: str, table: Table, columns: Columns, cond_columns: Columns) -> tuple[list[int], list[int]]:
-    if table.cond is not None and cond_columns is not None:
-        raise DataError(
-            f"{path}: cond_columns={cond_columns!r}; accepted: None, as the file holds its condition as the array cond; leave it out."
-        )
-    cond_chosen = [] if cond_columns is None else _indices(path, "cond_columns", table, cond_columns)
-    if columns is None:
-        chosen = [j for j in range(len(table.names)) if j not in cond_chosen]
-    else:
-        chosen = _indices(path, "columns", table, columns)
-    both = [table.names[j] for j in chosen if j in cond_chosen]
-    if both:
-        raise DataError(f"{path}: column {both[0]!r} is in columns and in cond_columns; accepted: one or the other.")
-    if not chosen:
-        raise DataError(f"{path}: no column is left for the event; accepted: at least one.")
-    return chosen, cond_chosen
+class _Described(NamedTuple):
+    """The columns of one role with their numbers, and what is wrong with those that cannot be used."""
+
+    columns: list[Column]
+    numbers: list[np.ndarray]
+    problems: list[str]
+
+    def varying(self) -> tuple[Column, ...]:
+        return tuple(column for column in self.columns if column.kind != "constant")
+
+    def constant(self) -> tuple[Column, ...]:
+        return tuple(column for column in self.columns if column.kind == "constant")
 
 
-def _indices(path: str, argument: str, table: Table, columns: Sequence[str | int] | str | int) -> list[int]:
-    """Return indices of columns given by name or index. A text that is no name but a whole number is an index, as on a command line."""
-    chosen: list[int] = []
-    for column in [columns] if isinstance(columns, str | int) else columns:
-        if isinstance(column, str) and column in table.names:
-            index = table.names.index(column)
-        elif isinstance(column, str) and column.isdecimal():
-            index = int(column)
-        else:
-            index = -1 if isinstance(column, str | bool) else int(column)
-        if not 0 <= index < len(table.names):
-            raise DataError(
-                f"{path}: {argument}: no column {column!r}; accepted: a name among {', '.join(map(repr, table.names))} "
-                f"or an index from 0 to {len(table.names) - 1}."
-            )
-        if index in chosen:
-            raise DataError(f"{path}: {argument}: column {table.names[index]!r} is chosen twice; accepted: once.")
-        chosen.append(index)
-    return chosen
+def _described(table: Table, chosen: Sequence[int], kinds: dict[int, str]) -> _Described:
+    described = _Described([], [], [])
+    for j in chosen:
+        try:
+            cells = table.column(j)
+            if not len(cells):
+                raise DataError(f"{table.source}: has no rows; accepted: at least {FEWEST}.")
+            column, numbers = find_column(table.names[j], cells, kinds.get(j), table.dtypes[j] if table.dtypes else "")
+        except Unusable as error:
+            described.problems.append(str(error))
+            continue
+        described.columns.append(column)
+        described.numbers.append(numbers)
+    return described
 
 
-def _checked(path: str, table: Table, chosen: Sequence[int]) -> np.ndarray:
-    """Read the chosen columns (n, d) as float64, all finite."""
-    if not chosen:
-        raise DataError(f"{path}: has no columns; accepted: at least one.")
-    with np.errstate(over="ignore"):
-        values = table.read(chosen).astype(np.float64)
-    if not len(values):
-        raise DataError(f"{path}: has no rows; accepted: at least 10.")
-    bad = ~np.isfinite(values)
-    if bad.any():
-        row, j = divmod(int(np.argmax(bad)), bad.shape[1])
-        kind = "is missing (NaN)" if np.isnan(values[row, j]) else "is infinite"
-        raise DataError(f"{path}: row {row + 1}, column {table.names[chosen[j]]!r}: the value {kind}; accepted: a finite number.")
-    return values
+class _Found(NamedTuple):
+    """A table's columns, its events `(n, d)` and its conditions `(n, c)`, in the units of the source."""
+
+    schema: Schema
+    x: np.ndarray
+    cond: np.ndarray | None
 
 
-def _mixed(path: str, table: Table, chosen: Sequence[int], discrete: Sequence[int]) -> tuple[np.ndarray, list[Categories | None]]:
-    """Return the chosen columns (n, d) as float64, with codes for the discrete ones, and per column its categories or None."""
-    numbers = [j for j in chosen if j not in discrete]
-    coded = {j: find_categories(path, table.names[j], table.column(j)) for j in chosen if j in discrete}
-    read = _checked(path, table, numbers) if numbers or not coded else np.zeros((0, 0))
-    parts = {j: coded[j][1].astype(np.float64) if j in coded else read[:, numbers.index(j)] for j in chosen}
-    return np.stack([parts[j] for j in chosen], 1), [coded[j][0] if j in coded else None for j in chosen]
+def _found(table: Table, choice: Choice) -> _Found:
+    """Describe the columns from the table itself."""
+    chosen = choose(table, choice)
+    event = _described(table, chosen.event, chosen.kinds)
+    apart = table.cond
+    cond = _described(table, chosen.cond, chosen.kinds) if apart is None else _described(apart, range(len(apart.names)), {})
+    _raise(table, event.problems + cond.problems)
+    schema = Schema(event.varying(), cond.varying(), event.constant(), tuple(table.names), table.frame, table.dialect)
+    if not schema.event:
+        constant = ", ".join(repr(column.name) for column in schema.constant)
+        raise DataError(f"{table.source}: no column varies ({constant} constant); accepted: columns that vary.")
+    x = np.stack([v for v, c in zip(event.numbers, event.columns, strict=True) if c.kind != "constant"], 1)
+    parts = [features(c, v) for v, c in zip(cond.numbers, cond.columns, strict=True) if c.kind != "constant"]
+    return _Found(schema, x, np.concatenate(parts, 1) if parts else None)
 
 
-class _Conditions(NamedTuple):
-    """Values (n, c), the name of each column, whether it is one-hot, and for each column of the file its name or categories."""
-
-    values: np.ndarray
-    names: tuple[str, ...]
-    one_hot: list[bool]
-    kinds: tuple[str | Categories, ...]
+def _known(table: Table, schema: Schema) -> _Found:
+    """Read the columns of a description that is known."""
+    return _Found(schema, schema.encode(table), schema.encode_cond(table.cond or table) if schema.cond else None)
 
 
-def _conditions(path: str, table: Table, chosen: Sequence[int], discrete: Sequence[int]) -> _Conditions | None:
-    """Return the chosen columns as conditions, or the array `cond` of the file; None without either."""
-    if table.cond is not None:
-        table, chosen, discrete = table.cond, list(range(len(table.cond.names))), []
-    if not chosen:
-        return None
-    codes, categories = _mixed(path, table, chosen, discrete)
-    kinds = tuple(k or table.names[j] for j, k in zip(chosen, categories, strict=True))
-    parts, names, one_hot = [], [], []
-    for column, kind in zip(codes.T, kinds, strict=True):
-        several = isinstance(kind, Categories)
-        parts.append(kind.one_hot(column.astype(int)) if several else column[:, None])
-        names += [f"{kind.name}={label}" for label in kind.labels] if several else [kind]
-        one_hot += [several] * parts[-1].shape[1]
-    return _Conditions(np.concatenate(parts, 1), tuple(names), one_hot, kinds)
+def _raise(table: Table, problems: list[str]) -> None:
+    if problems:
+        raise joined(table.source, problems, ACCEPTED)
+
+
+def _split(name: str, units: Units, found: _Found, rows: dict[str, np.ndarray]) -> Dataset:
+    train, valid, test = (
+        Split(units.standardise(found.x[index]), None if found.cond is None else units.standardise_cond(found.cond[index]))
+        for index in rows.values()
+    )
+    return Dataset(
+        name,
+        train.x,
+        valid.x,
+        test.x,
+        train_cond=train.cond,
+        valid_cond=valid.cond,
+        test_cond=test.cond,
+        units=units,
+        schema=found.schema,
+    )
 
 
 def _affine(
-    path: str, names: Sequence[str], values: np.ndarray, train: np.ndarray, discrete: Sequence[bool]
+    names: Sequence[str], values: np.ndarray, train: np.ndarray, as_they_are: Sequence[bool], problems: list[str]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and standard deviation (d,) of the training rows, and 0 and 1 for discrete columns."""
+    """Return mean and standard deviation (d,) of the training rows, and 0 and 1 for columns that stay as they are."""
     loc, scale = np.zeros(len(names)), np.ones(len(names))
-    numbers = [j for j in range(len(names)) if not discrete[j]]
-    if numbers:
-        loc[numbers], scale[numbers] = _standard(path, [names[j] for j in numbers], values[:, numbers], train)
+    for j, name in enumerate(names):
+        if as_they_are[j]:
+            continue
+        try:
+            loc[j], scale[j] = _standard(name, values[:, j], values[train, j])
+        except Unusable as error:
+            problems.append(str(error))
     return loc, scale
 
 
-def _standard(path: str, names: Sequence[str], values: np.ndarray, train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and standard deviation (d,) of the training rows."""
-    for name, column in zip(names, values.T, strict=True):
-        if column.min() == column.max():
-            raise DataError(f"{path}: column {name!r} is constant ({column[0]:g}); accepted: columns that vary.")
-        if column[train].min() == column[train].max():
-            raise DataError(
-                f"{path}: column {name!r} is constant ({column[train[0]]:g}) in the {len(train)} training rows; accepted: columns that vary there."
-            )
+def _standard(name: str, values: np.ndarray, train: np.ndarray) -> tuple[float, float]:
+    """Return mean and standard deviation of the training rows of a column; missing ones do not count."""
+    given = train[~np.isnan(train)]
+    if not len(given) or given.min() == given.max():
+        value = f" ({given[0]:g})" if len(given) else ""
+        raise Unusable(f"column {name!r} is constant{value} in the {len(train)} training rows")
     with np.errstate(over="ignore", invalid="ignore"):
-        loc, scale = values[train].mean(axis=0), values[train].std(axis=0)
-    for name, good in zip(names, np.isfinite(scale) & (scale > 0), strict=True):
-        if not good:
-            raise DataError(
-                f"{path}: column {name!r} has no usable standard deviation in double precision; accepted: a column of smaller numbers."
-            )
+        loc, scale = given.mean(), given.std()
+    if not (np.isfinite(scale) and scale > 0):
+        raise Unusable(f"column {name!r} has no usable standard deviation in double precision; accepted: a column of smaller numbers")
     far = np.abs(values - loc) / scale > np.finfo(np.float32).max
     if far.any():
-        row, j = divmod(int(np.argmax(far)), far.shape[1])
-        raise DataError(
-            f"{path}: row {row + 1}, column {names[j]!r}: {values[row, j]:g} is too far from the others; "
-            "accepted: numbers within the range of single precision."
+        row = int(np.argmax(far))
+        raise Unusable(
+            f"row {row + 1}, column {name!r}: {values[row]:g} is too far from the others; accepted: numbers within the range of single precision"
         )
-    return loc, scale
+    return float(loc), float(scale)

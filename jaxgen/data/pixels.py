@@ -6,7 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxgen.data.categories import Categories
+from jaxgen.data.columns import Column
 from jaxgen.data.dataset import Dataset, Units
+from jaxgen.data.schema import Schema
 from jaxgen.data.tables import DataError
 
 PIXELS = ("continuous", "discrete")
@@ -68,8 +70,7 @@ def as_dataset(name: str, images: Images, pixels: str, labels: bool, seed: int, 
         train_cond=cond["train"],
         valid_cond=cond["valid"],
         test_cond=cond["test"],
-        cond_names=() if categories is None else tuple(f"label={label}" for label in categories.labels),
-        conditions=() if categories is None else (categories,),
+        schema=None if categories is None else Schema((), (Column(categories.name, "category", categories.labels),)),
         units=None if pixels == "discrete" else Units(np.asarray(half), np.asarray(half)),
         levels=images.levels,
         source=images.source,

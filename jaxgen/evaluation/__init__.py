@@ -18,6 +18,7 @@ from jaxgen.evaluation.reference import Reference, reference, reference_of
 from jaxgen.evaluation.sharpness import gradient_magnitude, laplacian_variance
 from jaxgen.evaluation.speed_quality import pareto_front, samplers, speed_quality, timed_blocks
 from jaxgen.evaluation.straightness import straightness
+from jaxgen.evaluation.tables import TableErrors, floor_of, table_errors, table_figures
 
 __all__ = [
     "Diagnosis",
@@ -31,6 +32,7 @@ __all__ = [
     "Moments",
     "Posteriors",
     "Reference",
+    "TableErrors",
     "active_units",
     "aggregate_mismatch",
     "autoencoder_figures",
@@ -49,6 +51,7 @@ __all__ = [
     "evaluate",
     "evaluate_samples",
     "failures",
+    "floor_of",
     "follow",
     "frechet_distance",
     "frechet_of",
@@ -84,6 +87,8 @@ __all__ = [
     "speed_quality",
     "straightness",
     "summarise_nll",
+    "table_errors",
+    "table_figures",
     "timed_blocks",
     "timed_samples",
     "too_good",

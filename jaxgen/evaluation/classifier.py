@@ -152,7 +152,7 @@ def save_classifier(path: str | Path, trained: Classifier) -> None:
         path: The folder.
         trained: The classifier.
     """
-    save_arrays(Path(path) / "params", trained.params)
+    save_arrays(Path(path) / "params.safetensors", trained.params)
     facts = {**trained.config, "accuracy": trained.accuracy, "num_test": trained.num_test}
     (Path(path) / "classifier.json").write_text(json.dumps(facts, indent=1))
 
@@ -163,7 +163,7 @@ def load_classifier(path: str | Path) -> Classifier:
     accuracy, num_test = facts.pop("accuracy"), facts.pop("num_test")
     net = classifier(facts["num_classes"], width=facts["width"])
     like = jax.eval_shape(net.init, jax.random.key(0), jax.ShapeDtypeStruct(tuple(facts["event_shape"]), jnp.float32))
-    return Classifier(net, load_arrays(Path(path) / "params", like), facts["levels"], accuracy, num_test, facts)
+    return Classifier(net, load_arrays(Path(path) / "params.safetensors", like), facts["levels"], accuracy, num_test, facts)
 
 
 def _forward(net: Net, params: Params, x: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen.evaluation.distances import mmd, mode_coverage, mode_shares, sliced_w2, w2
-from jaxgen.evaluation.reference import Reference, flattened
+from jaxgen.evaluation.reference import Reference, filled, flattened
 from jaxgen.lifting import nfe
 from jaxgen.model import LogProb, Model, log_prob, sample
 from jaxgen.transform import Density
@@ -21,7 +21,7 @@ def evaluate_samples(samples: np.ndarray, real: Reference, seed: int = 0) -> dic
     """Measure the distances of samples to real events and the modes that the samples cover.
 
     Args:
-        samples: Samples `(n, *event)`.
+        samples: Samples `(n, *event)`. A gap of a table, NaN in a column that has gaps in the real events, counts as that column's mean.
         real: Real events with their floors.
         seed: Seed of the directions and of the subsamples.
 
@@ -37,10 +37,11 @@ def evaluate_samples(samples: np.ndarray, real: Reference, seed: int = 0) -> dic
     >>> round(evaluate_samples(x + [3.0, 4.0], Reference(x))["w2"], 6)
     5.0
     """
+    samples = filled(samples, real.x)
     if not np.isfinite(samples).all():
         bad = int((~np.isfinite(flattened(samples)).all(1)).sum())
         raise FloatingPointError(f"evaluate_samples: samples: {bad} of {len(samples)} samples are not finite; accepted: finite ones.")
-    flat, flat_real = flattened(samples), flattened(real.x)
+    flat, flat_real = flattened(samples), flattened(filled(real.x, real.x))
     result: dict[str, Any] = {
         "sliced_w2": sliced_w2(flat, flat_real, seed),
         "w2": w2(flat, flat_real, real.max_points, seed),
@@ -79,11 +80,11 @@ def summarise_nll(lp: LogProb, real: Reference, of_ode: bool = False) -> dict[st
     value = np.asarray(lp.value, np.float64)
     n = len(value)
     kind = f"{lp.density}, of the ODE" if of_ode else str(lp.density)
-    result: dict[str, Any] = {"nll": -float(value.mean()), "nll_stderr": float(value.std(ddof=1) / np.sqrt(n)), "nll_kind": kind}
-    result |= {"nll_note": "density of the ODE that the sampler approximates" if of_ode else None, "nll_gap": None, "nll_gap_stderr": None}
     if not np.isfinite(value).all():
         bad = int((~np.isfinite(value)).sum())
         raise FloatingPointError(f"summarise_nll: lp: log_prob of {bad} of {n} test events is not finite; accepted: finite ones.")
+    result: dict[str, Any] = {"nll": -float(value.mean()), "nll_stderr": float(value.std(ddof=1) / np.sqrt(n)), "nll_kind": kind}
+    result |= {"nll_note": "density of the ODE that the sampler approximates" if of_ode else None, "nll_gap": None, "nll_gap_stderr": None}
     if real.true_log_prob is not None:
         gap = real.true_log_prob[:n] - value
         result |= {"nll_gap": float(gap.mean()), "nll_gap_stderr": float(gap.std(ddof=1) / np.sqrt(n))}

@@ -46,7 +46,7 @@ def failures(
 
     Returns:
         One finding for each detector. Labelled modes are looked at if `real` has labels, and latents if the model has an encoder whose
-        rate is part of its objective.
+        rate is part of its objective. Data with gaps have no distances, so coverage and memorisation are left out.
 
     >>> import jaxgen, numpy as np
     >>> model = jaxgen.Model(jaxgen.bases.normal((1,)), jaxgen.transforms.affine(0.0, 1.0))
@@ -58,11 +58,12 @@ def failures(
     flat, held_out = flattened(samples), flattened(real.x)
     # Neighbours among many coordinates are searched one by one.
     most = 2_000 if flat.shape[1] <= 64 else 500
-    if min(len(flat), len(held_out) // 3) >= LEAST:
+    known = np.isfinite(flat).all() and np.isfinite(held_out).all()
+    if known and min(len(flat), len(held_out) // 3) >= LEAST:
         found.append(lost_coverage(flat, held_out, seed=seed, most=most))
     if real.mode is not None and real.mode_weights is not None:
         found.append(lost_modes(real.mode(samples), real.mode_weights))
-    if train is not None and min(len(train), len(held_out)) >= LEAST:
+    if known and train is not None and min(len(train), len(held_out)) >= LEAST:
         found.append(memorised(flat, flattened(train), held_out, seed=seed, most=most))
     if {"encode", "distortion_and_rate"} <= set(model.transform.parts):
         found += _of_latents(model, params, real, seed)

@@ -164,6 +164,35 @@ def weight_normalisation(key: Key, model: Model, params: Params, samples: np.nda
     return Finding(error, 3 * stderr, error <= 3 * stderr if stderr < 0.1 else None)
 
 
+def sum_of_probabilities(key: Key, model: Model, params: Params, events: np.ndarray, num_draws: int = 2_048) -> Finding:
+    """Measure `|sum of exp(log_prob) - 1|` over all events of a discrete model.
+
+    Args:
+        key: Random key of what a bound draws.
+        model: A model of codes.
+        params: Its parameters.
+        events: Every event `(n, sites)`.
+        num_draws: How many draws average a bound, whose exponential is right on average.
+
+    Returns:
+        The error, held to `CLOSED` for an exact density and to three standard errors for a bound.
+
+    >>> import jax, jaxgen
+    >>> truth = jaxgen.paths.discrete.tabular(jaxgen.paths.discrete.masked(2))
+    >>> f = jaxgen.transforms.any_order(lambda key, z, cond=None: jnp.zeros(2), truth)
+    >>> model = jaxgen.Model(jaxgen.bases.uniform((1,)), f)
+    >>> sum_of_probabilities(jax.random.key(0), model, jnp.zeros(2), np.asarray([[0.0], [1.0]])).passed
+    True
+    """
+    exact = model.transform.kind is Density.EXACT
+    rows = events if exact else np.repeat(events, num_draws, 0)
+    weights = np.exp(in_float64(model, params, rows, key=key).value).reshape(len(events), -1)
+    error = abs(float(weights.mean(1).sum()) - 1)
+    if exact:
+        return _at_most(error, CLOSED)
+    return _at_most(error, 3 * float(np.sqrt(np.sum(weights.var(1) / weights.shape[1]))))
+
+
 def round_trip_law(key: Key, model: Model, params: Params, x: np.ndarray) -> Finding:
     """Measure the largest `|forward(inverse(x)) - x|`, relative to `1 + |x|`.
 

@@ -72,7 +72,7 @@ def reference(
     >>> round(real.floors["w2_floor"], 3)
     4.243
     """
-    flat, flat_again = flattened(x), flattened(again)
+    flat, flat_again = flattened(filled(x, x)), flattened(filled(again, x))
     truth = None if log_prob is None else np.asarray(jax.jit(jax.vmap(log_prob))(jnp.asarray(x)))
     floors = {
         "sliced_w2_floor": sliced_w2(flat_again, flat, seed),
@@ -127,3 +127,21 @@ def flattened(x: np.ndarray) -> np.ndarray:
     (5, 16)
     """
     return np.reshape(x, (len(x), -1))
+
+
+def filled(x: np.ndarray, real: np.ndarray) -> np.ndarray:
+    """Return rows of a table with the mean of a column in its gaps; only columns that have gaps in the real rows may have any.
+
+    Args:
+        x: Rows `(n, d)` with NaN for what is missing; anything else than rows is returned as it is.
+        real: Real rows `(m, d)`, which say what the columns' means are.
+
+    >>> import numpy as np
+    >>> filled(np.array([[np.nan], [2.0]]), np.array([[np.nan], [4.0]])).tolist()
+    [[4.0], [2.0]]
+    """
+    if x.ndim != 2 or not np.isnan(real).any():
+        return x
+    gaps = np.isnan(real).any(0)
+    means = np.where(gaps, np.nanmean(np.where(np.isnan(real).all(0), 0, real), axis=0), np.nan)
+    return np.where(np.isnan(x), means.astype(x.dtype), x)

@@ -7,7 +7,7 @@ from jaxgen.numerics.fixed_point import contraction_root, contraction_steps
 from jaxgen.numerics.log_det_series import roulette_log_det
 from jaxgen.numerics.ode import solve
 from jaxgen.numerics.root import monotone_root
-from jaxgen.numerics.sinkhorn import Plan, sinkhorn
+from jaxgen.numerics.sinkhorn import Plan, sinkhorn, symmetric_sinkhorn
 from jaxgen.numerics.solver import Solver, adaptive, fixed, refined
 
 __all__ = [
@@ -29,4 +29,5 @@ __all__ = [
     "sinkhorn",
     "solve",
     "straight_clip",
+    "symmetric_sinkhorn",
 ]

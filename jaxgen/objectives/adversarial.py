@@ -10,13 +10,21 @@ from jaxgen.nets import Net
 from jaxgen.numerics import safe_norm
 from jaxgen.objective import Batch, Clock, Objective, drawn
 from jaxgen.objectives.discrepancy import energy
-from jaxgen.types import Aux, Cond, Key, Params
+from jaxgen.objectives.samples import require_pathwise
+from jaxgen.types import Aux, Cond, DTypeLike, Key, Params, Shape
 
 GAMES = ("non_saturating", "wasserstein", "relativistic")
 
 
 def adversarial(
-    model: Model, critic: Net, game: str = "non_saturating", *, gradient_penalty: float = 0.0, r1: float = 0.0, r2: float = 0.0
+    model: Model,
+    critic: Net,
+    game: str = "non_saturating",
+    *,
+    gradient_penalty: float = 0.0,
+    r1: float = 0.0,
+    r2: float = 0.0,
+    instance_noise: float = 0.0,
 ) -> Objective:
     """Train a generator and a critic against each other by one scalar, `L_G(theta, stop(phi)) + L_D(stop(theta), phi)`.
 
@@ -30,6 +38,9 @@ def adversarial(
         gradient_penalty: The weight of `(|grad_x D| - 1)^2` at random points of the segments between real and generated events.
         r1: The weight of `|grad_x D|^2 / 2` at real events.
         r2: The weight of `|grad_x D|^2 / 2` at generated events.
+        instance_noise: The standard deviation, at the first step, of Gaussian noise that is added to everything the critic sees, real and
+            generated. It falls linearly to 0 at the last step. Two laws that lie apart overlap under it, so the critic has a slope between
+            them.
 
     Returns:
         An objective whose aux are the params of the critic and whose metrics are `generator`, `critic`, `penalty` and `accuracy`, the share of
@@ -38,8 +49,10 @@ def adversarial(
 
     Raises:
         ValueError: `game` is unknown or a weight is negative.
+        PairingError: From `init`: the samples are piecewise constant in the params, so that no gradient of the critic reaches them.
 
-    Source: arXiv 1406.2661, section 3; arXiv 1704.00028, equation 3; arXiv 1801.04406, equations 9 and 10.
+    Source: arXiv 1406.2661, section 3; arXiv 1704.00028, equation 3; arXiv 1801.04406, equations 9 and 10; arXiv 1610.04490, section 3,
+    for the noise.
 
     >>> import jax, jaxgen
     >>> from jaxgen.objective import Batch, Clock
@@ -51,11 +64,12 @@ def adversarial(
     """
     if game not in GAMES:
         raise ValueError(f"adversarial: game={game!r}; accepted: {', '.join(GAMES)}.")
-    for name, weight in (("gradient_penalty", gradient_penalty), ("r1", r1), ("r2", r2)):
+    for name, weight in (("gradient_penalty", gradient_penalty), ("r1", r1), ("r2", r2), ("instance_noise", instance_noise)):
         checks.number(f"adversarial: {name}", weight, least=0)
     stop = jax.lax.stop_gradient
 
     def init(key: Key, params: Params, batch: Batch) -> tuple[Params, Aux]:
+        require_pathwise("adversarial", model, params, None if batch.cond is None else batch.cond[0])
         return params, critic.init(key, *jax.tree.map(lambda a: a[0], (batch.x, batch.cond)))
 
     def score(phi: Aux, x: jax.Array, cond: Cond) -> jax.Array:
@@ -79,6 +93,10 @@ def adversarial(
         key_noise, key_penalty = jax.random.split(key)
         z = drawn(batch, lambda num: model.base.sample(seed=key_noise, sample_shape=(num,)))
         fake = over_batch(model.transform).forward(params, z, batch.cond)
+        if instance_noise:
+            sd = instance_noise * (1 - clock.step / clock.num_steps).astype(fake.dtype)
+            blur = drawn(batch, lambda num: _blur(key, (num, *fake.shape[1:]), fake.dtype), axis=1)
+            batch, fake = batch._replace(x=batch.x + sd * blur[0]), fake + sd * blur[1]
         generator, _ = _losses(game, score(stop(aux), batch.x, batch.cond), score(stop(aux), fake, batch.cond))
         fake = stop(fake)
         real_score, fake_score = score(aux, batch.x, batch.cond), score(aux, fake, batch.cond)
@@ -88,6 +106,11 @@ def adversarial(
         return generator + discriminator + smoothness, metrics | {"accuracy": jnp.mean(real_score > fake_score, dtype=real_score.dtype)}
 
     return Objective(init, loss, additive=True, judge=energy(model).loss)
+
+
+def _blur(key: Key, shape: Shape, dtype: DTypeLike) -> jax.Array:
+    """Return Gaussian noise `(2, *shape)` for real and for generated events, from numbers that no split of the key comes to."""
+    return jax.random.normal(jax.random.fold_in(key, 2**20), (2, *shape), dtype)
 
 
 def _losses(game: str, real: jax.Array, fake: jax.Array) -> tuple[jax.Array, jax.Array]:

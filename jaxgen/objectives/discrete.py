@@ -57,7 +57,7 @@ def discrete_bound(model: Model, path: DiscretePath, *, times: Times | None = No
         x_t = path.state(x, u, t)
         return jnp.sum(reversal.bound(predict(params, x_t, t, cond=cond), x, x_t, t))
 
-    return Objective(no_aux, _loss(of_event, _times(path, times), "nll_bound"), additive=True)
+    return Objective(no_aux, _loss(of_event, _times(path, times), "nll_bound"), additive=True, num_codes=path.num_categories)
 
 
 def score_entropy(model: Model, path: DiscretePath, *, times: Times | None = None) -> Objective:
@@ -99,7 +99,7 @@ def score_entropy(model: Model, path: DiscretePath, *, times: Times | None = Non
         rate = reversal.rate(x_t, t)
         return jnp.sum(jnp.where(rate > 0, rate * entropy_of_ratios(found, true), 0))
 
-    return Objective(no_aux, _loss(of_event, _times(path, times), "nll_bound"), additive=True)
+    return Objective(no_aux, _loss(of_event, _times(path, times), "nll_bound"), additive=True, num_codes=path.num_categories)
 
 
 def discrete_flow_matching(model: Model, path: DiscretePath, *, times: Times = stratified_times) -> Objective:
@@ -135,7 +135,7 @@ def discrete_flow_matching(model: Model, path: DiscretePath, *, times: Times = s
         p = predict(params, path.state(x, u, t), t, cond=cond)
         return -jnp.sum(safe_log(jnp.sum(p * one_hot(x, path.num_categories), -1)))
 
-    return Objective(no_aux, _loss(of_event, _unweighted(times), "cross_entropy"), additive=True)
+    return Objective(no_aux, _loss(of_event, _unweighted(times), "cross_entropy"), additive=True, num_codes=path.num_categories)
 
 
 def any_order_bound(model: Model, path: DiscretePath) -> Objective:
@@ -181,7 +181,7 @@ def any_order_bound(model: Model, path: DiscretePath) -> Objective:
     def times(key: Key, num: int, dtype: DTypeLike) -> jax.Array:
         return jnp.minimum(stratified_times(key, num, dtype), 1 - jnp.finfo(dtype).epsneg)
 
-    return Objective(no_aux, _loss(of_event, _unweighted(times), "nll_bound"), additive=True)
+    return Objective(no_aux, _loss(of_event, _unweighted(times), "nll_bound"), additive=True, num_codes=path.num_categories)
 
 
 def _part(name: str, model: Model, part: str) -> Part:
@@ -203,7 +203,7 @@ def _times(path: DiscretePath, times: Times | None) -> Weighted:
         return _unweighted(times or stratified_times)
 
     def draw(key: Key, num: int, dtype: DTypeLike) -> tuple[jax.Array, jax.Array]:
-        v = 1 - stratified_times(key, num, dtype)
+        v = 1 - jnp.maximum(stratified_times(key, num, dtype), jnp.finfo(dtype).eps)
         t = schedule.inverse(1 - v**2)
         # A schedule that starts without a rate has an infinite weight there, at a time that is never needed.
         return t, 2 * v / jnp.maximum(schedule.rate(t), jnp.finfo(dtype).eps)

@@ -1,7 +1,7 @@
 """Flow matching: regress the velocity of an ODE on that of a path between paired noise and data."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,8 @@ from jaxgen.paths import Interpolant, Path, interpolant, linear
 from jaxgen.types import Aux, Cond, Key, Params
 
 PARTS = ("velocity", "direct", "score")
+TimeWeight: TypeAlias = Callable[[jax.Array], jax.Array]
+"""A function `(t) -> scalar` that weighs the loss at time t."""
 
 
 def flow_matching(
@@ -25,8 +27,9 @@ def flow_matching(
     coupling: CouplingLike = "independent",
     noise: float = 0.0,
     times: Times = stratified_times,
+    weight: TimeWeight | None = None,
 ) -> Objective:
-    """Minimise `E |velocity(x_t, t) - u|^2` per coordinate, u being the rate of `x_t = alpha x + sigma z + noise eps`.
+    """Minimise `E weight(t) |velocity(x_t, t) - u|^2` per coordinate, u being the rate of `x_t = alpha x + sigma z + noise eps`.
 
     The minimum is the velocity of an ODE that carries the law of the noise z to that of the data x. z is drawn from the model's base, which
     may be a data set (`bases.data_set`).
@@ -39,7 +42,8 @@ def flow_matching(
         coupling: Which noise meets which event: "independent", "optimal_transport", "conditional_optimal_transport" (for classes), a
             `Coupling` such as `couplings.entropic(0.1)`, or a function `(key, x, z, cond) -> z` in JAX.
         noise: The standard deviation of Gaussian noise around the path; the flow ends in data that are blurred by as much.
-        times: `(key, num, dtype) -> (num,)`, the times t in [0, 1].
+        times: `(key, num, dtype) -> (num,)`, the times t in [0, 1]; `objectives.logit_normal_times` draws a diffusion's noise levels.
+        weight: `(t) -> scalar`, at least 0. None weighs every time by one. The minimum is the same for any weight above 0.
 
     Returns:
         An objective whose metric is `error`, the loss. With an `Interpolant` it lacks a constant and may be negative.
@@ -48,7 +52,8 @@ def flow_matching(
         ValueError: `coupling` is unknown or `noise` is negative.
         PairingError: The transform lacks the part `velocity`.
 
-    Source: arXiv 2210.02747; arXiv 2302.00482, section 3.2; arXiv 2303.08797; arXiv 2503.10636 for classes.
+    Source: arXiv 2210.02747; arXiv 2302.00482, section 3.2; arXiv 2303.08797; arXiv 2503.10636 for classes;
+    arXiv 2403.03206, section 3.1, for times and weights.
 
     >>> import jax, jaxgen
     >>> from jaxgen.objective import Batch, Clock
@@ -60,7 +65,7 @@ def flow_matching(
     """
     checks.number("flow_matching: noise", noise, least=0)
     between = path if isinstance(path, Interpolant) else interpolant(path or linear())
-    return _matching("flow_matching", model, between, ("velocity",), coupling, noise, times)
+    return _matching("flow_matching", model, between, ("velocity",), coupling, noise, times, weight)
 
 
 def interpolant_matching(
@@ -124,7 +129,14 @@ class _Draw(NamedTuple):
 
 
 def _matching(
-    function: str, model: Model, between: Interpolant, parts: tuple[str, ...], coupling: CouplingLike, noise: float, times: Times
+    function: str,
+    model: Model,
+    between: Interpolant,
+    parts: tuple[str, ...],
+    coupling: CouplingLike,
+    noise: float,
+    times: Times,
+    weight: TimeWeight | None = None,
 ) -> Objective:
     require(function, model, frozenset(parts))
     paired = pairing(function, model, coupling)
@@ -138,7 +150,8 @@ def _matching(
         def errors_of(draw: _Draw) -> dict[str, jax.Array]:
             def error_of(part: str) -> jax.Array:
                 predict = model.transform.parts[part]
-                return _error(between, part, lambda x: predict(params, x, draw.t, cond=draw.cond), draw, noise)
+                error = _error(between, part, lambda x: predict(params, x, draw.t, cond=draw.cond), draw, noise)
+                return error if weight is None else weight(draw.t) * error
 
             return {part: error_of(part) for part in parts}
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from jaxgen.combinators import chain, on
 from jaxgen.lifting import zeros_like_shape
 from jaxgen.model import Model
 from jaxgen.objective import Batch, Clock, Objective, Schedule, drawn, no_aux, require
@@ -80,6 +81,35 @@ def latent_prior(model: Model, autoencoder: Objective, prior: Objective) -> Obje
         return _either(clock.step < half, first_half, second_half)
 
     return Objective(no_aux, loss, schedule=Schedule(judge_from=0.5), additive=autoencoder.additive and prior.additive)
+
+
+def with_prior(autoencoder: Model, prior: Model) -> Model:
+    """Put a prior that was fitted to codes behind an autoencoder, in place of its standard Gaussian.
+
+    Args:
+        autoencoder: A model of the noise `{"latent": (L,), "noise"}` with the part `encode`.
+        prior: A model of events `(L,)` whose base is a standard Gaussian of that shape.
+
+    Returns:
+        The model of `chain(on("latent", prior's), on("latent", diagonal_affine()), autoencoder's)`, whose params are
+        `(prior's, {"loc", "log_scale"} of the codes, autoencoder's)`. It lacks the part `distortion_and_rate`, whose rate is that of a
+        standard Gaussian prior. Its density is the bound with the new prior, if both have a density.
+
+    Raises:
+        PairingError: The autoencoder lacks the part `encode`.
+
+    Source: arXiv 2106.05931, section 3.
+
+    >>> import jaxgen
+    >>> T, net = jaxgen.transforms, lambda out: jaxgen.nets.mlp(out, width=4, depth=1)
+    >>> vae = jaxgen.Model(jaxgen.bases.latent_and_noise((1,), (2,)), T.gaussian_decoder(net(4), net(2)))
+    >>> prior = jaxgen.Model(jaxgen.bases.normal((1,)), T.triangular_affine())
+    >>> str(with_prior(vae, prior).transform.kind)
+    'lower bound'
+    """
+    require("with_prior", autoencoder, frozenset({"encode"}))
+    whole = chain(on("latent", prior.transform), on("latent", diagonal_affine()), autoencoder.transform)
+    return Model(autoencoder.base, whole._replace(parts={k: v for k, v in whole.parts.items() if k != "distortion_and_rate"}))
 
 
 Stage = Callable[[], tuple[jax.Array, dict[str, jax.Array]]]

@@ -130,6 +130,37 @@ def lognormal_times(path: Path, mean: float = -1.2, sd: float = 1.2) -> Times:
     return times
 
 
+def logit_normal_times(mean: float = 0.0, sd: float = 1.0) -> Times:
+    """Build times whose logit, `log(t / (1 - t))`, is normal, which on the straight line is minus the logarithm of `sigma / alpha`.
+
+    EDM's noise levels, log-normal with mean -1.2 and standard deviation 1.2, are so `logit_normal_times(1.2, 1.2)` on the straight line.
+
+    Args:
+        mean: The mean of the logit; above 0 more times are near the data.
+        sd: The standard deviation of the logit.
+
+    Returns:
+        A function `(key, num, dtype) -> (num,)`.
+
+    Raises:
+        ValueError: `mean` is not finite or `sd` is not positive.
+
+    Source: arXiv 2403.03206, equation 19; arXiv 2206.00364, table 1, for EDM's levels.
+
+    >>> import jax
+    >>> t = logit_normal_times(1.2, 1.2)(jax.random.key(0), 101, "float32")
+    >>> round(float(jax.numpy.log((1 - t[50]) / t[50])), 1)
+    -1.2
+    """
+    checks.number("logit_normal_times: mean", mean)
+    checks.number("logit_normal_times: sd", sd, above=0)
+
+    def times(key: Key, num: int, dtype: DTypeLike) -> jax.Array:
+        return jax.nn.sigmoid(mean + sd * jax.scipy.stats.norm.ppf(stratified_times(key, num, dtype)))
+
+    return times
+
+
 def ordered_pairs(key: Key, num: int, dtype: DTypeLike, to_end: float = 0.0) -> tuple[jax.Array, jax.Array]:
     """Draw pairs of times `t <= s`, uniform over that triangle except for a share of them with s = 1.
 

@@ -44,4 +44,4 @@ def on_path(trained: Prediction, path: Path) -> Prediction:
         t = old.time_of(path.log_snr(s))
         return read(params, size(old, t) / size(path, s) * x, t, cond)
 
-    return prediction(path, output, unit)
+    return prediction(path, output, unit, coupled=trained.coupled)

@@ -9,7 +9,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from jaxgen import checks
-from jaxgen.paths.prediction import Function, Prediction, inside, prediction
+from jaxgen.paths.prediction import Function, Prediction, inside, prediction, refuse_coupled
 from jaxgen.paths.target import unit_target
 
 
@@ -67,7 +67,7 @@ def guided(
         null = weak_output(params, x, t, None if null_cond is None else jnp.asarray(null_cond, x.dtype))
         return null + w * (strong_output(params, x, t, cond) - null)
 
-    return prediction(conditional.path, output, unit)
+    return prediction(conditional.path, output, unit, coupled=conditional.coupled or weak.coupled)
 
 
 def conditioned_on(
@@ -113,6 +113,9 @@ def conditioned_on(
     checks.number("conditioned_on: sigma_data", sigma_data, above=0)
     if covariance not in ("jacobian", "isotropic"):
         raise ValueError(f'conditioned_on: covariance={covariance!r}; accepted: "jacobian", "isotropic".')
+    if prior.coupled:
+        # Tweedie's covariance is read off the denoiser's slope, and holds for independent noise alone.
+        refuse_coupled("conditioned_on: prior")
     return prediction(prior.path, _updated(prior, a, y, noise, covariance, sigma_data), unit_target())
 
 

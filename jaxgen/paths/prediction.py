@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import jax
 import jax.numpy as jnp
@@ -28,6 +28,9 @@ class Prediction(NamedTuple):
         read: `(target) -> function` for any other target, by name or as a `Target`.
         both: `(params, x_t, t, cond=None) -> (x_hat, z_hat)`, the denoiser and eps from one evaluation of the network. If one of the two is
             a limit at an end, both are read at the time of that limit.
+        coupled: True if the network was trained on pairs of noise and data that depend on each other. The velocity still carries the law of
+            the noise to that of the data, so every ODE is right. `-eps / sigma` is no longer the gradient of `log p_t`: `score` raises
+            ValueError, `parts` lacks it, and every sampler of an SDE refuses the prediction.
     """
 
     path: Path
@@ -38,13 +41,15 @@ class Prediction(NamedTuple):
     v: Function
     read: Callable[[str | Target], Function]
     both: Callable[..., tuple[jax.Array, jax.Array]]
+    coupled: bool = False
 
     def parts(self) -> dict[str, Function]:
-        """Return the five functions by name, for `Transform.parts`."""
-        return {"eps": self.eps, "denoiser": self.denoiser, "velocity": self.velocity, "score": self.score, "v": self.v}
+        """Return the five functions by name, for `Transform.parts`; a coupled prediction has no `score`."""
+        functions = {"eps": self.eps, "denoiser": self.denoiser, "velocity": self.velocity, "score": self.score, "v": self.v}
+        return {name: function for name, function in functions.items() if name != "score" or not self.coupled}
 
 
-def prediction(path: Path, output: Function, target: str | Target) -> Prediction:
+def prediction(path: Path, output: Function, target: str | Target, *, coupled: bool = False) -> Prediction:
     """Read every prediction off a network whose `output(params, x_t, t, cond)` predicts `target`.
 
     A target is linear in data and noise, `y = a x + b z`. Together with `x_t = alpha x + sigma z` it is a 2 x 2 system, which is solved for
@@ -57,12 +62,14 @@ def prediction(path: Path, output: Function, target: str | Target) -> Prediction
         path: The path on which the network was trained.
         output: `(params, x_t (d,), t, cond) -> (d,)`, the network.
         target: What the network predicts: "eps", "denoiser", "velocity", "score", "v", or a `Target`.
+        coupled: Whether the network is trained on noise and data that depend on each other, as `denoising(coupling=...)` pairs them. Then
+            there is no score, and no sampler of an SDE takes the prediction.
 
     Returns:
         The five functions, `read` for any other target, and `both` for the denoiser and eps from one evaluation.
 
     Raises:
-        ValueError: The name of the target is unknown.
+        ValueError: The name of the target is unknown, or a score is asked of a coupled prediction.
 
     >>> import jax.numpy as jnp
     >>> from jaxgen import paths
@@ -71,10 +78,14 @@ def prediction(path: Path, output: Function, target: str | Target) -> Prediction
     >>> read.both((), jnp.asarray([1.0]), jnp.asarray(0.5))
     (Array([2.], dtype=float32), Array([0.], dtype=float32))
     """
-    own = resolve(target)
+    own, score = resolve(target), resolve("score")
+    if coupled and own is score:
+        refuse_coupled("prediction: target='score'")
 
     def read(wanted: str | Target) -> Function:
         wanted = resolve(wanted)
+        if coupled and wanted is score:
+            return lambda params, x, t, cond=None: refuse_coupled("Prediction.score")
         if wanted is own:
             return lambda params, x, t, cond=None: output(params, x, t, cond)
         at = conversion(path, own, wanted)
@@ -87,7 +98,23 @@ def prediction(path: Path, output: Function, target: str | Target) -> Prediction
 
         return function
 
-    return Prediction(path, read("eps"), read("denoiser"), read("velocity"), read("score"), read("v"), read, _both(path, output, own))
+    both = _both(path, output, own)
+    return Prediction(path, read("eps"), read("denoiser"), read("velocity"), read("score"), read("v"), read, both, coupled)
+
+
+def refuse_coupled(where: str) -> NoReturn:
+    """Raise the ValueError that says why a prediction of coupled noise and data is refused.
+
+    Args:
+        where: The function, and the argument that is refused.
+
+    Raises:
+        ValueError: Always.
+    """
+    raise ValueError(
+        f"{where} of coupled noise and data; accepted: the ODE's readings (velocity, eps, denoiser; probability_flow, heun, ddim), or a "
+        "prediction of independent noise, because -E[z | x_t] / sigma is the score of the path only if the noise does not depend on the data."
+    )
 
 
 def _both(path: Path, output: Function, own: Target) -> Callable[..., tuple[jax.Array, jax.Array]]:

@@ -2,24 +2,30 @@
 
 from jaxgen.training.checkpoint import load_arrays, save_arrays
 from jaxgen.training.entry import Card, Entry, Style
-from jaxgen.training.fit import Fitted, TrainingDiverged, fit
+from jaxgen.training.fit import fit
+from jaxgen.training.fitted import Fitted, TrainingDiverged
 from jaxgen.training.optimizers import adam, in_turn, players
+from jaxgen.training.saving import Saving
+from jaxgen.training.seeds import fit_seeds, one_seed
 from jaxgen.training.step import State, batch_at, init_state, make_step
 
 __all__ = [
     "Card",
     "Entry",
     "Fitted",
+    "Saving",
     "State",
     "Style",
     "TrainingDiverged",
     "adam",
     "batch_at",
     "fit",
+    "fit_seeds",
     "in_turn",
     "init_state",
     "load_arrays",
     "make_step",
+    "one_seed",
     "players",
     "save_arrays",
 ]

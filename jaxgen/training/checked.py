@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from jax.extend.core import Jaxpr
 from jax.typing import ArrayLike
 
@@ -48,7 +49,8 @@ def checked_batches(entry: Entry, train: Rows, valid: Rows) -> tuple[Batch, Batc
         The two batches, the second None if `valid` has no events.
 
     Raises:
-        ValueError: Events or conditions have another shape, dtype or number than the model's, are not finite, are missing or not needed.
+        ValueError: Events or conditions have another shape, dtype or number than the model's, are not finite or no codes that the objective
+            knows, are missing or not needed.
     """
     _require_entry(entry)
     if valid.x is None and valid.cond is not None:
@@ -56,10 +58,10 @@ def checked_batches(entry: Entry, train: Rows, valid: Rows) -> tuple[Batch, Batc
     if entry.objective.data_free:
         return _draws(entry, train, valid), None
     shape = event_shape(entry.model, train.cond_name, _conditions(train.cond_name, train.cond))
-    batch = _batch(train, shape)
+    batch = _batch(train, shape, entry.objective.num_codes)
     if valid.x is None:
         return batch, None
-    held_out = _batch(valid, shape)
+    held_out = _batch(valid, shape, entry.objective.num_codes)
     wanted, given = (None if b.cond is None else b.cond.shape[1:] for b in (batch, held_out))
     if wanted != given:
         raise ValueError(f"fit: {valid.cond_name} of shape {given} an event; accepted: {wanted} as in {train.cond_name}.")
@@ -76,9 +78,10 @@ def _require_entry(entry: object) -> None:
         raise ValueError(f"Entry: objective={what}; accepted: a jaxgen.Objective, such as jaxgen.objectives.maximum_likelihood(model).")
     # `optax.adam` would take the number of steps as its learning rate and train without a word.
     a_factory_of_optax = getattr(entry.optimizer, "__module__", "").startswith("optax.")
-    if a_factory_of_optax or not callable(entry.optimizer):
+    if not isinstance(entry.optimizer, optax.GradientTransformation) and (a_factory_of_optax or not callable(entry.optimizer)):
         what = getattr(entry.optimizer, "__name__", f"<{type(entry.optimizer).__name__}>")
-        raise ValueError(f"Entry: optimizer={what}; accepted: a function num_steps -> optax.GradientTransformation, such as adam(1e-3).")
+        accepted = "an optimiser such as optax.adam(1e-3), or a function num_steps -> optimiser, such as jaxgen.training.adam(1e-3)"
+        raise ValueError(f"Entry: optimizer={what}; accepted: {accepted}.")
     for name in ("init", "loss"):
         if not callable(getattr(entry.objective, name)):
             raise ValueError(f"Objective: {name}={getattr(entry.objective, name)!r}; accepted: a function.")
@@ -140,7 +143,7 @@ def _draws(entry: Entry, train: Rows, valid: Rows) -> Batch:
     return Batch(jnp.zeros((1 if cond is None else cond.shape[0], 0)), cond)
 
 
-def _batch(rows: Rows, event: Shape | None) -> Batch:
+def _batch(rows: Rows, event: Shape | None, num_codes: int | None) -> Batch:
     name = rows.name
     if rows.x is None:
         raise ValueError(f"fit: {name}=None; accepted: events (n, *event); only an objective without data, such as reverse_kl, takes None.")
@@ -153,6 +156,12 @@ def _batch(rows: Rows, event: Shape | None) -> Batch:
     finite = np.isfinite(np.asarray(x)).reshape(x.shape[0], -1).all(1)
     if not finite.all():
         raise ValueError(f"fit: {name} with a value that is not finite in row {int(np.argmin(finite))}; accepted: finite numbers.")
+    if num_codes is not None:
+        is_code = np.isin(np.asarray(x), np.arange(num_codes)).reshape(x.shape[0], -1)
+        if not is_code.all():
+            row, column = np.argwhere(~is_code)[0]
+            value = float(np.asarray(x[int(row)]).ravel()[column])
+            raise ValueError(f"fit: {name} holds {value:g} in row {row}; accepted: the codes 0 to {num_codes - 1} that this entry knows.")
     cond = _conditions(rows.cond_name, rows.cond)
     if cond is not None and cond.shape[0] != x.shape[0]:
         raise ValueError(

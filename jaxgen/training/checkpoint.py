@@ -1,55 +1,92 @@
-"""Arrays on disk through orbax: params and auxiliaries by name, never code."""
+"""Arrays on disk: a pytree by the names of its leaves, in one file under checksums, never code."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
+from jaxgen.training.tensors import read_tensors, write_tensors
 from jaxgen.types import PyTree
 
 
-def save_arrays(path: str | Path, tree: PyTree) -> None:
-    """Write a pytree of arrays to a folder in one step; an earlier one there is replaced.
+def save_arrays(path: str | Path, tree: PyTree, facts: Mapping[str, Any] | None = None) -> None:
+    """Write a pytree of arrays to a file in one step; an earlier one there stays until the new one is on the disk.
 
     Args:
-        path: The folder.
-        tree: A pytree of arrays.
-    """
-    import orbax.checkpoint as ocp
+        path: The file, by custom one that ends in .safetensors.
+        tree: A pytree of arrays; random keys are arrays too.
+        facts: JSON values that belong to the arrays, or None.
 
-    with ocp.StandardCheckpointer() as checkpointer:
-        checkpointer.save(Path(path).absolute(), tree, force=True)
+    >>> import tempfile, jax.numpy as jnp
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_arrays(folder + "/a.safetensors", {"w": jnp.ones(2)})
+    ...     load_arrays(folder + "/a.safetensors", {"w": jax.ShapeDtypeStruct((2,), jnp.float32)})
+    {'w': Array([1., 1.], dtype=float32)}
+    """
+    write_tensors(path, named(tree), facts or {})
 
 
 def load_arrays(path: str | Path, like: PyTree) -> PyTree:
-    """Read a pytree of arrays from a folder that `save_arrays` wrote.
+    """Read a pytree of arrays from a file that `save_arrays` wrote.
 
     Args:
-        path: The folder.
-        like: A pytree of `jax.ShapeDtypeStruct` with the structure, shapes and dtypes of the arrays.
+        path: The file.
+        like: A pytree of arrays or of `jax.ShapeDtypeStruct` with the structure, shapes and dtypes of the arrays.
 
     Returns:
-        The arrays, on the first device.
+        The arrays, tied to no device.
 
     Raises:
-        FileNotFoundError: There is no checkpoint.
-        ValueError: The checkpoint holds other arrays than `like`.
+        FileNotFoundError: There is no such file.
+        DamagedFileError: Some bit of the file is not as it was written.
+        ValueError: The file holds other arrays than `like`.
     """
-    import orbax.checkpoint as ocp
-
-    path = Path(path).absolute()
-    if not path.is_dir():
-        raise FileNotFoundError(f"load_arrays: path={str(path)!r}; accepted: a folder that save_arrays wrote.")
-    here = jax.sharding.SingleDeviceSharding(jax.devices()[0])
-    like = jax.tree.map(lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=here), like)
-    with ocp.StandardCheckpointer() as checkpointer:
-        # Looked at first: orbax starts to read what it then refuses, and prints tracebacks of what it left.
-        stored, wanted = (sorted(leaf.shape for leaf in jax.tree.leaves(tree)) for tree in (_stored(checkpointer.metadata(path)), like))
-        if stored != wanted:
-            raise ValueError(f"load_arrays: path={str(path)!r} with arrays of other shapes; accepted: those of `like`.")
-        return checkpointer.restore(path, like)
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"load_arrays: path={str(path)!r}; accepted: a file that save_arrays wrote.")
+    return tree_of(read_tensors(path)[0], like)
 
 
-def _stored(metadata: Any) -> PyTree:
-    """The pytree of what orbax says of the arrays in a checkpoint."""
-    return metadata.item_metadata.tree
+def named(tree: PyTree) -> dict[str, np.ndarray]:
+    """Return the leaves of a pytree on the host, by their paths such as "params/dense/kernel"."""
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    arrays = {_name(path): np.asarray(jax.random.key_data(leaf) if _is_key(leaf) else leaf) for path, leaf in leaves}
+    if len(arrays) < len(leaves):
+        raise ValueError("save_arrays: tree=one in which two leaves have the same path; accepted: names without '/'.")
+    return arrays
+
+
+def tree_of(arrays: Mapping[str, np.ndarray], like: PyTree) -> PyTree:
+    """Return the pytree whose leaves are given by their paths.
+
+    Args:
+        arrays: What `named` returned, and perhaps more.
+        like: The pytree, of arrays or of `jax.ShapeDtypeStruct`.
+
+    Raises:
+        ValueError: An array is missing, or has another shape or dtype.
+    """
+
+    def leaf(path: Any, wanted: Any) -> jax.Array:
+        name = _name(path)
+        if name not in arrays:
+            raise ValueError(f"load_arrays: like=a pytree with {name}, which is not in the file; accepted: the structure that was saved.")
+        a, is_key = arrays[name], _is_key(wanted)
+        shape, dtype = (a.shape[:-1], a.dtype) if is_key else (a.shape, a.dtype)
+        if shape != wanted.shape or dtype != (np.uint32 if is_key else wanted.dtype):
+            raise ValueError(f"load_arrays: like={name} of {wanted.dtype}{wanted.shape}; accepted: {dtype}{shape}, as it was saved.")
+        if not is_key:
+            return jnp.asarray(a)
+        return jax.random.wrap_key_data(jnp.asarray(a), impl=jax.random.key_impl(jnp.empty((), wanted.dtype)))
+
+    return jax.tree_util.tree_map_with_path(leaf, like)
+
+
+def _name(path: Any) -> str:
+    return jax.tree_util.keystr(path, simple=True, separator="/")
+
+
+def _is_key(leaf: Any) -> bool:
+    return jnp.issubdtype(getattr(leaf, "dtype", np.float32), jax.dtypes.prng_key)

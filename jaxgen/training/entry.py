@@ -8,7 +8,7 @@ import jax
 
 from jaxgen.model import Model
 from jaxgen.objective import Objective
-from jaxgen.training.optimizers import Optimizer, adam
+from jaxgen.training.optimizers import OptimizerLike, adam
 from jaxgen.types import Aux, Cond
 
 Dropped = Callable[[Aux, jax.Array, Cond], jax.Array]
@@ -63,7 +63,8 @@ class Entry(NamedTuple):
     Attributes:
         model: The model that is sampled and evaluated unless another reading is asked for.
         objective: How the params are learnt.
-        optimizer: `num_steps -> optax.GradientTransformation` over the tuple `(params, aux)`.
+        optimizer: An optax optimiser over the tuple `(params, aux)`, such as `optax.adam(1e-3)`, or a function of the number of steps that
+            returns one, such as `jaxgen.training.adam(1e-3)`, whose learning rate falls over the training.
         readings: The models that the same params can be read as, by name ("ancestral", "ode" ...); empty if `model` is the only one.
         card: What pages and folders print.
 
@@ -76,7 +77,7 @@ class Entry(NamedTuple):
 
     model: Model
     objective: Objective
-    optimizer: Optimizer = adam(1e-3)
+    optimizer: OptimizerLike = adam(1e-3)
     readings: Mapping[str, Model] = MappingProxyType({})
     card: Card = Card()
 

@@ -74,6 +74,46 @@ def history_of(arrays: Mapping[str, PyTree]) -> History:
     return History((metrics,) if metrics else (), tuple(Validation(int(step), float(loss)) for step, loss in taken))
 
 
+def joined(before: Mapping[str, PyTree], after: Mapping[str, PyTree]) -> dict[str, PyTree]:
+    """Return the history of two fits of which the second began where the first ended.
+
+    Args:
+        before: The history of the first, as `Fitted.history` holds it; empty for none.
+        after: The history of the second.
+
+    Returns:
+        One history, whose steps and seconds count both.
+    """
+    if not before:
+        return dict(after)
+    done = before["num_steps"]
+    whole = {**after, "valid_step": after["valid_step"] + done}
+    for name, value in whole.items():
+        earlier = before.get(name)
+        if isinstance(value, np.ndarray) and earlier is not None:
+            whole[name] = np.concatenate([earlier, value])
+    seconds = {name: before.get(name, 0.0) + after.get(name, 0.0) for name in ("compile_seconds", "train_seconds")}
+    return {**whole, **seconds, "num_steps": done + after["num_steps"]}
+
+
+def parted(history: Mapping[str, PyTree], done: int) -> tuple[dict[str, PyTree], dict[str, PyTree]]:
+    """Return the histories of two fits from their joined one: `joined(*parted(history, done))` is `history`.
+
+    Args:
+        history: The joined history.
+        done: The number of steps of the first fit. All seconds are counted to the second.
+    """
+    if done == 0:
+        return {}, dict(history)
+    arrays = {name: a for name, a in history.items() if isinstance(a, np.ndarray) and not name.startswith("valid_")}
+    first = {name: a[:done] for name, a in arrays.items()} | {"num_steps": done}
+    second = {name: a[done:] for name, a in arrays.items()} | {"num_steps": history["num_steps"] - done}
+    taken = int(np.searchsorted(history["valid_step"], done, side="right"))
+    for name, shift in (("valid_step", done), ("valid_loss", 0)):
+        first[name], second[name] = history[name][:taken], history[name][taken:] - history[name].dtype.type(shift)
+    return first, second | {name: history[name] for name in ("compile_seconds", "train_seconds") if name in history}
+
+
 class EarlyStopping(NamedTuple):
     """Decide by the validation losses which params are the best and when training stops.
 

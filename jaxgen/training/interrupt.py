@@ -6,6 +6,9 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+"""Ctrl-C, and what a scheduler or a shutdown sends some seconds before it kills."""
+
 
 class Interrupt:
     """Say by `requested` whether an interrupt has come; a second one raises KeyboardInterrupt at once."""
@@ -15,7 +18,7 @@ class Interrupt:
 
 @contextlib.contextmanager
 def deferred_interrupt() -> Iterator[Interrupt]:
-    """Hold back the first SIGINT and give an `Interrupt` that a loop asks between its steps; other threads than the main one get none.
+    """Hold back the first SIGINT or SIGTERM and give an `Interrupt` that a loop asks between its steps; other threads than the main one get none.
 
     The arrays that are donated to a running step cannot be read, so an exception raised within a step would lose them.
     """
@@ -23,15 +26,19 @@ def deferred_interrupt() -> Iterator[Interrupt]:
     if threading.current_thread() is not threading.main_thread():
         yield interrupt
         return
-    previous = signal.getsignal(signal.SIGINT)
+    previous = {number: signal.getsignal(number) for number in SIGNALS}
 
     def handle(number: int, frame: FrameType | None) -> None:
         if interrupt.requested:
             raise KeyboardInterrupt
         interrupt.requested = True
 
-    signal.signal(signal.SIGINT, handle)
+    for number in SIGNALS:
+        signal.signal(number, handle)
     try:
         yield interrupt
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number, handler in previous.items():
+            # None is a handler that was not set by Python and cannot be put back by it.
+            if handler is not None:
+                signal.signal(number, handler)

@@ -1,7 +1,7 @@
 """Optimisers as functions of the number of steps, from optax."""
 
 from collections.abc import Callable, Hashable
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +18,25 @@ class Optimizer(Protocol):
     """Build the optax transformation of `(params, aux)` for a training of so many steps, as schedules need their number."""
 
     def __call__(self, num_steps: int, /) -> optax.GradientTransformation: ...
+
+
+OptimizerLike: TypeAlias = Optimizer | optax.GradientTransformation
+"""An optax optimiser, or a function of the number of steps that returns one."""
+
+
+def updates_of(optimizer: OptimizerLike, num_steps: int) -> optax.GradientTransformation:
+    """Return the optax transformation of an entry's optimiser for a training of `num_steps` steps.
+
+    Args:
+        optimizer: A function of the number of steps, or a transformation, which is the same for every number.
+        num_steps: The number of steps.
+
+    >>> import optax
+    >>> sgd = optax.sgd(0.1)
+    >>> updates_of(sgd, 100) is sgd
+    True
+    """
+    return optimizer if isinstance(optimizer, optax.GradientTransformation) else optimizer(num_steps)
 
 
 def adam(
@@ -64,7 +83,7 @@ def adam(
     return build
 
 
-def players(generator: Optimizer, critic: Optimizer) -> Optimizer:
+def players(generator: OptimizerLike, critic: OptimizerLike) -> Optimizer:
     """Give each player of a game its own optimiser, and so its own clipping.
 
     Args:
@@ -84,10 +103,13 @@ def players(generator: Optimizer, critic: Optimizer) -> Optimizer:
         params, aux = trained
         return jax.tree.map(lambda _: "generator", params), jax.tree.map(lambda _: "critic", aux)
 
-    return lambda num_steps: optax.partition({"generator": generator(num_steps), "critic": critic(num_steps)}, labels)
+    def build(num_steps: int) -> optax.GradientTransformation:
+        return optax.partition({"generator": updates_of(generator, num_steps), "critic": updates_of(critic, num_steps)}, labels)
+
+    return build
 
 
-def in_turn(first: Optimizer, second: Optimizer, labels: Callable[[Trained], PyTree]) -> Optimizer:
+def in_turn(first: OptimizerLike, second: OptimizerLike, labels: Callable[[Trained], PyTree]) -> Optimizer:
     """Train with one optimiser over the first half of the steps and with another over the rest, for objectives of two stages.
 
     What is not trained stays equal to the last bit: no momentum moves it and none of its moments fades.
@@ -117,8 +139,8 @@ def in_turn(first: Optimizer, second: Optimizer, labels: Callable[[Trained], PyT
             return jnp.greater_equal(step, half)
 
         turns: dict[Hashable, optax.GradientTransformation] = {
-            "first": optax.conditionally_mask(first(half), is_first),
-            "second": optax.conditionally_mask(second(max(1, num_steps - half)), is_second),
+            "first": optax.conditionally_mask(updates_of(first, half), is_first),
+            "second": optax.conditionally_mask(updates_of(second, max(1, num_steps - half)), is_second),
         }
         return optax.partition(turns, labels)
 

@@ -13,6 +13,7 @@ from jaxgen import checks
 from jaxgen.model import init
 from jaxgen.objective import Batch, Clock, Share
 from jaxgen.training.entry import Entry
+from jaxgen.training.optimizers import updates_of
 from jaxgen.types import Aux, Key, Params, PyTree
 
 Step = Callable[["State", Batch, Key], tuple["State", dict[str, jax.Array]]]
@@ -51,9 +52,9 @@ def init_state(key: Key, entry: Entry, batch: Batch, num_steps: int) -> State:
     if not isinstance(pair, tuple) or len(pair) != 2:  # pyright: ignore[reportUnnecessaryIsInstance, reportUnnecessaryComparison]
         raise ValueError(f"Objective: init=a function that returns a {type(pair).__name__}; accepted: one that returns (params, aux).")
     params, aux = pair
-    optimizer = entry.optimizer(num_steps)
+    optimizer = updates_of(entry.optimizer, num_steps)
     if not isinstance(optimizer, optax.GradientTransformation):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ValueError(f"Entry: optimizer=a function that returns {optimizer!r}; accepted: num_steps -> optax.GradientTransformation.")
+        raise ValueError(f"Entry: optimizer=a function that returns {optimizer!r}; accepted: num_steps -> an optax optimiser.")
     opt_state = optimizer.init((params, aux))
     return State(jnp.zeros((), jnp.int32), params, aux, opt_state, jax.tree.map(jnp.copy, params))
 
@@ -75,7 +76,7 @@ def start_from(state: State, entry: Entry, start: tuple[Params, Aux], num_steps:
     _check_shapes("(params, aux)", start, (state.params, state.aux))
     # A copy: training donates its state, and the caller's arrays must outlive it.
     params, aux = jax.tree.map(jnp.copy, tuple(start))
-    return State(state.step, params, aux, entry.optimizer(num_steps).init((params, aux)), jax.tree.map(jnp.copy, params))
+    return State(state.step, params, aux, updates_of(entry.optimizer, num_steps).init((params, aux)), jax.tree.map(jnp.copy, params))
 
 
 def resumed(fresh: State, state: State | None, num_steps: int) -> State:
@@ -126,7 +127,7 @@ def make_step(entry: Entry, num_steps: int, *, ema: float = 0.999, axis_name: st
     """
     # With any other number the average of the params is none, and NaN would enter it unseen.
     checks.number("make_step: ema", ema, least=0, below=1)
-    objective, optimizer = entry.objective, entry.optimizer(num_steps)
+    objective, optimizer = entry.objective, updates_of(entry.optimizer, num_steps)
     if axis_name is not None and not objective.additive:
         raise ValueError(
             f"make_step: axis_name={axis_name!r}; accepted: None, as this objective is not additive and sees each batch whole."

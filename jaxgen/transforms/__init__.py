@@ -16,6 +16,7 @@ from jaxgen.transforms.discrete_decoder import discrete_decoder
 from jaxgen.transforms.elementwise import elementwise
 from jaxgen.transforms.flow_map import flow_map, renoised_flow_map
 from jaxgen.transforms.image_layers import channel_coupling, on_channels, pixelwise, squeeze
+from jaxgen.transforms.in_parallel import Piece, in_parallel
 from jaxgen.transforms.ladder_decoder import Rung, ladder_decoder
 from jaxgen.transforms.linear import low_rank, lu, orthogonal, planar, radial, sylvester
 from jaxgen.transforms.ode_flow import ode_flow, probability_flow
@@ -42,6 +43,8 @@ from jaxgen.transforms.samplers import (
 )
 from jaxgen.transforms.scalars import (
     Scalar,
+    above,
+    between,
     binned,
     categorical,
     circular_spline,
@@ -54,7 +57,9 @@ from jaxgen.transforms.scalars import (
     student_tails,
 )
 from jaxgen.transforms.surjections import (
+    Cell,
     absolute,
+    argmax_codes,
     ascending,
     augmentation,
     indexed,
@@ -65,13 +70,17 @@ from jaxgen.transforms.surjections import (
     slicing,
     sorting,
     sum_over_preimages,
+    table_cells,
     uniform_dequantisation,
     variational_dequantisation,
 )
 
 __all__ = [
+    "Cell",
+    "Piece",
     "Rung",
     "Scalar",
+    "above",
     "absolute",
     "actnorm",
     "affine",
@@ -80,10 +89,12 @@ __all__ = [
     "any_order",
     "ascending",
     "augmentation",
+    "argmax_codes",
     "autoencoder",
     "autoregressive",
     "autoregressive_columns",
     "autoregressive_rows",
+    "between",
     "binned",
     "block_autoregressive",
     "bridge_sde",
@@ -110,6 +121,7 @@ __all__ = [
     "gaussian_decoder",
     "generator",
     "heun",
+    "in_parallel",
     "interpolant_sde",
     "indexed",
     "inverse_autoregressive",
@@ -154,6 +166,7 @@ __all__ = [
     "student_tails",
     "sum_over_preimages",
     "sylvester",
+    "table_cells",
     "tau_leaping",
     "to_distrax",
     "triangular_affine",

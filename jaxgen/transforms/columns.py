@@ -14,7 +14,11 @@ from jaxgen.types import Cond, Event, Key, Noise, Params
 
 
 def autoregressive_columns(
-    categories: Sequence[int], continuous: Scalar, net: Callable[[int, Sequence[int]], Net], noise: str = "logistic"
+    categories: Sequence[int],
+    continuous: Scalar,
+    net: Callable[[int, Sequence[int]], Net],
+    noise: str = "logistic",
+    gates: Sequence[int] = (),
 ) -> Transform:
     """Build an autoregressive transform of rows `(d,)` that hold numbers and categories side by side.
 
@@ -27,13 +31,16 @@ def autoregressive_columns(
         net: `net(num_outputs, features)` returns a masked network such as `nets.column_made`, which reads categories one-hot;
             `features` are the columns' widths in its input.
         noise: The base's distribution, "logistic" or "uniform".
+        gates: For each column the column before it that says whether it is missing, by the code 1 of two categories, or -1; () for none. A
+            missing column is 0 and its noise is forgotten, so that the density is that of the columns that are given.
 
     Returns:
         An EXACT transform whose params are the network's. Its density is a probability of the categories and a density of the numbers,
         -inf for a code that does not exist. Its stages show the row after each column.
 
     Raises:
-        ValueError: A column has a single category, `noise` is unknown, or an event has another number of columns.
+        ValueError: A column has a single category, a gate is no column of two categories before its column, `noise` is unknown, or an event has
+            another number of columns.
 
     >>> import jax, jax.numpy as jnp
     >>> from jaxgen import nets, transforms
@@ -44,10 +51,18 @@ def autoregressive_columns(
     """
     categories = tuple(categories)
     _check_categories(categories)
+    gate = _checked_gates(categories, gates)
     kinds = sorted(set(categories))
     scalars = [continuous if k == 0 else categorical(k, noise) for k in kinds]
     network = net(max(s.num_params for s in scalars), tuple(max(1, k) for k in categories))
     kind_of = np.array([kinds.index(k) for k in categories])
+    gated = bool(np.any(gate >= 0))
+
+    def closed(x: jax.Array) -> jax.Array:
+        return jnp.asarray(gate >= 0) & (x[np.maximum(gate, 0)] == 1)
+
+    def log_noise(z: jax.Array) -> jax.Array:
+        return jnp.zeros_like(z) if noise == "uniform" else jax.nn.log_sigmoid(z) + jax.nn.log_sigmoid(-z)
 
     def init(key: Key, z: Noise, /, cond: Cond = None) -> Params:
         return network.init(key, _one_hot(z, categories), cond)
@@ -61,6 +76,9 @@ def autoregressive_columns(
             theta = jax.lax.dynamic_index_in_dim(network.apply(params, _one_hot(x, categories), cond), i, keepdims=False)
             z_i = jax.lax.dynamic_index_in_dim(x, i, keepdims=False)
             x_i, log_det_i = jax.lax.switch(jnp.asarray(kind_of, jnp.int32)[i], branches, theta, z_i)
+            if gated:
+                gone = closed(x)[i]
+                x_i, log_det_i = jnp.where(gone, 0, x_i), jnp.where(gone, log_noise(z_i), log_det_i)
             x = jax.lax.dynamic_update_index_in_dim(x, x_i, i, 0)
             return (x, log_det + log_det_i), x
 
@@ -74,12 +92,16 @@ def autoregressive_columns(
     def inverse(params: Params, x: Event, /, cond: Cond = None, key: Key | None = None) -> Preimage:
         _check_event(x, categories)
         theta = network.apply(params, _one_hot(x, categories), cond)
-        z, log_det = jnp.zeros_like(x), jnp.zeros((), x.dtype)
+        z, log_det = jnp.zeros_like(x), jnp.zeros_like(x)
         for kind, s in enumerate(scalars):
             columns = np.flatnonzero(kind_of == kind)
             z_of, log_det_of = jax.vmap(s.inverse)(theta[columns, : s.num_params], x[columns])
-            z, log_det = z.at[columns].set(z_of), log_det + jnp.sum(log_det_of)
-        return Preimage(z, log_det)
+            z, log_det = z.at[columns].set(z_of), log_det.at[columns].set(log_det_of)
+        if gated:
+            middle = jnp.asarray(0.5 if noise == "uniform" else 0, x.dtype)
+            filler = jnp.where(x == 0, -log_noise(middle), -jnp.inf)
+            z, log_det = jnp.where(closed(x), middle, z), jnp.where(closed(x), filler, log_det)
+        return Preimage(z, jnp.sum(log_det))
 
     def stages(params: Params, z: Noise, /, cond: Cond = None) -> jax.Array:
         return forward_steps(params, z, cond)[2]
@@ -97,6 +119,19 @@ def _check_categories(categories: Sequence[int]) -> None:
     for j, k in enumerate(categories):
         if not isinstance(k, int) or k < 0 or k == 1:
             raise ValueError(f"autoregressive_columns: categories[{j}]={k!r}; accepted: 0 for a number, or at least 2 categories.")
+
+
+def _checked_gates(categories: Sequence[int], gates: Sequence[int]) -> np.ndarray:
+    if not gates:
+        return np.full(len(categories), -1)
+    if len(gates) != len(categories):
+        raise ValueError(
+            f"autoregressive_columns: gates={tuple(gates)!r}; accepted: a column, or -1, for each of the {len(categories)} columns."
+        )
+    for j, g in enumerate(gates):
+        if not -1 <= g < j or (g >= 0 and categories[g] != 2):
+            raise ValueError(f"autoregressive_columns: gates[{j}]={g!r}; accepted: -1, or a column of two categories before column {j}.")
+    return np.array(gates)
 
 
 def _check_event(x: jax.Array, categories: Sequence[int]) -> None:

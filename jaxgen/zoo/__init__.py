@@ -12,6 +12,7 @@ from jaxgen.zoo import (
     autoregressive_of_pixels,
     bridges,
     diffusion,
+    discrete_diffusion,
     flow,
     flow_in_order,
     flow_map,
@@ -20,20 +21,40 @@ from jaxgen.zoo import (
     latent_flow,
     residual,
 )
-from jaxgen.zoo.forms import image, vector
+from jaxgen.zoo.forms import image, sequence, vector
+from jaxgen.zoo.marginals import Marginal, find_marginal
 from jaxgen.zoo.networks import Nets
-from jaxgen.zoo.registry import COMPARED, FAMILIES, IMAGES, NAMES, Family, build, describe, forget, pixels, register, small
+from jaxgen.zoo.registry import (
+    COMPARED,
+    DISCRETE,
+    FAMILIES,
+    IMAGES,
+    NAMES,
+    Family,
+    build,
+    describe,
+    docstring,
+    forget,
+    pixels,
+    register,
+    small,
+)
 from jaxgen.zoo.sizing import count_params, num_sampling_params
 from jaxgen.zoo.store import load, save
+from jaxgen.zoo.tables import Layout, Prepared, prepare, schema_of
 from jaxgen.zoo.units import in_units
 
 __all__ = [
     "COMPARED",
+    "DISCRETE",
     "FAMILIES",
     "IMAGES",
     "NAMES",
     "Family",
+    "Layout",
+    "Marginal",
     "Nets",
+    "Prepared",
     "adversarial",
     "autoencoder",
     "autoencoder_of_pixels",
@@ -43,7 +64,10 @@ __all__ = [
     "build",
     "count_params",
     "describe",
+    "docstring",
     "diffusion",
+    "discrete_diffusion",
+    "find_marginal",
     "flow",
     "flow_in_order",
     "flow_map",
@@ -56,9 +80,12 @@ __all__ = [
     "load",
     "num_sampling_params",
     "pixels",
+    "prepare",
     "register",
     "residual",
     "save",
+    "schema_of",
+    "sequence",
     "small",
     "vector",
 ]

@@ -48,18 +48,29 @@ def ar_discrete(nets: Nets, *, num_bins: int = 128, bound: float = 3.0, learning
 
 
 @register(AUTOREGRESSIVE, vector(width=112, depth=3, growth=0.5, small={"num_components": 3}), compared=False)
-def tabular(nets: Nets, *, categories: Sequence[int] | None = None, num_components: int = 16, learning_rate: float = 3e-3) -> Entry:
+def tabular(
+    nets: Nets,
+    *,
+    categories: Sequence[int] | None = None,
+    gates: Sequence[int] | None = None,
+    num_components: int = 16,
+    learning_rate: float = 3e-3,
+) -> Entry:
     """Model rows of numbers and categories, each column given the columns before it, with an exact density.
 
     Args:
         categories: How many categories each column has, 0 for a column of numbers; None if all columns are numbers. Categories are codes
             0.0, 1.0, ... in the event, as `jaxgen.data.load(..., discrete=)` makes them.
+        gates: For each column the column of two categories before it whose code 1 says that it is missing, or -1; None if none is missing.
         num_components: Logistics of the mixture of a column of numbers.
     """
     counts = (0,) * nets.size if categories is None else tuple(categories)
     if len(counts) != nets.size:
         raise ValueError(f"tabular: categories={counts!r}; accepted: one count for each of the {nets.size} columns, 0 for numbers.")
     transform = autoregressive_columns(
-        counts, mixture_logit(num_components), lambda out, features: column_made(out, features, width=nets.units, depth=nets.depth)
+        counts,
+        mixture_logit(num_components),
+        lambda out, features: column_made(out, features, width=nets.units, depth=nets.depth),
+        gates=gates or (),
     )
     return likelihood(logistic(nets.event), transform, learning_rate)

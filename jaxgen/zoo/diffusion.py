@@ -7,6 +7,7 @@ from jaxgen.bases import diffusion_noise, normal
 from jaxgen.model import Model
 from jaxgen.numerics import adaptive
 from jaxgen.objectives import denoising, grid_times, lognormal_times, variational_bound
+from jaxgen.objectives.weights import Weight
 from jaxgen.training import Entry, Style, adam
 from jaxgen.transform import Transform
 from jaxgen.transforms import ancestral, ddim, euler_maruyama, heun, learned_path, probability_flow
@@ -111,6 +112,7 @@ def edm(
     num_ode_steps: int | None = None,
     sigma_data: float = 1.0,
     guidance: float = 1.0,
+    coupling: str = "independent",
     learning_rate: float = 3e-3,
 ) -> Entry:
     """Train a preconditioned denoiser at log-normal noise levels, sampled by Heun's method.
@@ -120,21 +122,21 @@ def edm(
         num_ode_steps: Steps of Heun's method that a density takes; None solves it adaptively.
         sigma_data: The standard deviation of the data.
         guidance: As for `ddpm`.
+        coupling: Which noise meets which event, as `objectives.denoising` takes it by name. Any other than "independent" leaves no score.
 
     Source: arXiv 2206.00364.
     """
     check_guidance("edm", guidance, nets.cond_dim)
     net, path, solver, trace = nets.of_event(1), paths.edm(), in_steps(num_ode_steps, "heun"), trace_for(nets.size)
-    init, learnt = init_in_time(net), paths.prediction(path, paths.preconditioned(path, net.apply, sigma_data), "denoiser")
+    init, output = init_in_time(net), paths.preconditioned(path, net.apply, sigma_data)
+    learnt = paths.prediction(path, output, "denoiser", coupled=coupling != "independent")
     denoiser = steered(learnt, nets.cond_dim, guidance)
     readings = {
         "heun": Model(normal(nets.event), heun(init, denoiser, num_steps, density_solver=solver, trace=trace)),
         "ode": Model(normal(nets.event), probability_flow(init, denoiser, solver=solver, trace=trace)),
     }
     plain = Model(normal(nets.event), probability_flow(init, learnt, trace=trace))
-    objective = denoising(
-        plain, path, "denoiser", weight=lambda path, t: (1 / path.sigma(t)) ** 2 + sigma_data**-2, times=lognormal_times(path)
-    )
+    objective = denoising(plain, path, "denoiser", weight=_inverse_variance(sigma_data), times=lognormal_times(path), coupling=coupling)
     return read_as(_without_ode(readings, nets), with_dropout(objective, guidance), "denoising", adam(learning_rate))
 
 
@@ -168,6 +170,10 @@ def vdm(nets: Nets, *, num_steps: int = 100, learning_rate: float = 3e-3) -> Ent
     model = Model(diffusion_noise(nets.event, num_steps), learned_path(sampler, start))
     objective = variational_bound(model, lambda params: path(params["path"]), num_time_bins=16)
     return read_as({"ancestral": model}, objective, "variational bound", adam(learning_rate))
+
+
+def _inverse_variance(sigma_data: float) -> Weight:
+    return lambda path, t: (1 / path.sigma(t)) ** 2 + sigma_data**-2
 
 
 def _without_ode(readings: dict[str, Model], nets: Nets) -> dict[str, Model]:

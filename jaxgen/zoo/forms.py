@@ -31,7 +31,7 @@ class Form(NamedTuple):
         small: The options at which tests run the entry.
         num_steps: A sensible number of training steps.
         growth: How the default width grows above 64 coordinates: as this power of their number.
-        pixels: What the events of an image form are, "discrete" or "continuous"; empty for vectors.
+        pixels: What the events of an image form are, "discrete" or "continuous"; "discrete" for sequences and empty for vectors.
         name: The name of this form where it is not that of the zoo function; None otherwise.
     """
 
@@ -65,6 +65,27 @@ def vector(
     """
     sizes = {k: v for k, v in {"width": 16, "depth": 2}.items() if k in network}
     return Form(VECTOR, {**network, **(options or {})}, {**sizes, **(small or {})}, num_steps, growth, "", name)
+
+
+def sequence(
+    *,
+    num_steps: int = 5_000,
+    small: Mapping[str, Option] | None = None,
+    name: str | None = None,
+    options: Mapping[str, Option] | None = None,
+    **network: Option,
+) -> Form:
+    """Declare that an entry is made for sequences or rows of codes 0.0, 1.0, ..., `(d,)`.
+
+    Args:
+        num_steps: A sensible number of training steps.
+        small: Options at which tests run the entry, beside a width of 16, a depth of 1 and two levels.
+        name: The entry's name; None takes that of the zoo function.
+        options: Defaults of the zoo function's own options that are others than in its signature.
+        network: The network options that the form offers, with their defaults; `levels` is the number of codes of a site.
+    """
+    sizes = {k: v for k, v in {"width": 16, "depth": 1, "levels": 2}.items() if k in network}
+    return Form(VECTOR, {**network, **(options or {})}, {**sizes, **(small or {})}, num_steps, 0.0, "discrete", name)
 
 
 def image(

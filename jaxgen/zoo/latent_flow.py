@@ -1,12 +1,11 @@
 """A flow in the latent space of a variational autoencoder: `vae` and `cfm`, one after the other in one fit."""
 
 from jaxgen.bases import joint, normal, uniform
-from jaxgen.combinators import chain
 from jaxgen.model import Model
 from jaxgen.nets import Net
-from jaxgen.objectives import elbo, latent_prior
+from jaxgen.objectives import elbo, latent_prior, with_prior
 from jaxgen.training import Entry, adam, in_turn
-from jaxgen.transforms import diagonal_affine, discrete_decoder, on
+from jaxgen.transforms import discrete_decoder
 from jaxgen.zoo.flow_matching import FLOW_MATCHING, cfm
 from jaxgen.zoo.forms import image
 from jaxgen.zoo.guidance import check_guidance
@@ -58,9 +57,7 @@ def latent_cfm(
     flow = prior.model.transform
     # Of any dimension the divergence is the exact one: an estimate's noise would lift the bound of several draws above log p(x).
     flow = flow if flow.hooks.refine is None else flow.hooks.refine(0, exact=True)
-    whole = chain(on("latent", flow), on("latent", diagonal_affine()), vae)
-    # Its rate is that of a standard normal prior, which this model's is not.
-    model = Model(base, whole._replace(parts={name: part for name, part in whole.parts.items() if name != "distortion_and_rate"}))
+    model = with_prior(Model(base, vae), Model(prior.model.base, flow))
     objective = latent_prior(model, elbo(Model(base, vae), beta, warmup=0.1), prior.objective)
     optimizer = in_turn(adam(learning_rate), prior.optimizer, lambda trained: (("second", "first", "first"), "first"))
     return titled(model, objective, "ELBO, then flow matching", optimizer)

@@ -3,7 +3,22 @@
 import math
 from dataclasses import dataclass
 
-from jaxgen.nets import Net, conv_decoder, conv_encoder, dit, image_critic, image_generator, made, mlp, raveled, time_mlp, times_mlp, unet
+from jaxgen.nets import (
+    Net,
+    code_transformer,
+    conv_decoder,
+    conv_encoder,
+    dit,
+    image_critic,
+    image_generator,
+    made,
+    mlp,
+    on_codes,
+    raveled,
+    time_mlp,
+    times_mlp,
+    unet,
+)
 from jaxgen.types import Shape
 
 IMAGE = 3
@@ -21,10 +36,11 @@ class Nets:
         cond_dim: The size of a condition `(cond_dim,)`; None without conditions.
         width: Units, or channels at full size, of a hidden layer. None stands for the default of an image autoencoder's network.
         depth: Hidden layers of a perceptron, or residual blocks at each resolution of an image.
-        network: The name of an image's network: "unet" or "dit" in time, "mlp" or "convolution" in an autoencoder.
+        network: The name of an image's network: "unet" or "dit" in time, "mlp" or "convolution" in an autoencoder; of a sequence's:
+            "transformer" or "mlp".
         dtype: The dtype in which an image's network computes, for example "bfloat16"; None is that of its params.
         remat: Whether layers are computed again in the backward pass, which saves memory.
-        levels: How many whole numbers a discrete pixel has.
+        levels: How many whole numbers a discrete pixel, or a site of a sequence, has.
     """
 
     event: Shape
@@ -91,6 +107,24 @@ class Nets:
         # A transformer of three times the width and depth has about the U-Net's cost; its width is a multiple of its heads and of four.
         width, depth = 12 * -(-self.units // 4), 3 * self.depth
         return dit(outputs, num_times=num_times, width=width, depth=depth, num_heads=3, dtype=self.dtype, remat=self.remat)
+
+    def of_codes(self, num_codes: int, num_times: int) -> Net:
+        """Return a network from an event of codes to `levels` logits of each site.
+
+        Args:
+            num_codes: How many codes it reads: `levels`, or one more with a mask.
+            num_times: How many times it reads beside the event.
+
+        Raises:
+            ValueError: `network` is no network of sequences, or of images.
+        """
+        if self.is_image or self.network == "mlp":
+            return on_codes(self.of_event(num_times, self.levels), num_codes, self.levels)
+        if self.network != "transformer":
+            raise ValueError(f"zoo.build: network={self.network!r}; accepted: transformer, mlp.")
+        # Four heads, whose widths are even for the rotations.
+        sizes = {"width": 8 * -(-self.units // 8), "depth": self.depth, "num_heads": 4}
+        return code_transformer(num_codes, self.levels, num_times=num_times, **sizes, dtype=self.dtype, remat=self.remat)
 
     def generator(self) -> Net:
         """Return a network from a vector of noise to an event."""

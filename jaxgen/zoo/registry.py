@@ -1,5 +1,6 @@
 """The names of the zoo, and `build`, which checks its arguments and makes an `Entry`."""
 
+import inspect
 from collections.abc import Callable, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
@@ -7,6 +8,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgen import checks
 from jaxgen.model import Model
 from jaxgen.training import Entry, Style
 from jaxgen.types import Cond, Key, Noise, Params, Shape
@@ -45,7 +47,9 @@ _REGISTRY: dict[int, dict[str, Registered]] = {VECTOR: {}, IMAGE: {}}
 """By the rank of an event, then by name: one name may have a form for vectors and one for images."""
 
 NAMES: list[str] = []
-"""The entries for vectors."""
+"""The entries for vectors of numbers."""
+DISCRETE: list[str] = []
+"""The entries for sequences or rows of codes 0.0, 1.0, ..."""
 IMAGES: list[str] = []
 """The entries for images."""
 COMPARED: list[str] = []
@@ -59,7 +63,7 @@ def register(family: Family, *forms: Form, compared: bool = True) -> Callable[[M
 
     Args:
         family: The family under which pages list the entry.
-        forms: For which events the entry is made: `vector(...)`, `image(...)` or both.
+        forms: For which events the entry is made: `vector(...)`, `sequence(...)`, `image(...)` or several of them.
         compared: Whether `jaxgen compare` trains the entry unasked; further variants of a family are compared when they are named.
 
     Returns:
@@ -85,8 +89,9 @@ def register(family: Family, *forms: Form, compared: bool = True) -> Callable[[M
                 raise ValueError(f"zoo.register: name={name!r}; accepted: a name that is not taken; zoo.forget({name!r}) frees it.")
             _REGISTRY[form.rank][name] = Registered(family, make, form)
             FAMILIES.setdefault(name, family.name)
-            (NAMES if form.rank == VECTOR else IMAGES).append(name)
-            if compared and form.rank == VECTOR:
+            names = IMAGES if form.rank == IMAGE else DISCRETE if form.pixels else NAMES
+            names.append(name)
+            if compared and names is NAMES:
                 COMPARED.append(name)
         return make
 
@@ -95,7 +100,7 @@ def register(family: Family, *forms: Form, compared: bool = True) -> Callable[[M
 
 def forget(name: str) -> None:
     """Remove an entry from the zoo in all its forms, for example one that a notebook defines a second time."""
-    for names in (NAMES, IMAGES, COMPARED):
+    for names in (NAMES, DISCRETE, IMAGES, COMPARED):
         names[:] = [other for other in names if other != name]
     for entries in _REGISTRY.values():
         entries.pop(name, None)
@@ -113,7 +118,7 @@ def build(
     """Build the entry `name` for events and conditions of these shapes.
 
     Args:
-        name: One of `jaxgen.zoo.NAMES` for vectors or of `jaxgen.zoo.IMAGES` for images.
+        name: One of `jaxgen.zoo.NAMES` for vectors, of `jaxgen.zoo.DISCRETE` for sequences of codes, or of `jaxgen.zoo.IMAGES` for images.
         event_shape: `(d,)` for vectors of d numbers, or `(height, width, channels)` for images.
         cond_shape: `(c,)` for conditions of c numbers; None for a model without conditions.
         num_params: Choose `width` so that sampling uses about this many parameters; None keeps the width.
@@ -174,6 +179,20 @@ def describe(name: str, event_shape: Sequence[int] | None = None) -> dict[str, O
     return options_of(form, make, shape)
 
 
+def docstring(name: str, event_shape: Sequence[int] | None = None) -> str:
+    """Return the text of the function that makes an entry: what the entry is, its own options, and its source.
+
+    Args:
+        name: The entry's name.
+        event_shape: The shape of the events; None takes the form for vectors if there is one.
+
+    >>> import jaxgen
+    >>> jaxgen.zoo.docstring("maf").splitlines()[0][-1]
+    '.'
+    """
+    return inspect.getdoc(_find(name, None if event_shape is None else _event(event_shape)).make) or ""
+
+
 def small(name: str, event_shape: Sequence[int] | None = None) -> dict[str, Option]:
     """Return options that make an entry as small as tests want it: few layers, units and steps.
 
@@ -197,11 +216,11 @@ def _find(name: str, event: Shape | None) -> Registered:
     for rank in (VECTOR, IMAGE) if event is None else (len(event),):
         if isinstance(name, str) and name in _REGISTRY[rank]:  # pyright: ignore[reportUnnecessaryIsInstance]
             return _REGISTRY[rank][name]
-    accepted = list(dict.fromkeys([*NAMES, *IMAGES]))
+    accepted = list(dict.fromkeys([*NAMES, *DISCRETE, *IMAGES]))
     if name in accepted and event is not None:
-        kind, others = ("vectors", NAMES) if len(event) == VECTOR else ("images", IMAGES)
+        kind, others = ("vectors", [*NAMES, *DISCRETE]) if len(event) == VECTOR else ("images", IMAGES)
         raise ValueError(f"zoo.build: name={name!r} with event_shape={event!r}; accepted for {kind}: {', '.join(others)}.")
-    raise ValueError(f"zoo.build: name={name!r}; accepted: {', '.join(accepted)}.")
+    raise ValueError(f"zoo.build: name={name!r}; accepted: {', '.join(accepted)}.{checks.closest(name, accepted)}")
 
 
 def _of_conditions(name: str, wanted: Shape | None, model: Model) -> Model:

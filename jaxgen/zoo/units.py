@@ -1,12 +1,17 @@
 """The units of the data as the last transform of the chain: trained standardised, sampled and evaluated in the user's own."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
 from jaxgen.model import Model
 from jaxgen.training import Entry, Fitted
+from jaxgen.transform import Transform
 from jaxgen.transforms import affine, chain, on_condition
+from jaxgen.types import Params
 
 
 def in_units(
@@ -34,14 +39,40 @@ def in_units(
     """
     units = {"loc": loc, "scale": scale, "cond_loc": cond_loc, "cond_scale": cond_scale}
     config = {**entry.card.config, "units": {k: None if v is None else np.asarray(v, np.float64).tolist() for k, v in units.items()}}
+    return behind(entry, fitted, affine(loc, scale), cond_loc, cond_scale, config)
+
+
+def behind(
+    entry: Entry,
+    fitted: Fitted,
+    last: Transform,
+    cond_loc: ArrayLike | None,
+    cond_scale: ArrayLike | None,
+    config: Mapping[str, Any],
+    params: Params = (),
+) -> tuple[Entry, Fitted]:
+    """Chain a transform without params behind every reading of an entry.
+
+    Args:
+        entry: The entry.
+        fitted: What `jaxgen.fit` returned for it.
+        last: The transform.
+        cond_loc: What is subtracted from conditions `(c,)`; None leaves them as they are.
+        cond_scale: What conditions are then divided by, `(c,)`.
+        config: The new config of the card.
+        params: The params of `last`, without a leaf.
+
+    Returns:
+        The entry, and `fitted` with its own params and those of `last`.
+    """
 
     def outer(model: Model) -> Model:
         inner = model.transform
         if cond_loc is not None:
             shift, factor = np.asarray(cond_loc), np.asarray(cond_scale)
             inner = on_condition(lambda c: (c - jnp.asarray(shift, c.dtype)) / jnp.asarray(factor, c.dtype), inner)
-        return Model(model.base, chain(inner, affine(loc, scale)))
+        return Model(model.base, chain(inner, last))
 
     readings = {name: outer(model) for name, model in entry.models.items()}
     entry = entry._replace(model=readings[entry.card.reading], readings=readings, card=entry.card._replace(config=config))
-    return entry, fitted._replace(params=(fitted.params, ()))
+    return entry, fitted._replace(params=(fitted.params, params))

@@ -71,3 +71,17 @@ def test_a_mistake_is_answered_before_anything_is_trained(command, tmp_path, arg
     ended = command("compare", *arguments, "--out", tmp_path / "out")
     assert ended.status == 2 and message in ended.err and "Traceback" not in ended.err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_data_of_codes_compare_the_models_of_codes(command, tmp_path):
+    ended = command("compare", "--data", "ising_square", "--models", "masked_diffusion", *TINY[:-1], 10_000, "--out", tmp_path / "out")
+    assert ended.status == 0, ended.err
+    found = results(tmp_path / "out")["masked_diffusion"]
+    assert found["nll_kind"] == "lower bound" and found["nll_gap"] > -0.1 and found["nfe"] == 64
+    assert (tmp_path / "out" / "pictures" / "masked_diffusion-0.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_data_of_codes_refuse_models_of_numbers(command, tmp_path):
+    refused = command("compare", "--data", "ising_square", "--models", "realnvp", *TINY, "--out", tmp_path / "other")
+    assert refused.status == 2 and "--models realnvp: accepted: all, masked_diffusion" in refused.err

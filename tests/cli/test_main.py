@@ -55,7 +55,7 @@ def test_a_name_that_is_none_is_refused():
         jaxgen.nothing_of_this_name  # noqa: B018
 
 
-@pytest.mark.parametrize(("typed", "said"), [("tran", "did you mean train?"), ("zzz", "zzz: no such command; accepted: compare, list")])
+@pytest.mark.parametrize(("typed", "said"), [("tran", "Did you mean 'train'?"), ("zzz", "zzz: no such command; accepted: compare, list")])
 def test_a_wrong_command_is_told_the_right_one(typed, said, capsys):
     with pytest.raises(SystemExit) as ended:
         main([typed])

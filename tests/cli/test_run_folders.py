@@ -1,16 +1,22 @@
 """train, sample, log-prob and evaluate on a user's own file: its units, its columns, its condition; and what a mistake is answered with."""
 
 import contextlib
+import errno
 import json
+import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
+from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
 import jaxgen
+from jaxgen import atomic, zoo
 
 HEADER = "height,age,weight"
 
@@ -47,8 +53,10 @@ def test_a_conditional_model_of_a_file_keeps_its_units(command, trained, table, 
     ages = write_csv(tmp_path / "ages.csv", rows[:, 1:2], "age")
     drawn = tmp_path / "drawn.csv"
     assert command("sample", trained, "--cond", ages, "--out", drawn).status == 0
+    assert drawn.read_text().startswith("height,age,weight\n")
     samples = np.loadtxt(drawn, delimiter=",", skiprows=1)
-    assert samples.shape == (300, 2)
+    np.testing.assert_allclose(samples[:, 1], rows[:, 1], rtol=1e-6)
+    samples = samples[:, [0, 2]]
     np.testing.assert_allclose(samples.mean(0), rows[:, [0, 2]].mean(0), rtol=0.02)
     np.testing.assert_allclose(samples.std(0), rows[:, [0, 2]].std(0), rtol=0.6)
 
@@ -58,6 +66,8 @@ def test_a_conditional_model_of_a_file_keeps_its_units(command, trained, table, 
     entry, fitted = jaxgen.load(trained)
     truth = jaxgen.log_prob(entry.model, fitted.params, rows[:, [0, 2]].astype(np.float32), rows[:, 1:2].astype(np.float32))
     np.testing.assert_allclose(np.loadtxt(logs, delimiter=",", skiprows=1)[:, 0], truth.value, rtol=1e-5)
+    # The file has the columns of events and conditions under their names, so none has to be named.
+    assert command("log-prob", trained, table).out.strip() == ended.out.split(";")[0].strip()
     # A density in other units than the file's would be off by the logarithm of the scales, here about 4.
     gaussian = -0.5 * np.linalg.slogdet(2 * np.pi * np.e * np.cov(rows[:, [0, 2]].T))[1]
     assert abs(float(truth.value.mean()) - gaussian) < 1.0
@@ -82,16 +92,90 @@ def test_going_on_takes_the_steps_that_are_missing(command, tmp_path):
     assert fresh.status == 0 and "finished after 5 steps" in fresh.out
 
 
-def test_an_interrupted_run_goes_on_with_its_own_batches_only(command, tmp_path):
-    arguments = ("train", "--model", "maf", "--data", "rings", "--width", 8, "--steps", 120, "--out", tmp_path / "run")
+def interrupted(command, *arguments):
+    """Run a command whose training is interrupted after its first chunk."""
 
     class Interrupting:
         def update(self, done, metrics):
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGTERM)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys.modules["jaxgen.training.fit"], "progress_bar", lambda *a: contextlib.nullcontext(Interrupting()))
-        assert command(*arguments, "--batch-size", 32).status == 130
+        assert command(*arguments).status == 130
+
+
+@pytest.fixture
+def gaussian():
+    """An entry of the zoo that compiles in no time."""
+
+    @zoo.register(zoo.Family("of its own"), zoo.vector(width=1))
+    def gaussian(nets, *, learning_rate: float = 0.01):
+        model = jaxgen.Model(jaxgen.bases.normal(nets.event), jaxgen.transforms.triangular_affine())
+        return jaxgen.Entry(model, jaxgen.objectives.maximum_likelihood(model), jaxgen.training.adam(learning_rate))
+
+    yield
+    zoo.forget("gaussian")
+
+
+def test_a_run_that_is_gone_on_with_is_the_run_in_one_piece(command, gaussian, tmp_path):
+    """20 steps, and 10 more as a fit of their own that is interrupted: the same bytes as without the interrupts."""
+    arguments = ("train", "--model", "gaussian", "--data", "rings")
+    for steps in (20, 30):
+        assert command(*arguments, "--steps", steps, "--out", tmp_path / "whole", *["--resume"] * (steps > 20)).status == 0
+        pieces = (*arguments, "--out", tmp_path / "pieces")
+        interrupted(command, *pieces, "--steps", steps, *["--resume"] * (steps > 20))
+        # Without --steps a run goes on to the end that it had.
+        ended = command(*pieces, "--resume")
+        assert ended.status == 0 and f"going on from step {steps - 19 if steps == 20 else 21}" in ended.out
+        whole, again = (jaxgen.load(tmp_path / name)[1] for name in ("whole", "pieces"))
+        for a, b in zip(jax.tree.leaves((whole.params, whole.aux)), jax.tree.leaves((again.params, again.aux)), strict=True):
+            assert np.asarray(a).tobytes() == np.asarray(b).tobytes()
+        for name in ("loss", "gradient_norm", "valid_loss", "valid_step", "num_steps"):
+            np.testing.assert_array_equal(whole.history[name], again.history[name])
+
+
+def test_one_process_works_in_a_folder(command, tmp_path):
+    """A second one is refused at once and touches nothing; the lock of a process that was killed is none."""
+    fcntl = pytest.importorskip("fcntl")
+    (tmp_path / "run").mkdir()
+    held = "import fcntl, os, sys; fcntl.flock(os.open(sys.argv[1], os.O_RDONLY), fcntl.LOCK_EX); print(flush=True); sys.stdin.read()"
+    other = subprocess.Popen([sys.executable, "-c", held, tmp_path / "run"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    other.stdout.readline()
+    arguments = ("train", "--model", "maf", "--data", "rings", "--width", 8, "--steps", 1, "--out", tmp_path / "run")
+    ended = command(*arguments)
+    assert ended.status == 2 and "another process of jaxgen works in this folder" in ended.err and len(ended.err.splitlines()) == 1
+    assert not list((tmp_path / "run").iterdir())
+    other.kill()
+    other.wait()
+    assert command(*arguments).status == 0
+    with pytest.raises(BlockingIOError):
+        fcntl.flock(os.open(tmp_path / "run", os.O_RDONLY), fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_an_earlier_run_stays_until_the_new_one_is_whole(command, trained, table, monkeypatch):
+    before = {p: p.read_bytes() for p in trained.rglob("*") if p.is_file()}
+    arguments = ("train", "--model", "realnvp", "--data", table, "--steps", 2, "--width", 4, "--overwrite", "--out", trained)
+
+    def full(*args):
+        raise OSError(errno.ENOSPC, "No space left on device", "x")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(atomic.os, "fsync", full)
+        ended = command(*arguments)
+    assert ended.status == 2 and ended.err.splitlines()[-1] == "jaxgen: error: [Errno 28] No space left on device: 'x'"
+    assert before == {p: p.read_bytes() for p in trained.rglob("*") if p.is_file()}
+    (trained / "evaluation.json").write_text("{}")
+    assert command(*arguments).status == 0
+    assert sorted(p.name for p in trained.rglob("*") if p.is_file()) == ["000002.safetensors", "config.json", "metrics.jsonl"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        assert "accepted: a folder that can be made and written" in command(*arguments).err
+
+
+def test_an_interrupted_run_goes_on_with_its_own_batches_only(command, tmp_path):
+    arguments = ("train", "--model", "maf", "--data", "rings", "--width", 8, "--steps", 120, "--out", tmp_path / "run")
+
+    interrupted(command, *arguments, "--batch-size", 32)
     other = command(*arguments, "--batch-size", 16, "--resume")
     assert other.status == 2 and '"batch_size": 32, "ema": 0.999' in other.err
     ended = command(*arguments, "--batch-size", 32, "--resume")
@@ -101,9 +185,23 @@ def test_an_interrupted_run_goes_on_with_its_own_batches_only(command, tmp_path)
 def test_the_zoo_is_listed_with_its_kinds(command):
     ended = command("list")
     assert ended.status == 0
-    for name in jaxgen.zoo.NAMES:
+    for name in (*jaxgen.zoo.NAMES, *jaxgen.zoo.DISCRETE):
         assert name in ended.out
     assert "lower bound" in ended.out and "two_moons" in ended.out
+
+
+def test_a_listed_model_tells_its_options_and_fits_a_narrow_terminal(command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    ended = command("list")
+    assert max(map(len, ended.out.splitlines())) <= 80 and "…" not in ended.out
+    one = command("list", "--model", "vae", "--dim", 3)
+    options = jaxgen.zoo.describe("vae", (3,))
+    assert all(f"{name}={value}" in one.out.replace("\n", " ") for name, value in options.items())
+    assert (
+        jaxgen.zoo.docstring("vae").split() == one.out.split()[one.out.split().index("Train") :][: len(jaxgen.zoo.docstring("vae").split())]
+    )
+    wrong = command("list", "--model", "vea")
+    assert wrong.status == 2 and "Did you mean 'vae'?" in wrong.err
 
 
 @pytest.mark.parametrize(
@@ -120,20 +218,20 @@ def test_the_zoo_is_listed_with_its_kinds(command):
         (("train", "--model", "nsf", "--seed", 2**40), "--seed 1099511627776: accepted: an integer from 0"),
         (("sample", "{run}", "--cond", "{age}", "--num", 10**13, "--out", "{tmp}/x.npy"), "--num 10000000000000: takes about"),
         (("sample", "{run}", "--cond", "{age}", "--num", 0, "--out", "{tmp}/x.npy"), "--num 0"),
-        (("sample", "{run}", "--cond", "{age}", "--out", "{tmp}"), "accepted: a file that ends in .npy or .csv"),
+        (("sample", "{run}", "--cond", "{age}", "--out", "{tmp}"), "accepted: a file that ends in .csv, .npy, .npz or .parquet"),
         (("sample", "{run}", "--cond", "{age}", "--out", "{table}/x.npy"), "is a file, not a folder"),
         (("log-prob", "{run}", "{table}", "--certify", "0"), "--certify 0"),
         (("log-prob", "{run}", "{table}", "--num-draws", 0), "--num-draws 0"),
         (("train", "--model", "nsf", "--data", "three_moons"), "three_moons"),
         (("train", "--model", "nsf", "--data", "absent.csv"), "absent.csv"),
-        (("train", "--model", "nsf", "--data", "{holes}"), "row 4.*weight"),
+        (("train", "--model", "nsf", "--data", "{holes}"), "row 4.*weight.*infinite"),
         (("train", "--model", "nsf", "--data", "{table}", "--columns", "width"), "width.*height"),
         (("sample", "{tmp}", "--out", "{tmp}/x.npy"), "accepted: a run folder of jaxgen"),
         (("sample", "{run}", "--out", "{tmp}/x.npy"), "conditions of 1 numbers"),
-        (("sample", "{run}", "--cond", "{table}", "--out", "{tmp}/x.npy"), "3 columns"),
+        (("sample", "{run}", "--cond", "{weight}", "--out", "{tmp}/x.npy"), "has no column 'age'"),
         (("sample", "{run}", "--cond", "{age}", "--reading", "ode", "--out", "{tmp}/x.npy"), "--reading ode: accepted: default"),
         (("sample", "{run}", "--cond", "{age}", "--out", "{tmp}/x.pkl"), "x.pkl"),
-        (("log-prob", "{run}", "{table}"), "has 3 columns; accepted: 2"),
+        (("log-prob", "{run}", "{age}"), "has no column 'height', 'weight'"),
         (("evaluate", "{run}", "--num-samples", 1), "--num-samples 1"),
         (("evaluate", "{run}", "--data", "digits"), "digits"),
     ],
@@ -144,9 +242,10 @@ def test_a_mistake_is_answered_in_one_line(command, request, table, tmp_path, ar
     if any("{run}" in str(a) for a in arguments):
         names["run"] = request.getfixturevalue("trained")
     holes = np.loadtxt(table, delimiter=",", skiprows=1)[:20]
-    holes[3, 2] = np.nan
+    holes[3, 2] = np.inf
     names["holes"] = write_csv(tmp_path / "holes.csv", holes)
     names["age"] = write_csv(tmp_path / "age.csv", holes[:, 1:2], "age")
+    names["weight"] = write_csv(tmp_path / "weight.csv", holes[:, 2:], "weight")
     out = ("--out", tmp_path / "new") if arguments[0] == "train" else ()
     ended = command(*(str(a).format(**names) for a in arguments), *out)
     assert ended.status == 2

@@ -27,3 +27,11 @@ def test_a_model_whose_laws_hold_and_one_whose_do_not(tmp_path, monkeypatch, cap
 def test_an_unknown_model_is_named():
     with pytest.raises(ValueError, match="--models realnpv: accepted: .*realnvp"):
         command.verify(models=("realnpv",))
+
+
+def test_models_of_codes_are_enumerated(tmp_path):
+    out = tmp_path / "laws.json"
+    assert command.verify(models=("masked_diffusion",), out=out) == 0
+    rows = {row["reading"]: row for row in json.loads(out.read_text())}
+    assert rows["any_order"]["density"] == "exact" and rows["any_order"]["normalisation"]["limit"] == laws.CLOSED
+    assert all(row["normalisation"]["passed"] and row["round trip"]["passed"] and row["determinant"] is None for row in rows.values())

@@ -60,9 +60,48 @@ def rows(rng, num):
     return np.stack([rng.integers(0, k, num) if k else rng.standard_normal(num) for k in TABLE], 1).astype(float)
 
 
+def gated():
+    """The last two numbers have indicators before them."""
+    net = lambda out, features: nets.column_made(out, features, width=WIDTH, depth=2)
+    return Model(bases.logistic((5,)), T.autoregressive_columns((2, 0, 0, 2, 0), T.scale_and_shift(), net, gates=(-1, 0, -1, -1, 3)))
+
+
+def rows_with_gaps(rng, num):
+    x = np.stack([rng.integers(0, k, num) if k else rng.standard_normal(num) for k in (2, 0, 0, 2, 0)], 1).astype(float)
+    x[:, 1] *= 1 - x[:, 0]
+    x[:, 4] *= 1 - x[:, 3]
+    return x
+
+
+CELLS = (
+    T.Cell(T.above(), (0.3, 0.2, -1.0, 0.7)),
+    T.Cell(T.between(), (-0.2, 0.1, 2.0, 1.0)),
+    T.Cell(T.student_tails(), (0.5, 0.2, 0.1, 0.3)),
+)
+
+
+WHOLE = [cell._replace(whole=True) for cell in CELLS]
+
+
+def codes(k, m):
+    return lambda rng, num: rng.integers(0, k, (num, m)).astype(float)
+
+
+def supported(rng, num):
+    """Numbers above -1, from 2 to 2 + e, and on the line."""
+    return np.stack([rng.exponential(size=num) - 0.9, 2 + rng.uniform(0.05, 2.6, num), rng.standard_t(3, num)], 1)
+
+
 CASES = {
     "autoregressive_columns": Case(table, surjective=True, data=rows),
     "diagonal_affine": Case(behind(T.diagonal_affine())),
+    "autoregressive_columns-gates": Case(gated, surjective=True, data=rows_with_gaps),
+    "table_cells": Case(behind(T.table_cells(CELLS)), data=supported),
+    "table_cells-whole": Case(behind(T.table_cells(WHOLE)), surjective=True, data=lambda rng, num: np.floor(supported(rng, num))),
+    "argmax_codes": Case(
+        lambda: Model(bases.normal((2 * D,)), T.chain(FLOW, T.argmax_codes(3, 2))), surjective=True, data=codes(3, 2)
+    ),
+    "argmax_codes-two": Case(behind(T.argmax_codes(2, D)), surjective=True, data=codes(2, D)),
     "uniform_dequantisation": Case(behind(T.uniform_dequantisation()), surjective=True, data=integers),
     "variational_dequantisation": Case(behind(T.variational_dequantisation(FLOW)), surjective=True, data=integers),
     "rounding": Case(with_uniform("place", T.on("event", FLOW), T.rounding()), surjective=True),

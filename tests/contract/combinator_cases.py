@@ -76,6 +76,10 @@ COMBINATORS = {
     "invert": Combinator(invert, bases.normal((D,)), needs="own density"),
     # Opened again, because a certificate is about events that are arrays.
     "on": Combinator(lambda f: chain(on("event", f), OPENED), bases.joint({"event": bases.normal((D,))}), lambda p: (p, ())),
+    "in_parallel": Combinator(
+        lambda f: T.in_parallel(T.Piece(f, [0, 2], [2, 1]), T.Piece(T.affine(0.1, 0.9), [1], [0])), bases.normal((D + 1,)), lambda p: (p, ()),
+        data=lambda rng, num: rng.standard_normal((num, D + 1)).astype(np.float32),
+    ),
     "repeat": Combinator(lambda f: T.repeat(f, 2), bases.normal((D,)), stacked),
     "on_condition": Combinator(lambda f: T.on_condition(lambda c: 10 * c, f), bases.normal((D,))),
     "pixelwise": Combinator(T.pixelwise, bases.normal((2, 1, D)), data=images, needs="own density"),

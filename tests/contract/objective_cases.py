@@ -53,6 +53,11 @@ def diffusion():
     return on_normal(T.probability_flow(*predicted(MILD), solver=FEW))
 
 
+def coupled_diffusion():
+    init, apply = time_net()
+    return on_normal(T.probability_flow(init, paths.prediction(MILD, apply, "denoiser", coupled=True), solver=FEW))
+
+
 def map_of_steps():
     net = nets.times_mlp(D, width=WIDTH, depth=2)
     return on_normal(T.flow_map(lambda key, z, cond=None: net.init(key, z, jnp.zeros(()), jnp.zeros(()), cond), net.apply))
@@ -64,6 +69,11 @@ def steered(model):
 
 def game(name, **weights):
     return lambda model: objectives.adversarial(model, mlp(1), name, **weights)
+
+
+def hybrid(model):
+    parts = {"nll": objectives.maximum_likelihood(model), "game": objectives.adversarial(model, mlp(1), r1=0.1)}
+    return objectives.weighted_sum(parts, {"nll": 0.5, "game": 1.0})
 
 
 def denoising(part, **options):
@@ -119,6 +129,11 @@ def bound(**options):
     return lambda model: objectives.variational_bound(model, MILD, **options)
 
 
+def drift_fields(model):
+    critic = nets.mlp(1, width=4, depth=1)
+    return objectives.drift_field(model, (objectives.fields.score_difference(0.5), objectives.fields.critic(critic)))
+
+
 PAIRINGS: dict[str, tuple[Callable[[], Model], Callable[[Model], Any]]] = {
     "likelihood-flow": (flow, objectives.maximum_likelihood),
     "likelihood-cnf": (cnf, objectives.maximum_likelihood),
@@ -130,12 +145,21 @@ PAIRINGS: dict[str, tuple[Callable[[], Model], Callable[[Model], Any]]] = {
     "importance_weighted": (vae, lambda model: objectives.importance_weighted(model, 3)),
     "energy-generator": (generator, objectives.energy),
     "energy-flow": (flow, objectives.energy),
+    "energy-stratified": (cnf, lambda model: objectives.energy(model, stratified=True)),
+    "mmd": (generator, objectives.mmd),
+    "mmd-laplace": (flow, lambda model: objectives.mmd(model, "laplace", (0.5,), stratified=True)),
+    "sliced_wasserstein": (generator, objectives.sliced_wasserstein),
+    "max_sliced_wasserstein": (flow, lambda model: objectives.max_sliced_wasserstein(model, 8, 2)),
+    "sinkhorn_divergence": (generator, objectives.sinkhorn_divergence),
     "non_saturating": (generator, game("non_saturating", r1=0.1)),
     "wasserstein": (generator, game("wasserstein", gradient_penalty=1.0)),
     "relativistic": (generator, game("relativistic", r1=0.1, r2=0.2)),
+    "non_saturating-noise": (generator, game("non_saturating", r1=0.1, instance_noise=0.5)),
+    "hybrid": (flow, hybrid),
     "game-vae": (vae, game("non_saturating")),
     "eps": (diffusion, denoising("eps")),
     "denoiser": (diffusion, denoising("denoiser", times=objectives.lognormal_times(MILD, -1.0, 0.5))),
+    "denoiser-coupled": (coupled_diffusion, denoising("denoiser", coupling="optimal_transport")),
     "score": (diffusion, denoising("score", weight=lambda path, t: path.sigma(t) ** 2)),
     "velocity": (diffusion, denoising("velocity")),
     "flow_matching": (cnf, objectives.flow_matching),
@@ -152,6 +176,8 @@ PAIRINGS: dict[str, tuple[Callable[[], Model], Callable[[Model], Any]]] = {
     "consistency": (map_of_steps, objectives.consistency),
     "moment_matching": (map_of_steps, objectives.inductive_moment_matching),
     "drifting": (generator, objectives.drifting),
+    "drifting-sampler": (sampler, lambda model: objectives.drifting(model, stratified=True)),
+    "drift_field": (flow, drift_fields),
     "interpolant": (with_score, interpolating("velocity", "score")),
     "score_matching-implicit": (diffusion, score_matching("implicit")),
     "score_matching-sliced": (diffusion, score_matching("sliced")),
@@ -165,6 +191,7 @@ PAIRINGS: dict[str, tuple[Callable[[], Model], Callable[[Model], Any]]] = {
 REFUSED = {
     "likelihood-generator": (generator, objectives.maximum_likelihood, "implicit.*adversarial or energy"),
     "likelihood-autoencoder": (autoencoder, objectives.maximum_likelihood, "implicit"),
+    "energy-from-data": (from_data, lambda model: objectives.energy(model, stratified=True), "energy: stratified=True.*quantile"),
     "elbo-flow": (flow, objectives.elbo, "distortion_and_rate.*has: none"),
     "elbo-generator": (generator, objectives.elbo, "distortion_and_rate"),
     "quantisation-vae": (vae, objectives.quantisation, "quantisation: model=one without the parts quantisation_error"),
@@ -172,6 +199,7 @@ REFUSED = {
     "importance_weighted-generator": (generator, objectives.importance_weighted, "transform.kind=implicit.*adversarial"),
     "reconstruction-cnf": (cnf, objectives.reconstruction, "decode, encode"),
     "denoising-flow": (flow, denoising("eps"), "parts eps"),
+    "denoising-coupled": (diffusion, denoising("denoiser", coupling="optimal_transport"), "has the part score.*coupled=True"),
     "denoising-cnf": (cnf, denoising("score"), "parts score.*velocity"),
     "reverse_kl-vae": (vae, reverse_kl(), "transform.kind=lower bound; accepted: exact or unbiased.*elbo"),
     "reverse_kl-generator": (generator, reverse_kl(path_gradient=False), "transform.kind=implicit"),

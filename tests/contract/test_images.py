@@ -16,7 +16,7 @@ SHAPE = (4, 4, 1)
 SHARED = {"wgan_gp": "gan", "r3gan": "gan"}
 """Entries of one base and transform, which differ in the objective: laws over the model that hold for one hold for all."""
 
-TWO_FORMS = ("ddpm", "edm", "vdm", "meanflow", "wgan_gp")
+TWO_FORMS = ("ddpm", "edm", "vdm", "meanflow", "wgan_gp", "masked_diffusion", "uniform_diffusion", "discrete_cfm")
 """Entries whose zoo function has a form for vectors too, under whose laws conditions are, with the networks of `cfm` and `gan` here."""
 
 NUM_CLASSES = 3

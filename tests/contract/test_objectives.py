@@ -38,7 +38,8 @@ def test_every_parameter_but_the_unused_has_a_finite_gradient(name):
 
 JOINT = {
     "energy-generator", "energy-flow", "drifting", "moment_matching", "flow_matching-bridge", "mean_flow", "mean_flow-guided", "reflow",
-    "bridge_matching", "variational_bound-times",
+    "bridge_matching", "variational_bound-times", "energy-stratified", "mmd", "mmd-laplace", "sliced_wasserstein", "max_sliced_wasserstein",
+    "sinkhorn_divergence", "drifting-sampler", "drift_field",
 }  # fmt: skip
 """Objectives that compare the events of a batch with each other, or treat its first rows otherwise."""
 

@@ -36,10 +36,9 @@ def save(path, values):
 @pytest.mark.parametrize(
     ("values", "match"),
     [
-        (with_cell(3, 1, np.nan), r"row 4, column '{1}': the value is missing \(NaN\)"),
         (with_cell(0, 0, np.inf), r"row 1, column '{0}': the value is infinite"),
         (with_cell(ROWS - 1, 3, -np.inf), rf"row {ROWS}, column '{{3}}': the value is infinite"),
-        (with_column(2, 0.1), r"column '{2}' is constant \(0\.1\)"),
+        (with_column(2, np.nan), "column '{2}' has no values"),
         (with_cell(5, 2, 1e300), "column '{2}' has no usable standard deviation"),
         (VALUES[:9], "has 9 rows; accepted: at least 10"),
         (VALUES[:0], "has no rows"),
@@ -53,6 +52,36 @@ def test_unusable_values_are_named(tmp_path, values, match, suffix):
         match = match.replace(f"{{{j}}}", name)
     with pytest.raises(DataError, match=rf"table\{suffix}: {match}"):
         jaxgen.data.load(path)
+
+
+def test_a_gap_stays_a_gap_and_a_constant_column_comes_back(tmp_path):
+    values = with_cell(3, 1, np.nan)
+    values[:, 2] = 0.1
+    data = jaxgen.data.load(save(tmp_path / "t.csv", values))
+    assert data.columns == ("a", "b", "d") and [c.name for c in data.schema.constant] == ["c"]
+    everything = np.concatenate([data.train, data.valid, data.test])
+    assert np.isnan(everything).sum() == 1 and np.isnan(everything[:, 1]).any()
+    # Means and deviations are those of the rows that are there.
+    assert np.isfinite(data.units.loc).all() and abs(np.nanmean(data.train[:, 1])) < 1e-6
+    back = data.table(everything)
+    assert list(back) == ["a", "b", "c", "d"] and (back["c"] == 0.1).all()
+
+
+def test_one_message_lists_every_column_that_cannot_be_used(tmp_path):
+    rows = [f"person {i},{'inf' if i == 7 else i},{i if i else '12x'},{i},{'x' if i % 2 else 'y'}" for i in range(30)]
+    (tmp_path / "t.csv").write_text("name,speed,size,number,letter\n" + "\n".join(rows))
+    with pytest.raises(DataError) as caught:
+        jaxgen.data.load(tmp_path / "t.csv")
+    message = str(caught.value)
+    assert "\n" not in message and "3 columns cannot be used" in message and "number" in message
+    for part in (
+        "'name' has 30 different texts",
+        "row 8, column 'speed': the value is infinite",
+        "row 1, column 'size': '12x' is not a number",
+    ):
+        assert part in message, message
+    assert message.endswith("(--discrete).")
+    assert jaxgen.data.load(tmp_path / "t.csv", drop=["name", "speed", "size"]).columns == ("number", "letter")
 
 
 def test_a_column_that_varies_in_held_out_rows_only(tmp_path):
@@ -135,7 +164,7 @@ def test_a_condition_in_its_own_array(tmp_path):
     assert np.array_equal(data.train, apart.train) and np.array_equal(data.test_cond, apart.test_cond)
     with pytest.raises(DataError, match="array cond; leave it out"):
         jaxgen.data.load(path, cond_columns=[0])
-    np.savez(path, x=VALUES[:, :3], cond=with_cell(2, 3, np.nan)[:, 3:])
+    np.savez(path, x=VALUES[:, :3], cond=with_cell(2, 3, np.inf)[:, 3:])
     with pytest.raises(DataError, match="row 3, column 'cond0'"):
         jaxgen.data.load(path)
 

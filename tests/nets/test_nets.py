@@ -95,4 +95,4 @@ def test_bad_arguments_are_named(make):
 def test_silu_is_its_definition_far_out_too():
     x = np.linspace(-90.0, 90.0, 181, dtype=np.float32)
     np.testing.assert_allclose(ACTIVATIONS["silu"](jnp.asarray(x)), x / (1 + np.exp(-x.astype(np.float64))), rtol=1e-6, atol=1e-5)
-    assert np.isfinite(jax.vmap(jax.grad(ACTIVATIONS["silu"]))(jnp.asarray(x))).all()
+    assert np.isfinite(jax.jit(jax.vmap(jax.grad(ACTIVATIONS["silu"])))(jnp.asarray(x))).all()

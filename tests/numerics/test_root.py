@@ -67,7 +67,7 @@ def test_a_staircase_is_climbed(steepness, x64):
     with x64():
         target = jnp.linspace(-3, 3, 400)
         theta, low, high = (jnp.full(400, a) for a in (steepness, -60.0, 60.0))
-        x = jax.vmap(lambda *args: monotone_root(staircase, *args))(theta, target, low, high)
+        x = jax.jit(jax.vmap(lambda *args: monotone_root(staircase, *args)))(theta, target, low, high)
         np.testing.assert_allclose(staircase(theta, x), target, atol=1e-12)
 
 

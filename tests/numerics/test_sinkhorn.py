@@ -7,7 +7,7 @@ import ot
 import pytest
 from scipy.optimize import linear_sum_assignment
 
-from jaxgen.numerics import sinkhorn
+from jaxgen.numerics import sinkhorn, symmetric_sinkhorn
 
 
 def cost_of(n, m, seed=0):
@@ -28,6 +28,20 @@ def test_the_plan_is_that_of_pot(epsilon):
     expected = ot.sinkhorn(uniform(7), uniform(11), cost, epsilon, stopThr=1e-13, numItermax=20_000)
     np.testing.assert_allclose(np.exp(plan.log_plan), expected, rtol=1e-8, atol=1e-13)
     assert plan.log_plan.dtype == np.float64 and plan.error < 1e-12 and 0 < plan.num_iterations < 5_000
+
+
+def test_the_plan_between_points_and_themselves_is_that_of_pot_in_far_fewer_steps():
+    x = np.random.default_rng(0).standard_normal((9, 2))
+    cost = ((x[:, None] - x[None]) ** 2).sum(-1)
+    with jax.enable_x64(True):
+        one, two = (
+            jax.tree.map(np.asarray, jax.jit(lambda c, f=f: f(c, 0.3, tolerance=1e-11, max_iterations=20_000))(jnp.asarray(cost)))
+            for f in (symmetric_sinkhorn, sinkhorn)
+        )
+    expected = ot.sinkhorn(uniform(9), uniform(9), cost, 0.3, stopThr=1e-14, numItermax=100_000)
+    np.testing.assert_allclose(np.exp(one.log_plan), expected, rtol=1e-6, atol=1e-12)
+    assert one.error < 1e-11 and one.num_iterations < 100 and 10 * one.num_iterations < two.num_iterations
+    np.testing.assert_array_equal(one.log_plan, one.log_plan.T)
 
 
 def test_the_plan_becomes_the_exact_one_as_epsilon_falls():
@@ -57,3 +71,5 @@ def test_marginals_and_the_error_that_is_reported():
 def test_numbers_that_are_not_positive_are_named(epsilon, tolerance):
     with pytest.raises(ValueError, match=rf"epsilon={epsilon}" if epsilon <= 0 else rf"tolerance={tolerance}"):
         sinkhorn(jnp.zeros((2, 2)), epsilon, tolerance=tolerance)
+    with pytest.raises(ValueError, match="symmetric_sinkhorn: (epsilon|tolerance)"):
+        symmetric_sinkhorn(jnp.zeros((2, 2)), epsilon, tolerance=tolerance)

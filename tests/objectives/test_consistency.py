@@ -65,7 +65,7 @@ def test_the_step_is_that_of_the_level_at_the_clock(x64):
         )
         for step, gap in ((0, 0.2), (49, 0.2), (50, 0.1)):
             clock = Clock(jnp.asarray(step), jnp.asarray(100), None)
-            loss = objective.loss((), (), jax.random.key(0), Batch(jnp.asarray(X)), clock)[0]
+            loss = jax.jit(objective.loss)((), (), jax.random.key(0), Batch(jnp.asarray(X)), clock)[0]
             np.testing.assert_allclose(loss, 0.5 * gap, rtol=1e-9)
 
 
@@ -76,5 +76,5 @@ def test_it_learns_along_the_path_that_it_is_given(x64):
     clock = Clock(jnp.asarray(0), jnp.asarray(100), None)
     with x64():
         for given, least, most in ((path, 0.0, 0.0), (None, 0.01, np.inf)):
-            loss = objectives.consistency(model, given).loss((), (), jax.random.key(0), Batch(jnp.asarray(X)), clock)[0]
+            loss = jax.jit(objectives.consistency(model, given).loss)((), (), jax.random.key(0), Batch(jnp.asarray(X)), clock)[0]
             assert least <= float(loss) <= most

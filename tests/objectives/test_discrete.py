@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgen import Model, bases, nets, objectives
+from jaxgen import Entry, Model, bases, fit, nets, objectives
 from jaxgen import transforms as T
 from jaxgen.objective import Batch, Clock, PairingError
 from jaxgen.paths import discrete as D
@@ -31,7 +31,7 @@ PAIRINGS = {
 
 
 def model_on(path, read=None):
-    return Model(bases.uniform((3, N)), T.tau_leaping(lambda key, z, cond=None: (), read or D.tabular(path), 2))
+    return Model(bases.uniform((3, N)), T.tau_leaping(lambda key, z, cond=None: jnp.zeros((K,) * N), read or D.tabular(path), 2))
 
 
 @functools.cache
@@ -121,6 +121,16 @@ def test_losses_of_a_network_in_float32_are_finite_with_a_condition(path):
 def test_a_pairing_that_cannot_work_is_refused(pair, message):
     with pytest.raises(PairingError, match=message):
         pair()
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(2.5, "holds 2.5 in row 1"), (3.0, "holds 3 in row 1; accepted: the codes 0 to 2"), (-1.0, "holds -1")]
+)
+def test_fit_refuses_what_is_no_code(value, said):
+    path = PATHS["masked"]
+    entry = Entry(model_on(path), objectives.any_order_bound(model_on(path), path))
+    with pytest.raises(ValueError, match=f"fit: data {said}"):
+        fit(jax.random.key(0), entry, np.asarray([[0.0, 1.0], [value, 2.0]], np.float32), 1)
 
 
 def flow():

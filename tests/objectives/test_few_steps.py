@@ -10,7 +10,7 @@ from jaxgen import transforms as T
 from jaxgen.model import Model
 from jaxgen.objective import Batch, Clock, PairingError
 from jaxgen.objectives.consistency import num_levels
-from jaxgen.objectives.drifting import drift
+from jaxgen.objectives.fields import drift
 from jaxgen.objectives.moment_matching import squared_mmd
 
 MEAN, SD, PATH = 0.7, 0.4, paths.linear()
@@ -43,7 +43,7 @@ def paired(key, x, z, cond):
 )
 def test_the_truth_has_a_loss_of_zero(make, x64):
     with x64():
-        loss = [float(make().loss(jnp.asarray(p), (), jax.random.key(0), Batch(jnp.asarray(X)), clock())[0]) for p in (0.0, 0.2)]
+        loss = [float(jax.jit(make().loss)(jnp.asarray(p), (), jax.random.key(0), Batch(jnp.asarray(X)), clock())[0]) for p in (0.0, 0.2)]
         assert abs(loss[0]) < 1e-14 and loss[1] > 1e-4
 
 
@@ -52,7 +52,9 @@ def test_the_target_of_consistency_is_held_fixed(x64):
     with x64():
         t = jnp.linspace(0, 0.9, 48)
         objective = objectives.consistency(MODEL, coupling=paired, levels=(10, 10), times=lambda key, num, dtype: t)
-        value, slope = jax.value_and_grad(lambda p: objective.loss(p, (), jax.random.key(0), Batch(jnp.asarray(X)), clock())[0])(0.3)
+        value, slope = jax.jit(jax.value_and_grad(lambda p: objective.loss(p, (), jax.random.key(0), Batch(jnp.asarray(X)), clock())[0]))(
+            0.3
+        )
         np.testing.assert_allclose(value, 0.5 * 0.1 * 0.3**2, rtol=1e-9)
         np.testing.assert_allclose(slope, 0.3 * np.mean(1 - np.asarray(t)), rtol=1e-9)
 
@@ -71,7 +73,7 @@ def test_distilling_a_gaussians_ode_leaves_the_error_of_heuns_method(x64):
         model, losses = Model(bases.normal((2,)), T.flow_map(lambda *a: (), to_data)), []
         for n in (32, 64):
             objective = objectives.consistency(model, teacher=lambda x, t, cond: MEAN + slope(x, t), levels=(n, n))
-            losses.append(float(objective.loss(0.0, (), jax.random.key(0), Batch(jnp.asarray(X)), clock(ema=0.0))[0]))
+            losses.append(float(jax.jit(objective.loss)(0.0, (), jax.random.key(0), Batch(jnp.asarray(X)), clock(ema=0.0))[0]))
         assert 20 < losses[0] / losses[1] < 45 and losses[0] < 1e-7
 
 
@@ -133,7 +135,7 @@ SHIFTING = Model(
 
 def test_a_frozen_teacher_is_learnt_noise_by_noise():
     objective = objectives.distillation(SHIFTED, SHIFTING, params=0.5)
-    loss = [float(objective.loss(p, (), jax.random.key(0), Batch(jnp.zeros((8, 2))), clock())[0]) for p in (0.5, 0.8)]
+    loss = [float(jax.jit(objective.loss)(p, (), jax.random.key(0), Batch(jnp.zeros((8, 2))), clock())[0]) for p in (0.5, 0.8)]
     np.testing.assert_allclose(loss, [0, 0.09], atol=1e-6)
 
 
@@ -155,7 +157,7 @@ def test_a_share_of_the_rows_is_distilled_each_under_its_condition(pairs, num):
     """The teacher moves its noise by the condition of the row and the model by 0.5, so each row's error is known."""
     by_condition = Model(bases.normal((2,)), T.flow_map(lambda *a: (), lambda params, x, t, s, cond=None: cond * jnp.ones_like(x)))
     objective, cond = objectives.distillation(SHIFTED, by_condition, params=(), pairs=pairs), np.arange(8.0)[:, None]
-    loss = objective.loss(0.5, (), jax.random.key(0), Batch(jnp.zeros((8, 2)), jnp.asarray(cond)), clock())[0]
+    loss = jax.jit(objective.loss)(0.5, (), jax.random.key(0), Batch(jnp.zeros((8, 2)), jnp.asarray(cond)), clock())[0]
     np.testing.assert_allclose(loss, np.mean((cond[:num] - 0.5) ** 2), rtol=1e-4)
 
 

@@ -77,7 +77,7 @@ def test_noise_is_a_standard_deviation_around_the_path(between):
     objective = objectives.flow_matching(
         flow, between, noise=noise, coupling=lambda key, x, z, cond: x, times=lambda key, num, dtype: jnp.ones(num, dtype)
     )
-    loss = np.asarray(objective.loss((), (), jax.random.key(0), Batch(jnp.zeros((40_000, 1))), CLOCK)[0])
+    loss = np.asarray(jax.jit(objective.loss)((), (), jax.random.key(0), Batch(jnp.zeros((40_000, 1))), CLOCK)[0])
     # E (2 noise eps)^2, less twice the expectation of rate eps (2 noise eps) where there is a bridge.
     expected = 4 * noise**2 + (0 if between is None else 2 * (0.25 / noise) * 2 * noise)
     np.testing.assert_allclose(loss, expected, rtol=4 * np.sqrt(2 / 40_000))
@@ -88,7 +88,8 @@ def test_the_parts_losses_add_up():
     batch = Batch(jnp.ones((8, 1)))
     value, metrics = objectives.interpolant_matching(truth, BRIDGE).loss(jnp.ones(2), (), jax.random.key(0), batch, CLOCK)
     alone = [
-        objectives.interpolant_matching(truth, BRIDGE, (p,)).loss(jnp.ones(2), (), jax.random.key(0), batch, CLOCK)[0] for p in metrics
+        jax.jit(objectives.interpolant_matching(truth, BRIDGE, (p,)).loss)(jnp.ones(2), (), jax.random.key(0), batch, CLOCK)[0]
+        for p in metrics
     ]
     assert list(metrics) == ["velocity", "score"]
     np.testing.assert_allclose(value, sum(alone), rtol=1e-6)
@@ -102,8 +103,8 @@ def test_losses_are_means_over_coordinates_and_named_after_their_parts():
     between, batch = paths.interpolant(variance=paths.sine_variance()), Batch(jnp.zeros((20_000, 2)))
     options = {"coupling": lambda key, x, z, cond: x - 3}
     several = objectives.interpolant_matching(still, between, ("velocity", "direct", "score"), **options)
-    metrics = several.loss((), (), jax.random.key(0), batch, CLOCK)[1]
-    straight = objectives.flow_matching(still, **options).loss((), (), jax.random.key(0), batch, CLOCK)[1]
+    metrics = jax.jit(several.loss)((), (), jax.random.key(0), batch, CLOCK)[1]
+    straight = jax.jit(objectives.flow_matching(still, **options).loss)((), (), jax.random.key(0), batch, CLOCK)[1]
     np.testing.assert_allclose([metrics[part] for part in ("velocity", "direct", "score")], [9, 9, 1], rtol=0.03)
     assert list(straight) == ["error"] and float(straight["error"]) == 9
 
@@ -114,7 +115,7 @@ def test_at_the_ends_of_a_bridge_losses_and_gradients_are_finite(t):
     truth = model(paths.interpolant_mixture(SINE, SOURCE, TARGET))
     times = lambda key, num, dtype: jnp.full(num, t, dtype)
     for objective in (objectives.flow_matching(truth, BRIDGE, times=times), objectives.bridge_matching(truth, 0.5**0.5, times=times)):
-        loss = jax.value_and_grad(lambda p, o=objective: o.loss(p, (), jax.random.key(0), Batch(jnp.ones((8, 1))), CLOCK)[0])
+        loss = jax.jit(jax.value_and_grad(lambda p, o=objective: o.loss(p, (), jax.random.key(0), Batch(jnp.ones((8, 1))), CLOCK)[0]))
         assert all(np.isfinite(a).all() for a in loss(jnp.ones(2)))
 
 
@@ -129,7 +130,7 @@ def test_a_flow_between_data_sets_starts_from_the_rows_of_its_base():
     flow = zero_flow(bases.data_set(source))
     free = objectives.flow_matching(flow)
     tied = objectives.flow_matching(flow, coupling=objectives.couplings.entropic(0.05))
-    losses = [o.loss((), (), jax.random.key(1), Batch(jnp.asarray(target)), CLOCK)[0] for o in (free, tied)]
+    losses = [jax.jit(o.loss)((), (), jax.random.key(1), Batch(jnp.asarray(target)), CLOCK)[0] for o in (free, tied)]
     prepared = objectives.flow_matching(flow, coupling="optimal_transport").prepare(jax.random.key(1), Batch(target))
     assert set(map(tuple, prepared.z)) <= set(map(tuple, source)) and prepared.z.dtype == np.float32
     # Independent: half of the pairs are 17 apart and half 1. Coupled: the counts of the two rows differ by chance, so a few stay apart.
@@ -140,6 +141,6 @@ def test_a_flow_between_data_sets_starts_from_the_rows_of_its_base():
 def test_a_function_is_a_coupling():
     x = jnp.asarray([[1.0], [2.0]])
     objective = objectives.flow_matching(zero_flow(bases.normal((1,))), coupling=lambda key, x, z, cond: x - cond)
-    value = objective.loss((), (), jax.random.key(0), Batch(x, jnp.asarray([[3.0], [4.0]])), CLOCK)[0]
+    value = jax.jit(objective.loss)((), (), jax.random.key(0), Batch(x, jnp.asarray([[3.0], [4.0]])), CLOCK)[0]
     assert objective.prepare is None
     np.testing.assert_allclose(value, (9 + 16) / 2, rtol=1e-6)

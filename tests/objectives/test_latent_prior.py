@@ -6,7 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.stats
 
+import jaxgen
 from jaxgen import bases, objectives
 from jaxgen import transforms as T
 from jaxgen.combinators import chain
@@ -76,6 +78,26 @@ def test_the_first_half_sees_the_batch_and_moves_the_autoencoder():
     assert metrics["vae_step"] == 3 and metrics["prior"] == 0 and gradient[0] == 0
     # No gradient of the units' likelihood reaches the encoder.
     np.testing.assert_allclose([gradient[2]["decoder"], gradient[2]["encoder"]], [jnp.mean(X**2), 0], rtol=1e-5)
+
+
+def test_a_fitted_prior_behind_an_autoencoder_takes_the_place_of_the_standard_gaussian():
+    """The encoder is so narrow that codes are known: the bound changes by the priors' log densities at them."""
+    vae = Model(BASE, T.discrete_decoder(DECODER, ENCODER))
+    prior = Model(bases.normal((2,)), T.affine(jnp.asarray([0.5, -1.0]), jnp.asarray([2.0, 0.7])))
+    model = objectives.with_prior(vae, prior)
+    scales = {"loc": jnp.asarray([-1.0, 3.0]), "log_scale": jnp.asarray([0.3, 1.0])}
+    key = jax.random.key(0)
+    plain = jaxgen.log_prob(vae, VAE, X, COND, key=key, num_draws=64).value
+    fitted = jaxgen.log_prob(model, ((), scales, VAE), X, COND, key=key, num_draws=64).value
+    codes = np.asarray(5 * (2 * X[:, :2] - 1) + COND)
+    loc = np.asarray(scales["loc"]) + np.exp(scales["log_scale"]) * [0.5, -1.0]
+    scale = np.exp(scales["log_scale"]) * np.asarray([2.0, 0.7])
+    expected = scipy.stats.norm.logpdf(codes, loc, scale).sum(1) - scipy.stats.norm.logpdf(codes).sum(1)
+    # Draws of the codes differ between the two, by their own scale of e^-9 and by log q; both means have few nats of noise.
+    np.testing.assert_allclose(np.mean(fitted - plain - expected), 0, atol=0.1)
+    assert "distortion_and_rate" not in model.transform.parts and "encode" in model.transform.parts
+    with pytest.raises(PairingError, match="with_prior.*encode"):
+        objectives.with_prior(Model(bases.normal((2,)), T.affine(0, 1)), prior)
 
 
 def test_objectives_that_it_would_not_run_in_full_are_refused():

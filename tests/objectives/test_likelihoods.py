@@ -23,7 +23,7 @@ def value(objective, params, key, x):
 def test_maximum_likelihood_is_the_mean_negative_log_density():
     model = Model(bases.normal((3,)), T.triangular_affine())
     params = {"loc": jnp.asarray([0.5, 0.0, -1.0]), "tril": jnp.asarray([[2.0, 0, 0], [0.3, 0.7, 0], [-0.5, 0.2, 1.1]])}
-    loss, metrics = objectives.maximum_likelihood(model).loss(params, (), jax.random.key(0), Batch(X), CLOCK)
+    loss, metrics = jax.jit(objectives.maximum_likelihood(model).loss)(params, (), jax.random.key(0), Batch(X), CLOCK)
     tril = np.asarray(params["tril"])
     expected = -scipy.stats.multivariate_normal(np.asarray(params["loc"]), tril @ tril.T).logpdf(X).mean()
     np.testing.assert_allclose([loss, metrics["nll"]], expected, rtol=1e-5)
@@ -99,7 +99,7 @@ def test_reconstruction_is_the_squared_error_and_finishes_with_the_gaussian_of_t
     model = Model(bases.normal((2,)), T.chain(T.triangular_affine(), T.autoencoder(widen, halve)))
     params = ({"loc": jnp.zeros(2), "tril": jnp.eye(2)}, {"decoder": (), "encoder": ()})
     objective = objectives.reconstruction(model, objectives.gaussian_of_codes(model))
-    loss, _ = objective.loss(params, (), jax.random.key(0), Batch(jnp.asarray(X)), CLOCK)
+    loss, _ = jax.jit(objective.loss)(params, (), jax.random.key(0), Batch(jnp.asarray(X)), CLOCK)
     np.testing.assert_allclose(loss, np.mean(X[:, 2] ** 2), rtol=1e-5)
     affine = objective.finish(params, (), Batch(jnp.asarray(X)))[0]
     np.testing.assert_allclose(affine["loc"], X[:, :2].mean(0) / 2, rtol=1e-4, atol=1e-6)

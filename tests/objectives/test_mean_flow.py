@@ -69,11 +69,11 @@ def test_guidance_mixes_the_path_with_the_network_with_and_without_condition():
     guided = objectives.mean_flow(model, coupling=lambda key, x, z, cond: x - 3, guidance=1.5, mix=0.25, drop=1e-9, null_cond=-1.0)
     # v = x - z = 3 on the linear path.
     cond = jnp.asarray([[2.0], [4.0]])
-    value, _ = guided.loss(0.5, (), jax.random.key(0), Batch(jnp.zeros((2, 1)), cond), CLOCK)
+    value, _ = jax.jit(guided.loss)(0.5, (), jax.random.key(0), Batch(jnp.zeros((2, 1)), cond), CLOCK)
     u, none = 0.5 * np.array([2.0, 4.0]) + 1, 0.5
     np.testing.assert_allclose(value, np.mean((u - (1.5 * 3 + 0.25 * u + (1 - 1.5 - 0.25) * none)) ** 2), rtol=1e-6)
     dropped = objectives.mean_flow(model, coupling=lambda key, x, z, cond: x - 3, guidance=1.5, drop=1 - 1e-9, null_cond=-1.0)
-    value, _ = dropped.loss(0.5, (), jax.random.key(0), Batch(jnp.zeros((2, 1)), cond), CLOCK)
+    value, _ = jax.jit(dropped.loss)(0.5, (), jax.random.key(0), Batch(jnp.zeros((2, 1)), cond), CLOCK)
     np.testing.assert_allclose(value, (none - 3) ** 2, rtol=1e-6)
 
 
@@ -85,7 +85,7 @@ def test_rows_are_weighted_by_a_power_of_their_error_which_has_no_gradient(power
         objective = objectives.mean_flow(model, coupling=lambda key, x, z, cond: x - cond, power=power)
         cond = np.array([[0.5, 0.1], [2.0, 1.0], [-1.0, 3.0], [0.4, 0.2]])
         batch = Batch(jnp.zeros((4, 2)), jnp.asarray(cond))
-        loss = jax.value_and_grad(lambda p: objective.loss(p, (), jax.random.key(0), batch, CLOCK), has_aux=True)
+        loss = jax.jit(jax.value_and_grad(lambda p: objective.loss(p, (), jax.random.key(0), batch, CLOCK), has_aux=True))
         (value, metrics), slope = loss(0.3)
     error = 0.3 - cond
     squares = np.mean(error**2, 1)
@@ -106,7 +106,7 @@ def test_the_shares_of_rows_at_one_time_and_up_to_the_data_are_those_asked_for(o
     with x64():
         model = Model(bases.normal((1,)), T.flow_map(lambda *a: (), velocity))
         objective = objectives.mean_flow(model, coupling=lambda key, x, z, cond: x, **options)
-        loss = objective.loss((), (), jax.random.key(0), Batch(jnp.zeros((10, 1))), CLOCK)[0]
+        loss = jax.jit(objective.loss)((), (), jax.random.key(0), Batch(jnp.zeros((10, 1))), CLOCK)[0]
     np.testing.assert_allclose(loss, (now + 9 * end) / 10, rtol=1e-9)
 
 

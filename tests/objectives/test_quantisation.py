@@ -28,7 +28,7 @@ def test_the_distances_are_added_to_the_bound(commitment):
     model, x, cond = quantised(), np.array([[1.0], [3.0]], np.float32), np.array([[7.0], [9.0]], np.float32)
     batch = Batch(jnp.asarray(x), jnp.asarray(cond))
     params = jax.tree.map(jnp.zeros_like, model.transform.init(jax.random.key(0), jnp.zeros(1)))
-    loss, metrics = objectives.quantisation(model, commitment).loss(params, (), jax.random.key(0), batch, CLOCK)
+    loss, metrics = jax.jit(objectives.quantisation(model, commitment).loss)(params, (), jax.random.key(0), batch, CLOCK)
     nll = 0.5 * np.log(2 * np.pi) + 0.5 * np.mean(x**2)
     np.testing.assert_allclose([loss, metrics["nll"], metrics["quantisation_error"]], [nll + 5 + 8 * commitment, nll, 5], rtol=1e-6)
 

@@ -40,7 +40,7 @@ def test_later_rounds_learn_the_pairs_of_the_teacher_under_their_conditions(time
     for step in (4, 8, 11):
         np.testing.assert_allclose(loss(0.5, step), 0, atol=1e-10)
         np.testing.assert_allclose(loss(0.8, step), np.mean((0.3 * np.asarray(COND)[rows, 0]) ** 2), rtol=1e-4)
-    plain = objectives.reflow(MODEL, 1).loss(0.5, (), jax.random.key(0), BATCH, at(3))[0]
+    plain = jax.jit(objectives.reflow(MODEL, 1).loss)(0.5, (), jax.random.key(0), BATCH, at(3))[0]
     np.testing.assert_allclose(loss(0.5, 3), plain, rtol=1e-5)
     assert float(plain) > 0.5
     assert math.ceil(objective.schedule.judge_from * 11) == 8
@@ -57,7 +57,7 @@ def test_the_teacher_is_the_average_at_the_end_of_each_round():
 
 def test_the_teacher_has_no_gradient():
     objective = objectives.reflow(MODEL, 2)
-    slope = jax.grad(lambda teacher: objective.loss(0.8, {"teacher": teacher}, jax.random.key(0), BATCH, at(8))[0])(0.5)
+    slope = jax.jit(jax.grad(lambda teacher: objective.loss(0.8, {"teacher": teacher}, jax.random.key(0), BATCH, at(8))[0]))(0.5)
     assert float(slope) == 0
 
 

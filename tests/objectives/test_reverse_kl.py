@@ -105,7 +105,7 @@ def test_the_probes_of_an_estimate_do_not_depend_on_the_noise():
     inverse = lambda params, x, cond=None, key=None: Preimage(x, x * jax.random.normal(key))
     estimated = Transform(no_params, Maps(lambda params, z, cond=None: z, inverse), Density.UNBIASED)
     objective = objectives.reverse_kl(Model(_KeyPerDraw(), estimated), lambda x: 0 * x)
-    loss = objective.loss((), (), jax.random.key(0), draws(4_000), clock(0))[0]
+    loss = jax.jit(objective.loss)((), (), jax.random.key(0), draws(4_000), clock(0))[0]
     assert abs(float(loss)) < 4 / np.sqrt(4_000)
 
 
@@ -114,7 +114,7 @@ def test_what_inverse_draws_is_part_of_the_density():
     inverse = lambda params, x, cond=None, key=None: Preimage(x, jnp.asarray(5.0), jnp.asarray(2.0))
     drawing = Transform(no_params, Maps(lambda params, z, cond=None: z, inverse), Density.UNBIASED)
     objective = objectives.reverse_kl(Model(_KeyPerDraw(), drawing), lambda x: 0 * x + 1)
-    np.testing.assert_allclose(objective.loss((), (), jax.random.key(0), draws(4), clock(0))[0], 5 - 2 - 1)
+    np.testing.assert_allclose(jax.jit(objective.loss)((), (), jax.random.key(0), draws(4), clock(0))[0], 5 - 2 - 1)
 
 
 @pytest.mark.parametrize(("path_gradient", "absent"), [(True, "inverse"), (False, "forward_and_log_det")])
@@ -129,9 +129,9 @@ def test_a_transform_without_the_map_that_is_used_is_refused(path_gradient, abse
 
 def test_metrics_are_the_untempered_loss_the_share_of_effective_draws_and_beta():
     objective = objectives.reverse_kl(gaussian(), target, warmup=0.5, start=0.04)
-    _, at_start = objective.loss(AT_TARGET, (), jax.random.key(0), draws(64), clock(0))
+    _, at_start = jax.jit(objective.loss)(AT_TARGET, (), jax.random.key(0), draws(64), clock(0))
     np.testing.assert_allclose([at_start["reverse_kl"], at_start["ess"], at_start["beta"]], [-LOG_Z, 1.0, 0.04], rtol=1e-4)
-    loss, away = objective.loss(PARAMS, (), jax.random.key(0), draws(64), clock(99))
+    loss, away = jax.jit(objective.loss)(PARAMS, (), jax.random.key(0), draws(64), clock(99))
     assert away["beta"] == 1 and away["reverse_kl"] == loss and 1 / 64 <= away["ess"] < 0.9
 
 

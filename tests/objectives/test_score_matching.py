@@ -60,7 +60,7 @@ def test_the_loss_of_a_linear_score_is_arithmetic(kind, weight, x64):
         )
         objective = objectives.score_matching(model, PATH, kind, weight=weight, times=lambda key, num, dtype: jnp.asarray(t))
         batch = Batch(jnp.asarray(x), jnp.asarray(z), jnp.asarray(z))
-        loss, metrics = objective.loss((), (), jax.random.key(0), batch, CLOCK)
+        loss, metrics = jax.jit(objective.loss)((), (), jax.random.key(0), batch, CLOCK)
         alpha, sigma = (np.asarray(f(jnp.asarray(t)))[:, None] for f in (PATH.alpha, PATH.sigma))
     score = slope * (alpha * x + sigma * z) + z
     scale = sigma[:, 0] ** 2 if weight is None else 5.0
@@ -77,7 +77,11 @@ def test_sliced_probes_differ_from_event_to_event_and_have_both_signs():
     )
     batch = Batch(jnp.zeros((400, 2)), None, jnp.zeros((400, 2)))
     sliced, implicit = (
-        float(objectives.score_matching(model, PATH, kind, weight=lambda path, t: 1.0).loss((), (), jax.random.key(0), batch, CLOCK)[0])
+        float(
+            jax.jit(objectives.score_matching(model, PATH, kind, weight=lambda path, t: 1.0).loss)((), (), jax.random.key(0), batch, CLOCK)[
+                0
+            ]
+        )
         for kind in ("sliced", "implicit")
     )
     assert 0 < abs(sliced) < 4 / np.sqrt(400) and implicit == 0

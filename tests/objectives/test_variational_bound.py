@@ -70,7 +70,7 @@ def test_learned_times_keep_the_mean_and_lessen_the_variance():
     # The best density is the root of the loss's second moment in each bin: (lambda' / 2)^2 E error^4, the error Gaussian.
     t = (np.arange(1_600) + 0.5) / 1_600
     alpha, sigma = (np.asarray(f(jnp.asarray(t))) for f in (PATH.alpha, PATH.sigma))
-    rate = np.asarray(jax.vmap(lambda t: objectives.weights.elbo()(PATH, t))(jnp.asarray(t)))
+    rate = np.asarray(jax.jit(jax.vmap(lambda t: objectives.weights.elbo()(PATH, t)))(jnp.asarray(t)))
     second = 3 * (rate * alpha**2 * SD**2 / (alpha**2 * SD**2 + sigma**2)) ** 2
     best = jnp.asarray(0.5 * np.log(second.reshape(bins, -1).mean(1)), jnp.float32)
     (plain, _, uphill), (value, _, level) = run(objective, aux), run(objective, best)

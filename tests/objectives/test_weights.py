@@ -29,14 +29,14 @@ def test_formulas(x64):
             weights.edm(0.5): (1 / r + 0.25) / 0.25,
         }
         for weight, value in expected.items():
-            np.testing.assert_allclose(jax.vmap(lambda t, w=weight: w(PATH, t))(t), value, rtol=1e-7)
+            np.testing.assert_allclose(jax.jit(jax.vmap(lambda t, w=weight: w(PATH, t)))(t), value, rtol=1e-7)
 
 
 def test_edms_weight_is_the_papers_on_its_denoiser(x64):
     with x64():
         path, t = paths.edm(), jnp.asarray(T)
         sigma = np.asarray(path.sigma(t))
-        found = jax.vmap(lambda t: weights.of_part(weights.edm(0.5), "denoiser")(path, t))(t)
+        found = jax.jit(jax.vmap(lambda t: weights.of_part(weights.edm(0.5), "denoiser")(path, t)))(t)
         np.testing.assert_allclose(found, (sigma**2 + 0.25) / (0.5 * sigma) ** 2, rtol=1e-9)
 
 
@@ -56,7 +56,7 @@ def test_the_bound_of_the_truth_is_the_information_between_its_ends(x64):
     with x64():
         v, t = 0.3, (jnp.arange(4_000) + 0.5) / 4_000
         r = snr(t)
-        loss = np.mean(jax.vmap(lambda t: weights.elbo()(PATH, t))(t) * r * v / (1 + r * v))
+        loss = np.mean(jax.jit(jax.vmap(lambda t: weights.elbo()(PATH, t)))(t) * r * v / (1 + r * v))
         first, last = snr(jnp.zeros(())), snr(jnp.ones(()))
         np.testing.assert_allclose(loss, 0.5 * np.log((1 + last * v) / (1 + first * v)), rtol=1e-5)
 

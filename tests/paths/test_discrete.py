@@ -149,6 +149,17 @@ def test_every_parameterisation_converts_to_every_other(name):
                 close(read.rates((), x, t), rates, 2e-5)
 
 
+@over(PATHS)
+def test_context_logits_are_completed_by_what_a_state_says_of_its_own_datum(name):
+    """Of two independent sites the context says nothing, so constant logits give the posterior, up to the least probability."""
+    path, rows = PATHS[name], np.log(np.random.default_rng(5).dirichlet(np.ones(K), 2))
+    with jax.enable_x64(True):
+        read, t = D.prediction(path, lambda params, x, t, cond: jnp.asarray(rows), "context_logits"), jnp.asarray(T)
+        for x in itertools.product(range(path.num_states), repeat=2):
+            truth = D.tabular(path).probabilities(jnp.asarray(rows[0][:, None] + rows[1]), jnp.asarray(x, float), t)
+            close(read.probabilities((), jnp.asarray(x, float), t), truth, 1e-6)
+
+
 def test_ratios_are_those_of_the_marginals():
     """`p_t(y) / p_t(x)` for two neighbours in one site, by a sum over all data."""
     path, table = PATHS["mixture"], logits_of(1)
@@ -269,8 +280,8 @@ def test_infilling_is_the_conditional_distribution_and_guidance_is_a_power():
         (lambda: D.polynomial(0.5), "polynomial: power=0.5"),
         (lambda: D.remasked(D.uniform(2), 0.5), "remasked: path=one without a mask"),
         (lambda: D.remasked(D.masked(2), 1.5), "remasked: eta=1.5"),
-        (lambda: D.prediction(D.masked(2), None, "eps"), "prediction: target='eps'; accepted: 'logits', 'log_ratios', 'log_rates'"),
-        (lambda: D.prediction(D.metric(3), None, "log_ratios"), "without a reversal; accepted: 'logits'"),
+        (lambda: D.prediction(D.masked(2), None, "eps"), "prediction: target='eps'; accepted: 'logits', 'context_logits'"),
+        (lambda: D.prediction(D.metric(3), None, "log_ratios"), "without a reversal; accepted: 'logits', 'context_logits'"),
         (lambda: D.prediction(D.masked(2), None, counts=[3]), r"counts=\[3\]; accepted: 1 to 2"),
         (lambda: D.infilled(D.tabular(D.masked(2)), [True], [0.5]), r"infilled: values=\[0.5\]; accepted: codes 0 to 1"),
         (lambda: D.infilled(D.tabular(D.masked(2)), [False], [0.0]), "one known"),

@@ -5,6 +5,7 @@ import numpy as np
 import optax
 import pytest
 
+import jaxgen
 from jaxgen.training import adam, players
 
 
@@ -45,3 +46,16 @@ def test_each_player_has_its_own_optimiser_and_clipping():
     trained = (jnp.zeros(1), {"critic": jnp.zeros(1)})
     update, _ = both.update((jnp.asarray([0.5]), {"critic": jnp.asarray([1e4])}), both.init(trained), trained)
     np.testing.assert_allclose([update[0][0], update[1]["critic"][0]], [-0.5, -5.0])
+
+
+def test_an_optimiser_of_optax_trains_as_it_is():
+    """Plain gradient descent without an average: the mean of a Gaussian after two steps, by hand."""
+    model = jaxgen.Model(jaxgen.bases.normal((1,)), jaxgen.transforms.diagonal_affine())
+    x = np.full((8, 1), 3.0, np.float32)
+    entry = jaxgen.Entry(model, jaxgen.objectives.maximum_likelihood(model), optax.sgd(0.01))
+    fitted = jaxgen.fit(0, entry, x, 2, batch_size=8, ema=0.0, progress=False)
+    loc, log_scale = 0.0, 0.0
+    for _ in range(2):
+        z = (3.0 - loc) * np.exp(-log_scale)
+        loc, log_scale = loc + 0.01 * z * np.exp(-log_scale), log_scale - 0.01 * (1 - z**2)
+    np.testing.assert_allclose(fitted.params["loc"], [loc], rtol=1e-4)

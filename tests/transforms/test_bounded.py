@@ -29,9 +29,9 @@ def log_prob(f, x):
 def test_saturated_samples_stay_inside_and_have_a_finite_density(name):
     f, low, high = MAPS[name]
     z = jnp.asarray([[0.0], [8.51089], [-8.51089], [30.0], [-30.0], [3e3], [-3e3]])
-    x = jax.vmap(lambda z: f.forward((), z))(z)
+    x = jax.jit(jax.vmap(lambda z: f.forward((), z)))(z)
     assert np.all((x >= np.float32(low)) & (x <= np.float32(high)))
-    value, gradient = jax.vmap(jax.value_and_grad(lambda x: log_prob(f, x)))(x)
+    value, gradient = jax.jit(jax.vmap(jax.value_and_grad(lambda x: log_prob(f, x))))(x)
     assert np.isfinite(value).all() and np.isfinite(gradient).all()
 
 
@@ -39,7 +39,7 @@ def test_saturated_samples_stay_inside_and_have_a_finite_density(name):
 def test_outside_the_support_the_density_is_zero_with_a_finite_gradient(name):
     f, low, high = MAPS[name]
     outside = jnp.asarray([[low - 1e-3], [low - 1e6], [high + 1e-3], [1e6 if high < np.inf else np.inf], [-np.inf]])
-    value, gradient = jax.vmap(jax.value_and_grad(lambda x: log_prob(f, x)))(outside)
+    value, gradient = jax.jit(jax.vmap(jax.value_and_grad(lambda x: log_prob(f, x))))(outside)
     assert (value == -np.inf).all() and np.isfinite(gradient).all()
     assert np.isnan(log_prob(f, jnp.asarray([jnp.nan])))
 
@@ -60,7 +60,7 @@ def test_stick_breaking_of_the_right_betas_is_dirichlet(x64):
     """A uniform law on the simplex has shares Beta(1, d + 1 - i): their logits' density times the change of variables is d!, a constant."""
     with x64():
         x = jnp.asarray(np.random.default_rng(0).dirichlet(np.ones(4), 5))
-        pre = jax.vmap(lambda x: T.onto_simplex().inverse((), x))(x)
+        pre = jax.jit(jax.vmap(lambda x: T.onto_simplex().inverse((), x)))(x)
         share = 1 / (1 + np.exp(-(np.asarray(pre.z) - np.log([3, 2, 1]))))
         logit_density = scipy.stats.beta.logpdf(share, 1, [3, 2, 1]) + np.log(share * (1 - share))
         np.testing.assert_allclose(logit_density.sum(1) + pre.log_det, np.log(6), rtol=1e-10)
@@ -72,7 +72,7 @@ def test_the_simplex_and_its_edges():
     x = f.forward((), jnp.asarray([200.0, -200.0, 3.0]))
     np.testing.assert_allclose(np.sum(x), 1, rtol=1e-6)
     points = jnp.stack([x, jnp.asarray([0.0, 0.0, 1.0, 0.0]), jnp.asarray([0.5, 0.6, -0.1, 0.0]), jnp.full((4,), 0.3)])
-    value, gradient = jax.vmap(jax.value_and_grad(lambda x: log_prob(f, x)))(points)
+    value, gradient = jax.jit(jax.vmap(jax.value_and_grad(lambda x: log_prob(f, x))))(points)
     assert np.isfinite(value[:2]).all() and (value[2:] == -np.inf).all() and np.isfinite(gradient).all()
 
 

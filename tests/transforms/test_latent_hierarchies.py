@@ -87,7 +87,7 @@ def test_the_codes_of_an_event_bound_its_probability_which_samples_have():
     given = np.stack([pixels[:, 0, int(x[0])] * pixels[:, 1, int(x[1])] for x in EVENTS], 1)
     truth = np.exp(of_codes) @ given
     bound = log_prob(model, params, EVENTS, key=jax.random.key(0)).value
-    chosen = np.asarray(jax.vmap(lambda x: model.transform.parts["codes"](params, x))(EVENTS))
+    chosen = np.asarray(jax.jit(jax.vmap(lambda x: model.transform.parts["codes"](params, x)))(EVENTS))
     row = [int(np.flatnonzero((codes == k).all(1))[0]) for k in chosen]
     np.testing.assert_allclose(bound, of_codes[row] + np.log(given[row, np.arange(len(EVENTS))]), rtol=1e-3)
     assert np.all(np.exp(bound) < truth) and len(set(row)) > 1
@@ -110,6 +110,6 @@ def test_the_gradient_passes_the_codes_to_the_encoder_and_only_the_error_moves_t
     assert [moved(g[0]) for g in (likelihood, book, commitment)] == [True, False, False]
     # The book starts at vectors of the data.
     start = model.transform.hooks.data_init(params, jnp.asarray(EVENTS), None, jax.random.split(jax.random.key(0), len(EVENTS)))[0]
-    vectors = jax.vmap(lambda x: net(4).apply(params[1]["encoder"], x - 1))(EVENTS).reshape(-1, 2)
+    vectors = jax.jit(jax.vmap(lambda x: net(4).apply(params[1]["encoder"], x - 1)))(EVENTS).reshape(-1, 2)
     apart = np.abs(np.asarray(start[1]["book"])[:, None] - np.asarray(vectors)[None]).max(-1)
     assert apart.shape == (CODES, 2 * len(EVENTS)) and np.all(apart.min(1) < 1e-5)

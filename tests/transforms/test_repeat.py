@@ -20,7 +20,7 @@ def lowered(flow, num_events=64):
     """The gradient of a likelihood, by params, of a batch of events."""
 
     def loss(params, x):
-        pre = jax.vmap(lambda x: flow.inverse(params, x))(x)
+        pre = jax.jit(jax.vmap(lambda x: flow.inverse(params, x)))(x)
         return jnp.mean(0.5 * jnp.sum(pre.z**2, 1) - pre.log_det)
 
     return jax.jit(jax.value_and_grad(loss)).lower(filled(flow), jnp.ones((num_events, 4)))

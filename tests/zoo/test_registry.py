@@ -9,7 +9,8 @@ import pytest
 
 import jaxgen
 from jaxgen import bases, evaluation, objectives, training, transforms, zoo
-from jaxgen.cli import list_, picture
+from jaxgen.cli import list_
+from jaxgen.viz.of_entry import picture
 
 X = np.random.default_rng(0).standard_normal((40, 2)).astype(np.float32)
 MINE = zoo.Family("mine", training.Style("#123456", "A sentence.", stage="stage {step}"))
@@ -48,7 +49,7 @@ def test_pages_pictures_and_folders_take_it_as_it_describes_itself(shear, tmp_pa
     jaxgen.save(tmp_path, shear, fitted)
     assert jaxgen.load(tmp_path)[0].card.config == shear.card.config
     followed = evaluation.follow(jax.random.key(1), shear.model, fitted.params, X)
-    row = picture.picture(shear, fitted, followed, X, None, "")
+    row = picture(shear, fitted, followed, X, None, "")
     assert (row.accent, row.family, row.objective) == ("#123456", "mine", "likelihood")
     assert [part.label for part in row.dropped] == ["half"] and row.dropped[0].kind == "field"
     monkeypatch.setattr(list_, "NAMES", ["shear"])

@@ -1,7 +1,5 @@
 """What is saved is what is loaded, in the units of the data too; what does not belong together is refused."""
 
-import json
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,6 +8,7 @@ import pytest
 import jaxgen
 from jaxgen import zoo
 from jaxgen.training import Entry
+from jaxgen.training.tensors import read_tensors, write_tensors
 
 X = np.random.default_rng(0).standard_normal((40, 2)).astype(np.float32)
 COND = np.random.default_rng(1).standard_normal((40, 1)).astype(np.float32)
@@ -88,14 +87,27 @@ def test_what_cannot_be_rebuilt_is_refused(trained, tmp_path):
     with pytest.raises(FileNotFoundError, match="accepted: a run folder of jaxgen"):
         jaxgen.load(tmp_path / "nowhere")
     jaxgen.save(tmp_path / "run", entry, fitted)
-    config = json.loads((tmp_path / "run" / "config.json").read_text())
-    (tmp_path / "run" / "config.json").write_text("{}")
-    with pytest.raises(ValueError, match="accepted: a config that jaxgen wrote"):
-        jaxgen.load(tmp_path / "run")
-    config["options"]["width"] = 16
-    (tmp_path / "run" / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ValueError, match="."):
-        jaxgen.load(tmp_path / "run")
+    for change, message in (
+        ({"config": {}}, "accepted: a config that jaxgen wrote"),
+        ({"config": {**entry.card.config, "options": {"width": 16}}}, "arrays of other names or shapes than its config's 'realnvp' has"),
+        ({"format": 2}, "of format 2; accepted: format 1"),
+    ):
+        [path] = (tmp_path / "run" / "checkpoints").iterdir()
+        arrays, facts = read_tensors(path)
+        write_tensors(path, arrays, {**facts, **change})
+        with pytest.raises(ValueError, match=message):
+            jaxgen.load(tmp_path / "run")
+        write_tensors(path, arrays, facts)
+
+
+def test_of_a_damaged_save_the_one_before_it_is_loaded_and_said(trained, tmp_path):
+    entry, fitted = trained
+    for params in (fitted.params, jax.tree.map(lambda a: a + 1, fitted.params)):
+        jaxgen.save(tmp_path, entry, fitted._replace(params=params))
+    newest = tmp_path / "checkpoints" / "000002.safetensors"
+    newest.write_bytes(newest.read_bytes()[:-1])
+    with pytest.warns(UserWarning, match=r"000002.*with damage.*The save before it is taken: 000001"):
+        equal(jaxgen.load(tmp_path)[1].params, fitted.params)
 
 
 def test_the_gaussian_of_codes_is_fitted_after_training():

@@ -61,7 +61,7 @@ def test_every_entry_has_a_family_options_and_a_default_reading():
 
 
 def test_every_family_has_an_accent_that_reads_on_both_grounds_and_a_sentence_of_its_own():
-    styles = {card.family: card.style for card in (zoo.build(name, (2,)).card for name in zoo.NAMES)}
+    styles = {card.family: card.style for card in (zoo.build(name, (2,)).card for name in (*zoo.NAMES, *zoo.DISCRETE))}
     assert (
         len({s.accent for s in styles.values()})
         == len({s.sentence for s in styles.values()})

@@ -58,10 +58,12 @@ def masked(num_categories: int, schedule: Schedule | None = None) -> DiscretePat
         return of_masks(with_mask(kappa.kept(t) / kappa.lost(t) * p, jnp.ones((), p.dtype)), x_t)
 
     def probabilities(ratios: jax.Array, x_t: jax.Array, t: jax.Array) -> jax.Array:
-        return shown(kappa.lost(t) / kappa.kept(t) * ratios[..., :k], x_t)
+        # Their sum is kappa / (1 - kappa), which is 0 at t = 0.
+        found = ratios[..., :k]
+        return shown(found / jnp.maximum(jnp.sum(found, -1, keepdims=True), jnp.finfo(found.dtype).tiny), x_t)
 
     def rate(x_t: jax.Array, t: jax.Array) -> jax.Array:
-        to_mask = kappa.rate(t) / kappa.kept(t) * jnp.asarray([1.0] * k + [0.0], x_t.dtype)
+        to_mask = kappa.renewal(t) * jnp.asarray([1.0] * k + [0.0], x_t.dtype)
         return (x_t == k).astype(x_t.dtype)[..., None] * to_mask.reshape(*(1,) * x_t.ndim, -1)
 
     def bound(p: jax.Array, x: jax.Array, x_t: jax.Array, t: jax.Array) -> jax.Array:

@@ -95,12 +95,12 @@ def mixture(prior: Sequence[float] | np.ndarray, schedule: Schedule | None = Non
         return kappa.kept(t) * w + kappa.lost(t) * noise(x_t) * jnp.sum(w, -1, keepdims=True)
 
     def probabilities(ratios: jax.Array, x_t: jax.Array, t: jax.Array) -> jax.Array:
-        w = (ratios - kappa.lost(t) * noise(x_t) * jnp.sum(ratios, -1, keepdims=True)) / kappa.kept(t)
+        w = (ratios - kappa.lost(t) * noise(x_t) * jnp.sum(ratios, -1, keepdims=True)) / jnp.maximum(kappa.kept(t), jnp.finfo(t.dtype).eps)
         return w * marginal_of(x_t, t)
 
     def rate(x_t: jax.Array, t: jax.Array) -> jax.Array:
         hot = one_hot(x_t, k)
-        return kappa.rate(t) / kappa.kept(t) * (1 - hot) * jnp.sum(hot * noise(x_t), -1, keepdims=True)
+        return kappa.renewal(t) * (1 - hot) * jnp.sum(hot * noise(x_t), -1, keepdims=True)
 
     def bound(p: jax.Array, x: jax.Array, x_t: jax.Array, t: jax.Array) -> jax.Array:
         true = ratios(one_hot(x, k), x_t, t)

@@ -7,11 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgen.paths.discrete.cells import one_hot
 from jaxgen.paths.discrete.path import DiscretePath
 from jaxgen.types import Cond, Params
 
 Function = Callable[..., jax.Array]
-READINGS = ("logits", "log_ratios", "log_rates")
+READINGS = ("logits", "context_logits", "log_ratios", "log_rates")
 """What a network may predict, for `prediction`."""
 LEAST = 1e-7
 """The probability that every category of a site has at least, which keeps each density finite."""
@@ -47,7 +48,9 @@ def prediction(
         path: The path on which the network was trained.
         output: The network, `(params, x_t (*event), t, cond)` to logits `(*event, K)` of the data, or to logarithms `(*event, S)` of
             ratios or of rates.
-        target: What it predicts: "logits", "log_ratios" or "log_rates".
+        target: What it predicts: "logits", "context_logits", "log_ratios" or "log_rates". Context logits are those of a site's datum given
+            the other sites; what the site's own state says, `q(x_t | x)`, is multiplied to them in closed form. On a mixture or metric path
+            that is a far easier thing to learn near the data, where a site's own state says nearly everything.
         counts: How many categories each site has, `(*event,)`, for sites of fewer than K; None gives each site K.
 
     Returns:
@@ -67,8 +70,8 @@ def prediction(
     if target not in READINGS:
         raise ValueError(f"prediction: target={target!r}; accepted: {', '.join(map(repr, READINGS))}.")
     reversal = path.reversal
-    if target != "logits" and reversal is None:
-        raise ValueError(f"prediction: target={target!r} on a path without a reversal; accepted: 'logits'.")
+    if target.startswith("log_") and reversal is None:
+        raise ValueError(f"prediction: target={target!r} on a path without a reversal; accepted: 'logits', 'context_logits'.")
     sizes = None if counts is None else np.asarray(counts)
     if sizes is not None and not ((sizes >= 1) & (sizes <= path.num_categories)).all():
         raise ValueError(f"prediction: counts={sizes.tolist()}; accepted: 1 to {path.num_categories}, the categories of the path.")
@@ -77,6 +80,8 @@ def prediction(
         y = output(params, x, t, cond)
         if target == "logits":
             return _softmax(y, _allowed(sizes, path.num_categories))
+        if target == "context_logits":
+            return _softmax(y + _log_likelihoods(path, x, t), _allowed(sizes, path.num_categories))
         assert reversal is not None
         ratios = jnp.exp(y)
         if target == "log_rates":
@@ -115,6 +120,13 @@ def from_probabilities(path: DiscretePath, probabilities: Function) -> DiscreteP
         return path.reversal.rate(x, t) * found
 
     return DiscretePrediction(path, probabilities, ratios, rates)
+
+
+def _log_likelihoods(path: DiscretePath, x: jax.Array, t: jax.Array) -> jax.Array:
+    """Return `log q(x_t | x)` of each site and datum, `(*event, K)`, held finite; a mask says nothing, also at t = 1."""
+    given = path.marginal(jnp.eye(path.num_categories, dtype=x.dtype), t)
+    logs = jnp.log(jnp.maximum(one_hot(x, path.num_states) @ given.T, jnp.finfo(x.dtype).tiny))
+    return logs if path.mask is None else jnp.where((x == path.mask)[..., None], 0, logs)
 
 
 def _allowed(sizes: np.ndarray | None, num: int) -> np.ndarray | None:

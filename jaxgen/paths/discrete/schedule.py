@@ -30,6 +30,10 @@ class Schedule(NamedTuple):
         """Return `kappa' / (1 - kappa)`, the rate at which a site that does not show its datum yet comes to show it; finite at t = 1 too."""
         return self.rate(t) / jnp.maximum(self.lost(t), jnp.finfo(t.dtype).tiny)
 
+    def renewal(self, t: jax.Array) -> jax.Array:
+        """Return `kappa' / kappa`, the rate at which noising takes a site's datum away; at t = 0, where it is infinite, a large number."""
+        return self.rate(t) / jnp.maximum(self.kept(t), jnp.finfo(t.dtype).eps)
+
 
 def linear() -> Schedule:
     """Return the schedule `kappa = t`, which is the log-linear noise schedule of arXiv 2406.07524.

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from jaxgen import checks
 from jaxgen.paths import Path
+from jaxgen.paths.prediction import refuse_coupled
 from jaxgen.transform import Density, Hooks, Init, Maps, Preimage, Transform, require_key
 from jaxgen.transforms.parts import prediction_parts
 from jaxgen.transforms.samplers.affine_step import AffineSampler, Memory
@@ -64,11 +65,13 @@ def gaussian_chain(init: Init, sampler: AffineSampler, num_steps: int) -> Transf
         A LOWER_BOUND transform of the base `diffusion_noise(event, num_steps)`.
 
     Raises:
-        ValueError: `num_steps` is below 1.
+        ValueError: `num_steps` is below 1, or the prediction is of coupled noise and data.
 
     Source: arXiv 2006.11239, eq. 5.
     """
     checks.count("sampler: num_steps", num_steps)
+    if sampler.prediction.coupled:
+        refuse_coupled("sampler: prediction")
     chain = _Chain(sampler, num_steps)
     return Transform(
         lambda key, z, cond=None: init(key, z["x0"], cond),

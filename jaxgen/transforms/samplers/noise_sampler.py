@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from jaxgen import checks
 from jaxgen.paths import Prediction
+from jaxgen.paths.prediction import refuse_coupled
 from jaxgen.transform import Hooks, Init, Maps, Transform
 from jaxgen.transforms.parts import prediction_parts
 from jaxgen.transforms.samplers.gaussian_chain import posterior_sd
@@ -272,6 +273,8 @@ def _with_noise(name: str, init: Init, prediction: Prediction, step: NoisyStep, 
 
 
 def _implicit(init: Init, prediction: Prediction, run: Run, num_evaluations: int) -> Transform:
+    if prediction.coupled:
+        refuse_coupled("sampler: prediction")
     return Transform(
         lambda key, z, cond=None: init(key, z["x0"], cond),
         Maps(lambda params, z, cond=None: run(params, z, cond)[0]),

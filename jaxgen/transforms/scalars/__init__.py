@@ -7,10 +7,13 @@ from jaxgen.transforms.scalars.mixture import mixture_logit
 from jaxgen.transforms.scalars.scalar import Scalar, scale_and_shift
 from jaxgen.transforms.scalars.sigmoidal import deep_sigmoidal
 from jaxgen.transforms.scalars.spline import rational_quadratic
+from jaxgen.transforms.scalars.supports import above, between
 from jaxgen.transforms.scalars.tails import power_tails, student_tails
 
 __all__ = [
     "Scalar",
+    "above",
+    "between",
     "binned",
     "categorical",
     "circular_spline",

@@ -1,5 +1,6 @@
 """What the surjections share: a conditional draw with its log density, and the contribution of an event outside the support."""
 
+import math
 from collections.abc import Callable
 
 import jax
@@ -8,6 +9,8 @@ import jax.numpy as jnp
 from jaxgen.refusals import require_transform
 from jaxgen.transform import Density, Maps, Transform
 from jaxgen.types import Cond, Key, Params
+
+HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
 
 def conditional(name: str, q: Transform) -> Transform:
@@ -80,3 +83,21 @@ def within(inside: jax.Array, log_det: jax.Array) -> jax.Array:
         `log_det` if all of `inside` holds. Otherwise -inf, because no noise is mapped there.
     """
     return jnp.where(jnp.all(inside), log_det, -jnp.inf)
+
+
+def signed(key: Key, positive: jax.Array, dtype: jnp.dtype) -> tuple[jax.Array, jax.Array]:
+    """Draw numbers of given signs, `softplus(u)` with u ~ N(1, 1/4), which keep away from zero.
+
+    Args:
+        key: A random key.
+        positive: Which sign each number has.
+        dtype: Their dtype.
+
+    Returns:
+        The numbers, and the log density of each.
+    """
+    e = jax.random.normal(key, positive.shape, dtype)
+    u = 1 + 0.5 * e
+    size = jax.nn.softplus(u)
+    log_q = -0.5 * e**2 - HALF_LOG_2PI + jnp.log(jnp.asarray(2, dtype)) - jax.nn.log_sigmoid(u)
+    return jnp.where(positive, size, -size), log_q

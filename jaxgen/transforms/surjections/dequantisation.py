@@ -43,7 +43,7 @@ def uniform_dequantisation(levels: int | None = None) -> Transform:
         key = require_key("uniform_dequantisation", key, "the place in the cell is drawn")
         u = jax.random.uniform(key, x.shape, x.dtype)
         whole = (x == jnp.floor(x)) if levels is None else (x == jnp.clip(jnp.floor(x), 0, levels - 1))
-        return Preimage(_fill(x, u), within(whole, jnp.zeros((), x.dtype)), jnp.zeros((), x.dtype))
+        return Preimage(fill_cell(x, u), within(whole, jnp.zeros((), x.dtype)), jnp.zeros((), x.dtype))
 
     return Transform(no_params, Maps(forward, inverse), Density.LOWER_BOUND)
 
@@ -79,7 +79,7 @@ def variational_dequantisation(q: Transform) -> Transform:
             axes = tuple(range(int(batched), x.ndim))
             log_slope = jnp.sum(jax.nn.log_sigmoid(v) + jax.nn.log_sigmoid(-v), axes)
             whole = jnp.all(x == jnp.floor(x), axes)
-            return Preimage(_fill(x, jax.nn.sigmoid(v)), jnp.where(whole, jnp.zeros((), x.dtype), -jnp.inf), log_q - log_slope)
+            return Preimage(fill_cell(x, jax.nn.sigmoid(v)), jnp.where(whole, jnp.zeros((), x.dtype), -jnp.inf), log_q - log_slope)
 
         return Maps(_floor, inverse)
 
@@ -122,8 +122,13 @@ def _floor(params: Params, z: jax.Array, /, cond: Cond = None) -> jax.Array:
     return jnp.floor(z)
 
 
-def _fill(x: jax.Array, u: jax.Array) -> jax.Array:
-    """Return `floor(x) + u`, held below the next integer, to which the sum may round."""
+def fill_cell(x: jax.Array, u: jax.Array) -> jax.Array:
+    """Return `floor(x) + u`, held below the next integer, to which the sum may round.
+
+    Args:
+        x: Numbers of any shape.
+        u: Their places in the unit cells, in [0, 1).
+    """
     low = jnp.floor(jax.lax.stop_gradient(x))
     # Just below zero lie subnormal numbers only, which are flushed to zero.
     last = jnp.where(low == -1, -jnp.finfo(x.dtype).tiny, jnp.nextafter(low + 1, low))

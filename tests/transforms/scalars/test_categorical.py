@@ -18,7 +18,7 @@ def test_every_code_survives_the_round_trip_in_float32(num, noise):
     @jax.jit
     @jax.vmap
     def round_trip(theta):
-        z, log_det = jax.vmap(lambda x: scalar.inverse(theta, x))(codes)
+        z, log_det = jax.jit(jax.vmap(lambda x: scalar.inverse(theta, x)))(codes)
         return z, log_det, *jax.vmap(lambda z: scalar.forward(theta, z))(z)
 
     z, log_det, again, log_det_again = (np.asarray(a) for a in round_trip(theta))

@@ -93,8 +93,9 @@ def in_float32(name: str, way: str):
     there, back = (scalar.forward, scalar.inverse) if way == "forward" else (scalar.inverse, scalar.forward)
 
     def results(theta, v):
-        y, log_slope = there(theta, v)
-        return y, log_slope, back(theta, y)[1], [jax.grad(lambda th, v, i=i: there(th, v)[i], (0, 1))(theta, v) for i in (0, 1)]
+        (y, log_slope), pull = jax.vjp(there, theta, v)
+        one, zero = jnp.ones_like(y), jnp.zeros_like(y)
+        return y, log_slope, back(theta, y)[1], [pull(row) for row in ((one, zero), (zero, one))]
 
     theta, v = inputs_of(name, way)
     y, log_slope, again, gradients = jax.jit(jax.vmap(jax.vmap(results, (None, 0))))(jnp.asarray(theta), jnp.asarray(v))

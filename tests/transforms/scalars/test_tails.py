@@ -17,7 +17,7 @@ def index(raw):
 
 
 def density(scalar, theta, x):
-    z, log_slope = jax.vmap(lambda x: scalar.inverse(jnp.asarray(theta), x))(jnp.asarray(x))
+    z, log_slope = jax.jit(jax.vmap(lambda x: scalar.inverse(jnp.asarray(theta), x)))(jnp.asarray(x))
     return scipy.stats.norm.logpdf(z) + log_slope
 
 

@@ -1,0 +1,194 @@
+"""Discrete diffusion against data whose entropy is known: nats a site of each reading, steps against distance, and characters of a text.
+
+Each case trains one entry of the zoo for `--seconds` of training time on this machine and prints one line of JSON: the test negative
+log-likelihoods of its readings beside the entropy, gaps by the true log probabilities of the same events, and for chains and spins the
+distances of samples of few steps. `mnist` is binarised MNIST in its fixed binarisation (JAXGEN_DATA). `text` trains the masked network
+and an autoregressive transformer of equal width, depth and number of steps.
+"""
+
+import json
+import time
+from typing import Any
+
+from common import options
+
+CASES = ("markov_chain", "hidden_markov", "ising_chain", "ising_square", "gray_two_moons", "text", "mnist")
+TEMPERATURES = {"ising_chain": (0.5, 1.0, 2.0), "ising_square": (1.5, 2.27, 4.0)}
+STEPS = (1, 2, 4, 8, 16)
+
+
+def main() -> None:
+    args = options(__doc__, only=CASES, seconds=None, seed=None, size=None, temperature=None)
+    seconds = 10.0 if args.quick else float(args.seconds or 600)
+    rows = []
+    for case in args.only or CASES:
+        temperatures = (float(args.temperature),) if args.temperature else TEMPERATURES.get(case, (None,))
+        for row in run(case, temperatures, seconds, int(args.seed or 0), json.loads(args.size or "{}"), args.quick):
+            rows.append(row)
+            print(json.dumps(row), flush=True)
+    if args.out:
+        args.out.write_text(json.dumps(rows))
+
+
+def run(case: str, temperatures: Any, seconds: float, seed: int, size: dict[str, Any], quick: bool) -> list[dict[str, Any]]:
+    if case == "mnist":
+        return [mnist(seconds, seed, size, quick)]
+    if case == "text":
+        return [text(seconds, seed, size, quick)]
+    return [known(case, temperature, seconds, seed, size, quick) for temperature in temperatures]
+
+
+def trained(entry: Any, x: Any, seconds: float, seed: int, batch_size: int) -> Any:
+    """Fit for as many steps as take `seconds`, measured on a first short fit; compilation is not counted."""
+    import jax
+
+    import jaxgen
+
+    num_steps = 40 if seconds < 30 else 100
+    measured = jaxgen.fit(jax.random.key(seed), entry, x, num_steps, batch_size=batch_size, progress=False)
+    rate = num_steps / measured.history["train_seconds"]
+    return jaxgen.fit(jax.random.key(seed), entry, x, max(20, int(rate * seconds)), batch_size=batch_size, progress=False)
+
+
+def figures(model: Any, params: Any, x: Any, truth: Any, draws: int = 1) -> dict[str, float]:
+    """Nats per event of a reading, its standard error, and the gap to the true log probabilities with its own."""
+    import jax
+    import numpy as np
+
+    import jaxgen
+
+    value = np.asarray(jaxgen.log_prob(model, params, x, key=jax.random.key(7), num_draws=draws, batch_size=256).value, float)
+    out = {"nll": -value.mean(), "stderr": value.std() / len(value) ** 0.5}
+    if truth is not None:
+        gap = truth[: len(x)] - value
+        out |= {"gap_per_site": gap.mean() / x.shape[1], "gap_stderr_per_site": gap.std() / len(gap) ** 0.5 / x.shape[1]}
+    return {k: round(float(v), 5) for k, v in out.items()}
+
+
+def known(case: str, temperature: float | None, seconds: float, seed: int, size: dict[str, Any], quick: bool) -> dict[str, Any]:
+    import jax
+    import numpy as np
+
+    import jaxgen
+    from jaxgen.data.registry import CODES
+
+    source = CODES[case]() if temperature is None else getattr(jaxgen.data, case)(temperature)
+    rng = np.random.default_rng(seed)
+    train, test = (source.sample(rng, n).astype(np.float32) for n in (200_000, 500 if quick else 2_000))
+    truth = np.asarray(jax.vmap(source.log_prob)(test), float)
+    entry = jaxgen.zoo.build("masked_diffusion", train.shape[1:], levels=source.levels, **size)
+    fitted = trained(entry, train, seconds, seed, 256)
+    row: dict[str, Any] = {"case": case, "temperature": temperature, "seed": seed, "seconds": seconds, "size": size}
+    row |= {"num_steps": int(fitted.history["num_steps"]), "entropy": source.entropy, "sites": train.shape[1]}
+    row |= {"true_nll": round(-float(truth.mean()), 5)}
+    row["any_order"] = figures(entry.readings["any_order"], fitted.params, test, truth)
+    few = test[: 100 if quick else 400]
+    row["first_hitting"] = figures(entry.readings["first_hitting"], fitted.params, few, truth)
+    row["ancestral"] = figures(entry.readings["ancestral"], fitted.params, few, truth)
+    row["samples"] = sampled(entry, fitted.params, source, quick)
+    return row
+
+
+def sampled(entry: Any, params: Any, source: Any, quick: bool) -> dict[str, Any]:
+    """Distances of pairs of neighbouring sites, and samples a second, by the number of steps; "sites" is one site at a time."""
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+
+    import jaxgen
+
+    read, n = entry.model.transform.parts["probabilities"], 500 if quick else 2_048
+    path = jaxgen.paths.discrete.masked(source.levels)
+    prediction = jaxgen.paths.discrete.prediction(path, lambda p, x, t, cond=None: jnp.log(read(p, x, t, cond=cond)))
+    event = jax.eval_shape(entry.model.transform.forward, params, jnp.zeros((65, *_event(entry)))).shape
+    rng, init = np.random.default_rng(99), lambda key, z, cond=None: params
+    real = [source.sample(rng, n) for _ in range(2)]
+    out: dict[str, Any] = {"floor": round(pairs(real[0], real[1], source.levels), 5)}
+    for steps in (*STEPS, "sites"):
+        num = event[0] if steps == "sites" else steps
+        transform = jaxgen.transforms.first_hitting(init, prediction, num_steps=min(num, event[0]))
+        base = jaxgen.bases.joint({"order": jaxgen.bases.uniform(event), "sites": jaxgen.bases.uniform(event)})
+        model = jaxgen.Model(base, transform)
+        jax.block_until_ready(jaxgen.sample(jax.random.key(2), model, params, 256, batch_size=256))
+        start = time.perf_counter()
+        x = jax.block_until_ready(jaxgen.sample(jax.random.key(1), model, params, n // 256 * 256, batch_size=256))
+        rate = len(x) / (time.perf_counter() - start)
+        out[str(steps)] = {"distance": round(pairs(np.asarray(x), real[0], source.levels), 5), "samples_per_second": round(rate)}
+    return out
+
+
+def _event(entry: Any) -> tuple[int, ...]:
+    return tuple(entry.card.config["event_shape"])
+
+
+def pairs(a: Any, b: Any, levels: int) -> float:
+    """The mean over neighbouring sites of the total variation between the two samples' frequencies of pairs of codes."""
+    import numpy as np
+
+    total = 0.0
+    for i in range(a.shape[1] - 1):
+        p, q = (np.bincount((x[:, i] * levels + x[:, i + 1]).astype(int), minlength=levels**2) / len(x) for x in (a, b))
+        total += 0.5 * float(np.abs(p - q).sum())
+    return total / (a.shape[1] - 1)
+
+
+def text(seconds: float, seed: int, size: dict[str, Any], quick: bool) -> dict[str, Any]:
+    """Bits per character of a masked network and of an autoregressive transformer over the same windows."""
+    import math
+
+    import jax
+    import numpy as np
+
+    import jaxgen
+
+    data = jaxgen.data.load("text", num_train=20_000, num_test=50 if quick else 400)
+    sites = data.train.shape[1]
+    entry = jaxgen.zoo.build("masked_diffusion", (sites,), levels=data.levels, **size)
+    fitted = trained(entry, data.train, seconds, seed, 64)
+    steps = int(fitted.history["num_steps"])
+    net = jaxgen.nets.causal_transformer(data.levels, width=size.get("width", 64), depth=size.get("depth", 3), num_heads=4)
+    transform = jaxgen.transforms.autoregressive(jaxgen.transforms.categorical(data.levels), net)
+    model = jaxgen.Model(jaxgen.bases.uniform((1, sites, 1)), transform)
+    causal = jaxgen.Entry(model, jaxgen.objectives.maximum_likelihood(model), entry.optimizer)
+    images = data.train.reshape(-1, 1, sites, 1)
+    peer = jaxgen.fit(jax.random.key(seed), causal, images, steps, batch_size=64, progress=False)
+    in_bits = 1 / (sites * math.log(2))
+    row: dict[str, Any] = {"case": "text", "seconds": seconds, "seed": seed, "num_steps": steps, "levels": data.levels, "sites": sites}
+    value = jaxgen.log_prob(model, peer.params, data.test.reshape(-1, 1, sites, 1), batch_size=64).value
+    row["autoregressive_bits"] = round(-float(np.mean(value)) * in_bits, 4)
+    for reading in ("any_order", "first_hitting"):
+        row[f"{reading}_bits"] = round(figures(entry.readings[reading], fitted.params, data.test, None)["nll"] * in_bits, 4)
+    drawn = jaxgen.sample(jax.random.key(1), entry.model, fitted.params, 2)
+    row["samples"] = jaxgen.data.decode_text(np.asarray(drawn), data)
+    return row
+
+
+def mnist(seconds: float, seed: int, size: dict[str, Any], quick: bool) -> dict[str, Any]:
+    """The bound of binarised MNIST by the any-order estimate: one drawn number of masks an image, and several draws an image."""
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+
+    import jaxgen
+    from jaxgen.objective import Batch, Clock
+
+    data = jaxgen.data.load("binarised_mnist", pixels="discrete")
+    entry = jaxgen.zoo.build("masked_diffusion", data.event_shape, levels=2, **size)
+    fitted = trained(entry, data.train, seconds, seed, 64)
+    x = jnp.asarray(data.test[: 256 if quick else 2_048])
+    loss = jax.jit(lambda key, x: entry.objective.loss(fitted.params, (), key, Batch(x), Clock(0, 1, ()))[1]["nll_bound"])
+    draws = [float(loss(jax.random.fold_in(jax.random.key(3), i), x[j : j + 256])) for i in range(4) for j in range(0, len(x), 256)]
+    return {
+        "case": "mnist",
+        "seconds": seconds,
+        "seed": seed,
+        "size": size,
+        "num_steps": int(fitted.history["num_steps"]),
+        "num_params": jaxgen.zoo.count_params(fitted.params),
+        "bound_nats": round(float(np.mean(draws)), 3),
+        "stderr": round(float(np.std(draws) / len(draws) ** 0.5), 3),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""Files of comma-separated values: their separator and decimal sign are found, and a row of another length is refused."""
+
+import contextlib
+import csv
+import functools
+import itertools
+import re
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxgen.data.cells import is_missing, number_of
+from jaxgen.data.tables import DataError, Table, guard, numbered, unique
+
+HEAD = 200
+"""How many rows decide about the separator and the decimal sign."""
+_COMMA_NUMBER = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?", re.ASCII)
+_POINT_NUMBER = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?", re.ASCII)
+
+
+class Dialect(NamedTuple):
+    """Hold what stands between the cells of a file and within its numbers."""
+
+    separator: str = ","
+    decimal: str = "."
+
+
+def read_csv(path: str) -> Table:
+    """Read a .csv file in UTF-8, separated by commas, semicolons, tabs or bars. The first line is a header if none of its cells is a number.
+
+    Args:
+        path: The file. In a file that is not separated by commas, numbers may have a decimal comma.
+
+    Raises:
+        DataError: The file is empty or damaged, two columns have one name, or a row is longer or shorter than the first one.
+    """
+    dialect = guard(path, lambda: _dialect(path))
+    head = guard(path, lambda: list(itertools.islice(_rows(path, dialect), 1)))
+    if not head:
+        raise DataError(f"{path}: is empty; accepted: a table with rows.")
+    first = head[0]
+    header = not any(_number(cell, dialect) is not None for cell in first) and not all(map(is_missing, first))
+    names = unique(path, [cell.strip() for cell in first]) if header else numbered(len(first))
+    return Table(path, names, _columns(path, dialect, names, header), dialect=(dialect.separator, dialect.decimal))
+
+
+def _columns(path: str, dialect: Dialect, names: tuple[str, ...], header: bool) -> Callable[[int], np.ndarray]:
+    @functools.cache
+    def values() -> np.ndarray | None:
+        return _all_numbers(path, dialect, len(names), header)
+
+    @functools.cache
+    def lines() -> list[list[str]]:
+        rows = guard(path, lambda: list(_rows(path, dialect)))[header:]
+        for number, cells in enumerate(rows, start=1):
+            if len(cells) != len(names):
+                raise DataError(f"{path}: row {number} has {len(cells)} cells; accepted: {len(names)}, as the first line has.")
+        return rows
+
+    def column(index: int) -> np.ndarray:
+        numbers = values()
+        if numbers is not None:
+            return numbers[:, index]
+        return _typed([cells[index] for cells in lines()], dialect)
+
+    return column
+
+
+def _all_numbers(path: str, dialect: Dialect, width: int, header: bool) -> np.ndarray | None:
+    """Read a table of nothing but numbers six times faster, or return None: this parser cannot say where a file is wrong."""
+    if dialect.decimal != ".":
+        return None
+    with contextlib.suppress(Exception), open(path, newline="", encoding="utf-8-sig") as file:
+        if header:
+            next(cells for cells in csv.reader(file, delimiter=dialect.separator) if cells)
+        rest = itertools.chain([next(file)], file)
+        numbers = np.loadtxt(rest, delimiter=dialect.separator, quotechar='"', comments=None, ndmin=2)
+        return numbers if numbers.shape[1] == width else None
+    return None
+
+
+def _typed(cells: list[str], dialect: Dialect) -> np.ndarray:
+    """Return numbers, with NaN for what is missing, if all other cells are numbers, and text with None otherwise."""
+    missing = [is_missing(cell) for cell in cells]
+    numbers = [np.nan if gone else _number(cell, dialect) for cell, gone in zip(cells, missing, strict=True)]
+    if all(number is not None for number in numbers):
+        return np.array(numbers, np.float64)
+    typed = np.empty(len(cells), object)
+    typed[:] = [None if gone else cell.strip() for cell, gone in zip(cells, missing, strict=True)]
+    return typed
+
+
+def _number(cell: str, dialect: Dialect) -> float | None:
+    return number_of(cell.replace(",", ".") if dialect.decimal == "," and _COMMA_NUMBER.fullmatch(cell.strip()) else cell)
+
+
+def _dialect(path: str) -> Dialect:
+    """Choose the separator by which most rows have as many cells as the first one, two or more."""
+    heads = {sep: list(itertools.islice(_rows(path, Dialect(sep)), HEAD)) for sep in (";", "\t", "|", ",")}
+
+    def agreement(head: list[list[str]]) -> float:
+        return sum(len(cells) == len(head[0]) for cells in head) / len(head) if head and len(head[0]) > 1 else 0.0
+
+    separator = max(heads, key=lambda sep: agreement(heads[sep]))
+    if separator == "," or agreement(heads[separator]) == 0:
+        return Dialect()
+    cells = [cell.strip() for row in heads[separator] for cell in row]
+    comma = any(map(_COMMA_NUMBER.fullmatch, cells)) and not any(map(_POINT_NUMBER.fullmatch, cells))
+    return Dialect(separator, "," if comma else ".")
+
+
+def _rows(path: str, dialect: Dialect) -> Iterator[list[str]]:
+    """Return the rows as lists of cells, without blank lines."""
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        yield from (cells for cells in csv.reader(file, delimiter=dialect.separator) if cells)

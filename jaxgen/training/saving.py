@@ -1,0 +1,120 @@
+"""Saving a fit on the way: how often, and a thread that writes while training goes on."""
+
+import contextlib
+import functools
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from jaxgen import checks
+from jaxgen.training.entry import Entry
+from jaxgen.training.fitted import Fitted
+from jaxgen.training.run_folder import write_run
+from jaxgen.types import PyTree
+
+
+class Saving(NamedTuple):
+    """Say what saves a fit on the way, and how often.
+
+    Attributes:
+        write: `(fitted) -> None`, called on a thread with copies on the host; its `status` is "running", and its `state` goes on from there.
+            At the end of the fit it is called once more with the result.
+        seconds: Save when this many seconds have passed since the last save.
+        steps: Save when this many steps have passed since the last save, too; None goes by the clock alone.
+    """
+
+    write: Callable[[Fitted], None]
+    seconds: float = 60.0
+    steps: int | None = None
+
+
+class Saver:
+    """Save a fit when it is due, one save at a time.
+
+    Args:
+        saving: What saves, and how often.
+        done: The number of steps done at the start.
+    """
+
+    def __init__(self, saving: Saving, done: int) -> None:
+        self.saving, self.last_step, self.last_time = saving, done, time.monotonic()
+        self.pool = ThreadPoolExecutor(1, "jaxgen-save")
+        self.writing: Future[None] | None = None
+
+    def due(self, done: int) -> bool:
+        """Return whether a fit that has done so many steps is to be saved now; never while an earlier save is still being written."""
+        if self.writing is not None and not self.writing.done():
+            return False
+        every = self.saving.steps
+        return time.monotonic() - self.last_time >= self.saving.seconds or (every is not None and done - self.last_step >= every)
+
+    def begin(self, fitted: Fitted, done: int) -> None:
+        """Write a fit, whose arrays are copies on the host, on a thread. What cannot be written is said, and tried again at the next save."""
+        self._say()
+        self.last_step, self.last_time = done, time.monotonic()
+        self.writing = self.pool.submit(self.saving.write, fitted)
+
+    def end(self, fitted: Fitted) -> None:
+        """Write the result and wait for it."""
+        self.close()
+        self.saving.write(fitted)
+
+    def close(self) -> None:
+        """Wait for the save that is being written."""
+        self.pool.shutdown()
+        self._say()
+
+    def _say(self) -> None:
+        error = None if self.writing is None else self.writing.exception()
+        self.writing = None
+        if isinstance(error, OSError):
+            warnings.warn(f"fit: a save failed ({error}); training goes on, and the earlier saves are whole.", stacklevel=3)
+        elif error is not None:
+            raise error
+
+
+@contextlib.contextmanager
+def saver_of(saving: Saving | str | Path | None, entry: Entry, done: int) -> Iterator[Saver | None]:
+    """Give a `Saver`, or None if nothing is to be saved; what it is writing when an error comes is waited for.
+
+    Args:
+        saving: What saves; a path saves into that folder of a run every 60 seconds.
+        entry: The entry that is trained.
+        done: The number of steps done at the start.
+
+    Raises:
+        ValueError: The seconds or steps are no positive numbers.
+    """
+    if saving is None:
+        yield None
+        return
+    if not isinstance(saving, Saving):
+        saving = Saving(functools.partial(write_run, saving, entry))
+    checks.number("Saving: seconds", saving.seconds, least=0)
+    if saving.steps is not None:
+        checks.count("Saving: steps", saving.steps)
+    saver = Saver(saving, done)
+    try:
+        yield saver
+    finally:
+        saver.pool.shutdown()
+
+
+def copied_to_host(tree: PyTree) -> PyTree:
+    """Return a pytree with every JAX array as a copy in numpy; random keys stay.
+
+    A view would change, or would keep the device from writing into its own memory, when the next step reuses the buffers.
+    """
+
+    def copy(leaf: PyTree) -> PyTree:
+        if not isinstance(leaf, jax.Array) or jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            return leaf
+        return np.array(leaf, copy=True)
+
+    return jax.tree.map(copy, tree)
