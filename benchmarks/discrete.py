@@ -1,9 +1,9 @@
 """Discrete diffusion against data whose entropy is known: nats a site of each reading, steps against distance, and characters of a text.
 
-Each case trains one entry of the zoo for `--seconds` of training time on this machine and prints one line of JSON: the test negative
-log-likelihoods of its readings beside the entropy, gaps by the true log probabilities of the same events, and for chains and spins the
-distances of samples of few steps. `mnist` is binarised MNIST in its fixed binarisation (JAXGEN_DATA). `text` trains the masked network
-and an autoregressive transformer of equal width, depth and number of steps.
+Each case trains one entry of the zoo for `--seconds` of training time on this machine, or for `--steps`, and prints one line of JSON: the
+test negative log-likelihoods of its readings beside the entropy, gaps by the true log probabilities of the same events, and for chains and
+spins the distances of samples of few steps. `mnist` is binarised MNIST in its fixed binarisation (JAXGEN_DATA). `text` trains the masked
+network and an autoregressive transformer of equal width, depth and number of steps.
 """
 
 import json
@@ -15,35 +15,40 @@ from common import options
 CASES = ("markov_chain", "hidden_markov", "ising_chain", "ising_square", "gray_two_moons", "text", "mnist")
 TEMPERATURES = {"ising_chain": (0.5, 1.0, 2.0), "ising_square": (1.5, 2.27, 4.0)}
 STEPS = (1, 2, 4, 8, 16)
+Effort = tuple[float, int | None]
+"""Seconds of training, and a number of steps that replaces them, or None."""
 
 
 def main() -> None:
-    args = options(__doc__, only=CASES, seconds=None, seed=None, size=None, temperature=None)
+    args = options(__doc__, only=CASES, seconds=None, seed=None, size=None, temperature=None, steps=None)
     seconds = 10.0 if args.quick else float(args.seconds or 600)
-    rows = []
+    rows, steps = [], int(args.steps) if args.steps else None
     for case in args.only or CASES:
         temperatures = (float(args.temperature),) if args.temperature else TEMPERATURES.get(case, (None,))
-        for row in run(case, temperatures, seconds, int(args.seed or 0), json.loads(args.size or "{}"), args.quick):
+        for row in run(case, temperatures, (seconds, steps), int(args.seed or 0), json.loads(args.size or "{}"), args.quick):
             rows.append(row)
             print(json.dumps(row), flush=True)
     if args.out:
         args.out.write_text(json.dumps(rows))
 
 
-def run(case: str, temperatures: Any, seconds: float, seed: int, size: dict[str, Any], quick: bool) -> list[dict[str, Any]]:
+def run(case: str, temperatures: Any, effort: Effort, seed: int, size: dict[str, Any], quick: bool) -> list[dict[str, Any]]:
     if case == "mnist":
-        return [mnist(seconds, seed, size, quick)]
+        return [mnist(effort, seed, size, quick)]
     if case == "text":
-        return [text(seconds, seed, size, quick)]
-    return [known(case, temperature, seconds, seed, size, quick) for temperature in temperatures]
+        return [text(effort, seed, size, quick)]
+    return [known(case, temperature, effort, seed, size, quick) for temperature in temperatures]
 
 
-def trained(entry: Any, x: Any, seconds: float, seed: int, batch_size: int) -> Any:
-    """Fit for as many steps as take `seconds`, measured on a first short fit; compilation is not counted."""
+def trained(entry: Any, x: Any, effort: Effort, seed: int, batch_size: int) -> Any:
+    """Fit for a number of steps, or as many as take some seconds by a first short fit; compilation is not counted."""
     import jax
 
     import jaxgen
 
+    seconds, steps = effort
+    if steps is not None:
+        return jaxgen.fit(jax.random.key(seed), entry, x, steps, batch_size=batch_size, progress=False)
     num_steps = 40 if seconds < 30 else 100
     measured = jaxgen.fit(jax.random.key(seed), entry, x, num_steps, batch_size=batch_size, progress=False)
     rate = num_steps / measured.history["train_seconds"]
@@ -65,7 +70,7 @@ def figures(model: Any, params: Any, x: Any, truth: Any, draws: int = 1) -> dict
     return {k: round(float(v), 5) for k, v in out.items()}
 
 
-def known(case: str, temperature: float | None, seconds: float, seed: int, size: dict[str, Any], quick: bool) -> dict[str, Any]:
+def known(case: str, temperature: float | None, effort: Effort, seed: int, size: dict[str, Any], quick: bool) -> dict[str, Any]:
     import jax
     import numpy as np
 
@@ -77,8 +82,8 @@ def known(case: str, temperature: float | None, seconds: float, seed: int, size:
     train, test = (source.sample(rng, n).astype(np.float32) for n in (200_000, 500 if quick else 2_000))
     truth = np.asarray(jax.vmap(source.log_prob)(test), float)
     entry = jaxgen.zoo.build("masked_diffusion", train.shape[1:], levels=source.levels, **size)
-    fitted = trained(entry, train, seconds, seed, 256)
-    row: dict[str, Any] = {"case": case, "temperature": temperature, "seed": seed, "seconds": seconds, "size": size}
+    fitted = trained(entry, train, effort, seed, 128)
+    row: dict[str, Any] = {"case": case, "temperature": temperature, "seed": seed, "effort": effort, "size": size}
     row |= {"num_steps": int(fitted.history["num_steps"]), "entropy": source.entropy, "sites": train.shape[1]}
     row |= {"true_nll": round(-float(truth.mean()), 5)}
     row["any_order"] = figures(entry.readings["any_order"], fitted.params, test, truth)
@@ -132,7 +137,7 @@ def pairs(a: Any, b: Any, levels: int) -> float:
     return total / (a.shape[1] - 1)
 
 
-def text(seconds: float, seed: int, size: dict[str, Any], quick: bool) -> dict[str, Any]:
+def text(effort: Effort, seed: int, size: dict[str, Any], quick: bool) -> dict[str, Any]:
     """Bits per character of a masked network and of an autoregressive transformer over the same windows."""
     import math
 
@@ -144,7 +149,7 @@ def text(seconds: float, seed: int, size: dict[str, Any], quick: bool) -> dict[s
     data = jaxgen.data.load("text", num_train=20_000, num_test=50 if quick else 400)
     sites = data.train.shape[1]
     entry = jaxgen.zoo.build("masked_diffusion", (sites,), levels=data.levels, **size)
-    fitted = trained(entry, data.train, seconds, seed, 64)
+    fitted = trained(entry, data.train, effort, seed, 64)
     steps = int(fitted.history["num_steps"])
     net = jaxgen.nets.causal_transformer(data.levels, width=size.get("width", 64), depth=size.get("depth", 3), num_heads=4)
     transform = jaxgen.transforms.autoregressive(jaxgen.transforms.categorical(data.levels), net)
@@ -153,7 +158,7 @@ def text(seconds: float, seed: int, size: dict[str, Any], quick: bool) -> dict[s
     images = data.train.reshape(-1, 1, sites, 1)
     peer = jaxgen.fit(jax.random.key(seed), causal, images, steps, batch_size=64, progress=False)
     in_bits = 1 / (sites * math.log(2))
-    row: dict[str, Any] = {"case": "text", "seconds": seconds, "seed": seed, "num_steps": steps, "levels": data.levels, "sites": sites}
+    row: dict[str, Any] = {"case": "text", "effort": effort, "seed": seed, "num_steps": steps, "levels": data.levels, "sites": sites}
     value = jaxgen.log_prob(model, peer.params, data.test.reshape(-1, 1, sites, 1), batch_size=64).value
     row["autoregressive_bits"] = round(-float(np.mean(value)) * in_bits, 4)
     for reading in ("any_order", "first_hitting"):
@@ -163,7 +168,7 @@ def text(seconds: float, seed: int, size: dict[str, Any], quick: bool) -> dict[s
     return row
 
 
-def mnist(seconds: float, seed: int, size: dict[str, Any], quick: bool) -> dict[str, Any]:
+def mnist(effort: Effort, seed: int, size: dict[str, Any], quick: bool) -> dict[str, Any]:
     """The bound of binarised MNIST by the any-order estimate: one drawn number of masks an image, and several draws an image."""
     import jax
     import jax.numpy as jnp
@@ -174,13 +179,13 @@ def mnist(seconds: float, seed: int, size: dict[str, Any], quick: bool) -> dict[
 
     data = jaxgen.data.load("binarised_mnist", pixels="discrete")
     entry = jaxgen.zoo.build("masked_diffusion", data.event_shape, levels=2, **size)
-    fitted = trained(entry, data.train, seconds, seed, 64)
+    fitted = trained(entry, data.train, effort, seed, 64)
     x = jnp.asarray(data.test[: 256 if quick else 2_048])
     loss = jax.jit(lambda key, x: entry.objective.loss(fitted.params, (), key, Batch(x), Clock(0, 1, ()))[1]["nll_bound"])
     draws = [float(loss(jax.random.fold_in(jax.random.key(3), i), x[j : j + 256])) for i in range(4) for j in range(0, len(x), 256)]
     return {
         "case": "mnist",
-        "seconds": seconds,
+        "effort": effort,
         "seed": seed,
         "size": size,
         "num_steps": int(fitted.history["num_steps"]),
