@@ -107,7 +107,7 @@ def train(name: str, run: Path) -> None:
     import numpy as np
 
     import jaxgen
-    from jaxgen.training.run_folder import write_run
+    from jaxgen.training.run_folder import read_run, write_run
 
     jax.config.update("jax_num_cpu_devices", 1)
     jax.config.update("jax_compilation_cache_dir", os.environ.get("JAX_COMPILATION_CACHE_DIR") or str(run.parent / "cache"))
@@ -116,6 +116,9 @@ def train(name: str, run: Path) -> None:
     entry = jaxgen.zoo.build(name, (2,), **jaxgen.zoo.small(name))
     x = np.random.default_rng(0).standard_normal((EVENTS, 2)).astype(np.float32)
     start = run if any(run.rglob("*.safetensors")) else None
+    if start is not None and not read_run(run).has_state:
+        # It was killed between its last save and its end.
+        return
     saving = jaxgen.training.Saving(functools.partial(write_run, run, entry), seconds=0.02, steps=20)
     options: dict[str, Any] = {"valid": x[:64], "batch_size": 32, "steps_per_chunk": 10, "progress": False}
     jaxgen.fit(jax.random.key(0), entry, x, STEPS, start=start, saving=saving, **options)

@@ -1,6 +1,7 @@
 """What `import jaxgen` offers; type checkers read this file, and `jaxgen/__init__.py` imports what it lists when it is used."""
 
-from . import bases, data, evaluation, interop, nets, numerics, objectives, paths, studies, training, transforms, viz, zoo
+from . import artifacts, bases, data, evaluation, interop, nets, numerics, objectives, paths, studies, training, transforms, viz, zoo
+from .artifacts import export
 from .certificate import Budget, Certificate, certify
 from .combinators import chain, invert, on
 from .interpolation import interpolate
@@ -15,8 +16,9 @@ __version__: str
 
 __all__ = [
     "Batch", "Budget", "Card", "Certificate", "Clock", "Density", "Entry", "Fitted", "Hooks", "ImplicitDensityError", "LogProb", "Maps",
-    "Model", "Objective", "PairingError", "Part", "Preimage", "Schedule", "Space", "TrainingDiverged", "Transform", "bases", "bijection", "certify",
-    "chain", "data", "encode", "evaluation", "fit", "init", "interop", "interpolate", "invert", "load", "log_prob", "nets", "numerics",
+    "Model", "Objective", "PairingError", "Part", "Preimage", "Schedule", "Space", "TrainingDiverged", "Transform", "artifacts",
+    "bases", "bijection", "certify",
+    "chain", "data", "encode", "evaluation", "export", "fit", "init", "interop", "interpolate", "invert", "load", "log_prob", "nets", "numerics",
     "objectives", "on", "paths", "sample", "sample_and_log_prob", "sampling_params", "save", "studies", "training", "transforms",
     "viz", "zoo",
 ]  # fmt: skip

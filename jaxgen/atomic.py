@@ -58,6 +58,17 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
         part.write_text(text, encoding="utf-8")
 
 
+def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write bytes to `path` in one step.
+
+    Args:
+        path: The file, which an earlier one of the same name gives way to.
+        content: What to write.
+    """
+    with replacing(path) as part:
+        part.write_bytes(content)
+
+
 def write_json(path: str | os.PathLike[str], value: PyTree) -> None:
     """Write `value` to `path` as JSON in one step.
 

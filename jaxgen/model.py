@@ -243,8 +243,15 @@ def encode(model: Model, params: Params, x: Event, cond: Cond = None, *, key: Ke
     return _encode(model, params, x, cond, key)
 
 
-@over_cores
-def _sample(model: Model, params: Params, keys: Key, cond: Cond) -> Event:
+def sample_rows(model: Model, params: Params, keys: Key, cond: Cond = None) -> Event:
+    """Return one sample for each key: what `sample` computes, without slices and cores, and so for a batch of symbolic size too.
+
+    Args:
+        model: The model.
+        params: Its params.
+        keys: Random keys `(n,)`.
+        cond: Conditions `(n, *cond)`, or None.
+    """
     forward = over_batch(model.transform).forward
     with calling("sample", cond):
         return forward(params, _noise(model, keys), cond)
@@ -260,14 +267,28 @@ def _sample_and_log_prob(model: Model, params: Params, keys: Key, cond: Cond) ->
     return x, jax.vmap(model.base.log_prob)(z) - log_det
 
 
-@over_cores
-def _log_prob(model: Model, num_draws: int, params: Params, keys: Key | None, x: Event, cond: Cond) -> tuple[jax.Array, jax.Array | None]:
+def log_prob_rows(
+    model: Model, num_draws: int, params: Params, keys: Key | None, x: Event, cond: Cond = None
+) -> tuple[jax.Array, jax.Array | None]:
+    """Return log densities and their standard errors: what `log_prob` computes, without slices and cores.
+
+    Args:
+        model: The model, which has a density.
+        num_draws: How many draws estimate a density that is not exact.
+        params: Its params.
+        keys: Random keys `(n,)`, or None for an exact density.
+        x: Events `(n, *event)`.
+        cond: Conditions `(n, *cond)`, or None.
+
+    Returns:
+        The log densities `(n,)` in nats, and the standard errors, None for an exact density.
+    """
     inverse = require_inverse("log_prob", model)
     check_event("log_prob", model, params, x, cond)
 
     def one_draw(keys: Key | None) -> jax.Array:
         with calling("log_prob", cond):
-            pre = checked_preimage("log_prob", inverse(params, x, cond, keys), len(x))
+            pre = checked_preimage("log_prob", inverse(params, x, cond, keys), x.shape[0])
         return jax.vmap(model.base.log_prob)(pre.z) + pre.log_det - pre.log_q
 
     def keys_of_draws(key: Key) -> Key:
@@ -280,12 +301,28 @@ def _log_prob(model: Model, num_draws: int, params: Params, keys: Key | None, x:
     return _combine(jax.vmap(one_draw)(draws), model.transform.kind)
 
 
-@compiled(0)
-def _encode(model: Model, params: Params, x: Event, cond: Cond, key: Key | None) -> Noise:
+def encode_rows(model: Model, params: Params, keys: Key | None, x: Event, cond: Cond = None) -> Noise:
+    """Return the noise behind events: what `encode` computes, given a key for each event.
+
+    Args:
+        model: The model.
+        params: Its params.
+        keys: Random keys `(n,)`, or None for an inverse that draws nothing.
+        x: Events `(n, *event)`.
+        cond: Conditions `(n, *cond)`, or None.
+    """
     inverse = require_inverse("encode", model)
     check_event("encode", model, params, x, cond)
     with calling("encode", cond):
-        return checked_preimage("encode", inverse(params, x, cond, None if key is None else jax.random.split(key, x.shape[0])), len(x)).z
+        return checked_preimage("encode", inverse(params, x, cond, keys), x.shape[0]).z
+
+
+_sample, _log_prob = over_cores(sample_rows), over_cores(log_prob_rows)
+
+
+@compiled(0)
+def _encode(model: Model, params: Params, x: Event, cond: Cond, key: Key | None) -> Noise:
+    return encode_rows(model, params, None if key is None else jax.random.split(key, x.shape[0]), x, cond)
 
 
 def _combine(logs: jax.Array, kind: Density) -> tuple[jax.Array, jax.Array]:

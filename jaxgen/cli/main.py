@@ -58,6 +58,11 @@ COMMANDS = {
         "train", "train", "Train one model of the zoo on one data set and write a run folder: config.json, metrics.jsonl and checkpoints/."
     ),
     "sample": Command("sample", "sample", "Draw samples from a trained model, in the units of its data, and write them to a file."),
+    "export": Command(
+        "export",
+        "export",
+        "Write a trained model as programs of StableHLO with its params, so that jax and numpy alone run it on CPU, CUDA and TPU.",
+    ),
     "evaluate": Command(
         "evaluate",
         "evaluate",

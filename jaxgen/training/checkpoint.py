@@ -50,12 +50,24 @@ def load_arrays(path: str | Path, like: PyTree) -> PyTree:
 
 
 def named(tree: PyTree) -> dict[str, np.ndarray]:
-    """Return the leaves of a pytree on the host, by their paths such as "params/dense/kernel"."""
+    """Return the leaves of a pytree on the host as arrays of numpy, by name; a random key becomes its numbers."""
+    return {name: np.asarray(jax.random.key_data(leaf) if _is_key(leaf) else leaf) for name, leaf in tree_named(tree).items()}
+
+
+def tree_named(tree: PyTree) -> dict[str, Any]:
+    """Return the leaves of a pytree by their paths, such as "params/dense/kernel", in the order of the leaves.
+
+    Args:
+        tree: The pytree.
+
+    Raises:
+        ValueError: Two leaves have the same name, because a key of a dict holds "/".
+    """
     leaves = jax.tree_util.tree_leaves_with_path(tree)
-    arrays = {_name(path): np.asarray(jax.random.key_data(leaf) if _is_key(leaf) else leaf) for path, leaf in leaves}
-    if len(arrays) < len(leaves):
+    by_name = {_name(path): leaf for path, leaf in leaves}
+    if len(by_name) < len(leaves):
         raise ValueError("save_arrays: tree=one in which two leaves have the same path; accepted: names without '/'.")
-    return arrays
+    return by_name
 
 
 def tree_of(arrays: Mapping[str, np.ndarray], like: PyTree) -> PyTree:

@@ -2,6 +2,7 @@
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,8 +14,10 @@ from jax.typing import ArrayLike
 
 from jaxgen import checks
 from jaxgen.compiled import once
+from jaxgen.objective import Batch
 from jaxgen.training.checked import Rows, checked_batches
 from jaxgen.training.chunk import Chunk, Plan, make_chunk
+from jaxgen.training.diagnosis import Diagnosis, Failed, diagnose
 from jaxgen.training.entry import Entry
 from jaxgen.training.fitted import Fitted, TrainingDiverged
 from jaxgen.training.history import EarlyStopping, History, history_of
@@ -25,7 +28,7 @@ from jaxgen.training.progress import progress_bar
 from jaxgen.training.run_folder import fitted_of, read_run
 from jaxgen.training.saving import Saving, copied_to_host, saver_of
 from jaxgen.training.seeds import check_seeds, fit_seeds
-from jaxgen.training.step import State, init_state, resumed, start_from
+from jaxgen.training.step import State, batch_at, init_state, resumed, rows_at, start_from
 from jaxgen.training.validation import Validator, validator
 from jaxgen.types import Aux, Key, Params, PyTree
 
@@ -170,8 +173,24 @@ def fit(
         if saver is not None:
             saver.end(fitted)
     if run.status == "diverged":
-        raise TrainingDiverged(run.done(), run.history.last(), fitted)
+        diagnosis = _diagnosed(entry, run, batch, key_run, plan)
+        raise TrainingDiverged(run.done(), run.history.last(), fitted, diagnosis)
     return fitted
+
+
+def _diagnosed(entry: Entry, run: Run, data: Batch, key: Key, plan: Plan) -> Diagnosis | None:
+    """Run the step that failed once more, on one device, and say why; None if that fails in turn, because the divergence is the news."""
+    step, prepare = run.done(), entry.objective.prepare
+    try:
+        batch, key_step = batch_at(key, step, data, plan.batch_size)
+        rows = np.asarray(rows_at(key, step, data.x.shape[0], plan.batch_size)[0])
+        if prepare is not None:
+            batch = jax.tree.map(jnp.asarray, prepare(jax.random.fold_in(key_step, 2), jax.tree.map(np.asarray, batch)))
+        losses = run.history.metrics().get("loss", np.zeros(0))
+        return diagnose(entry, Failed(_copied(run.state), batch, rows, key_step, plan.num_steps, losses))
+    except Exception as error:
+        warnings.warn(f"fit: the step that failed could not be run again ({type(error).__name__}: {error}).", stacklevel=3)
+        return None
 
 
 def _loaded(start: tuple[Params, Aux] | Fitted | str | Path | None, fresh: State) -> tuple[Params, Aux] | Fitted | None:

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from jaxgen.training.diagnosis import Diagnosis
 from jaxgen.training.step import State
 from jaxgen.types import Aux, Key, Params, PyTree
 
@@ -36,12 +37,14 @@ class TrainingDiverged(FloatingPointError):
         step: The number of good steps before it.
         metrics: The metrics of the last good step, by name.
         fitted: The params and history of the good steps.
+        diagnosis: Where the numbers come from that are not finite; None if that step could not be run again.
     """
 
-    def __init__(self, step: int, metrics: dict[str, float], fitted: Fitted) -> None:
+    def __init__(self, step: int, metrics: dict[str, float], fitted: Fitted, diagnosis: Diagnosis | None = None) -> None:
         shown = ", ".join(f"{name}={value:.4g}" for name, value in metrics.items()) or "none"
         super().__init__(
-            f"loss or gradient is not finite at step {step}; last finite metrics: {shown}. The parameters before that step are in "
-            "the error's `fitted`. A smaller learning rate or standardised data usually mends it."
+            f"loss or gradient is not finite at step {step}; last finite metrics: {shown}. "
+            f"{diagnosis or 'A smaller learning rate or standardised data usually mends it.'} "
+            "The parameters before that step are in the error's `fitted`."
         )
-        self.step, self.metrics, self.fitted = step, metrics, fitted
+        self.step, self.metrics, self.fitted, self.diagnosis = step, metrics, fitted, diagnosis

@@ -87,6 +87,29 @@ def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], d
     return arrays, facts
 
 
+def offsets(path: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
+    """Return for each array of a file its numpy dtype, its shape, and where its bytes "begin" and "end" in the file.
+
+    Args:
+        path: A file that `write_tensors` wrote.
+
+    Raises:
+        DamagedFileError: The header is not as it was written.
+    """
+    with Path(path).open("rb") as file:
+        places, _, _ = _header(path, file, os.fstat(file.fileno()).st_size)
+        start = file.tell()
+    return {
+        name: {
+            "dtype": np.dtype(_DTYPES[place["dtype"]]).name,
+            "shape": place["shape"],
+            "begin": start + place["data_offsets"][0],
+            "end": start + place["data_offsets"][1],
+        }
+        for name, place in places.items()
+    }
+
+
 def _header(path: str | os.PathLike[str], file: io.BufferedReader, size: int) -> tuple[dict[str, Any], dict[str, Any], dict[str, str]]:
     """Return where the arrays are, the facts, and the checksums by name, all of them under the header's own checksum."""
     length = int.from_bytes(file.read(8), "little")

@@ -10,13 +10,12 @@ import scipy.stats
 from zoo_cases import SHARED, filled, outputs, over_entries, over_readings, small
 
 from jaxgen import zoo
+from jaxgen.artifacts import lowered, programs_of
 from jaxgen.lifting import over_batch
 from jaxgen.model import init, log_prob, sample, sample_and_log_prob
 from jaxgen.objective import Batch, Clock
 from jaxgen.transform import Density, ImplicitDensityError, density_of
 
-PLATFORMS = ("cuda", "tpu")
-"""Those that the tests do not run on."""
 WITH_DENSITY = over_readings(lambda name, reading, model: model.transform.kind is not Density.IMPLICIT)
 EXACT = over_readings(lambda name, reading, model: model.transform.kind is Density.EXACT)
 # The chains of score_sde and of bridges are not mild in four steps; tests/transforms/samplers holds their samplers to the same law.
@@ -88,14 +87,25 @@ def test_an_implicit_density_is_refused_with_advice(name, reading):
 
 @over_readings()
 def test_every_reading_lowers_for_every_platform(name, reading):
-    out = outputs(name, reading)
-    batch, z = over_batch(out.model.transform), jax.eval_shape(lambda: out.model.base.sample(seed=jax.random.key(0), sample_shape=(4,)))
-    exported = jax.export.export(jax.jit(batch.forward), platforms=PLATFORMS)(out.params, z)
-    assert exported.platforms == PLATFORMS
-    if out.model.transform.kind is not Density.IMPLICIT:
-        keys = jax.random.split(jax.random.key(0), 4)
-        x = jax.ShapeDtypeStruct((4, 2), jnp.float32)
-        assert jax.export.export(jax.jit(batch.inverse), platforms=PLATFORMS)(out.params, x, None, keys).platforms == PLATFORMS
+    """The programs of an export, for a batch of any size; "inverse" is a part of "log_prob"."""
+    model = small(name).models[reading]
+    lower_each(model, (2,), ("sample", "log_prob"))
+
+
+def lower_each(model, event, names):
+    params = jax.eval_shape(lambda: init(jax.random.key(0), model))
+    programs = programs_of(model, params, event, num_draws=2)
+    assert ("log_prob" in programs) == (model.transform.kind is not Density.IMPLICIT)
+    for name in names:
+        if name in programs:
+            exported = lowered(programs[name], params)
+            assert exported.platforms == ("cpu", "cuda", "tpu")
+            assert all(str(a.shape[0]) == "n" for a in exported.out_avals)
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.xdist_group(f"image-{name}")) for name in zoo.IMAGES])
+def test_the_sampler_of_every_entry_for_images_lowers_for_every_platform(name):
+    lower_each(small(name, (4, 4, 1)).model, (4, 4, 1), ("sample",))
 
 
 @over_entries()
