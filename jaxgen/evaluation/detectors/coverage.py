@@ -80,7 +80,7 @@ def lost_modes(labels: ArrayLike, weights: ArrayLike) -> Finding:
         of other modes cover is not lost.
 
     >>> lost_modes([0] * 90 + [1] * 10, [0.5, 0.5]).text
-    'modes 1 have less than a quarter of their probability (p = 0.000)'
+    'modes 1 have less than a quarter of their probability (least p = 0.000)'
     """
     weights = np.asarray(weights, np.float64)
     shares, num = mode_shares(labels, len(weights)), len(np.asarray(labels))
@@ -88,4 +88,4 @@ def lost_modes(labels: ArrayLike, weights: ArrayLike) -> Finding:
     lost = np.flatnonzero((tails <= LEVEL) & (shares < HOLLOW * weights))
     p = float(tails.min())
     what = f"modes {', '.join(map(str, lost))} have" if len(lost) else "no mode has"
-    return Finding("lost modes", len(lost) > 0, p, float(len(lost)), f"{what} less than a quarter of their probability (p = {p:.3f})")
+    return Finding("lost modes", len(lost) > 0, p, float(len(lost)), f"{what} less than a quarter of their probability (least p = {p:.3f})")
