@@ -10,6 +10,7 @@ from jaxgen import zoo
 from jaxgen.certificate import Certificate
 from jaxgen.certificate import certify as certified
 from jaxgen.cli import arguments
+from jaxgen.cli.finite import require_finite
 from jaxgen.cli.sample import conditions_for, in_reading
 from jaxgen.cli.table import read_events
 from jaxgen.data.writers import write_columns
@@ -70,6 +71,7 @@ def log_prob(
     else:
         lp = certified(entry.model, fitted.params, x, certify, conditions, **options)
     value, stderr = np.asarray(lp.value), np.asarray(lp.stderr)
+    require_finite(str(data), value, outside=True)
     bound = [lp.bound] if isinstance(lp, Certificate) else []
     if out is not None:
         columns_out = zip(("log_prob", "stderr", "bound"), (value, stderr, *bound), strict=False)

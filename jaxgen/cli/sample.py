@@ -7,6 +7,7 @@ import numpy as np
 
 from jaxgen import zoo
 from jaxgen.cli import arguments
+from jaxgen.cli.finite import require_finite
 from jaxgen.cli.table import read_conditions, write_samples
 from jaxgen.data.tables import Table
 from jaxgen.model import sample as draw
@@ -37,7 +38,9 @@ def sample(run: Path, /, *, out: Path, num: int = 1_000, seed: int = 0, reading:
     arguments.memory("--num", num, *entry.card.config["event_shape"])
     count = num if conditions is None else len(conditions)
     x = np.asarray(draw(jax.random.key(seed), entry.model, fitted.params, count, conditions, batch_size=min(count, 65_536)))
-    write_samples(out, x, zoo.schema_of(entry), beside)
+    schema = zoo.schema_of(entry)
+    require_finite(f"--out {out}", x, gaps=schema is not None and any(column.missing for column in schema.event))
+    write_samples(out, x, schema, beside)
     print(f"{count} samples of {entry.card.name} ({entry.card.reading}) in {out}")
     return 0
 

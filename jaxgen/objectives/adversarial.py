@@ -51,7 +51,7 @@ def adversarial(
         ValueError: `game` is unknown or a weight is negative.
         PairingError: From `init`: the samples are piecewise constant in the params, so that no gradient of the critic reaches them.
 
-    Source: arXiv 1406.2661, section 3; arXiv 1704.00028, equation 3; arXiv 1801.04406, equations 9 and 10; arXiv 1610.04490, section 3,
+    Source: arXiv 1406.2661, section 3; arXiv 1704.00028, equation 3; arXiv 1801.04406, equations 9 and 10; arXiv 1610.04490
     for the noise.
 
     >>> import jax, jaxgen

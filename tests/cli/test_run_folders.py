@@ -152,6 +152,19 @@ def test_one_process_works_in_a_folder(command, tmp_path):
         fcntl.flock(os.open(tmp_path / "run", os.O_RDONLY), fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+def test_results_that_are_not_finite_are_named_and_not_written(command, trained, table, tmp_path):
+    entry, fitted = jaxgen.load(trained)
+    jaxgen.save(trained, entry, fitted._replace(params=jax.tree.map(lambda a: a * np.nan, fitted.params)))
+    ages = write_csv(tmp_path / "ages.csv", np.loadtxt(table, delimiter=",", skiprows=1)[:3, 1:2], "age")
+    for arguments in (
+        ("sample", trained, "--cond", ages, "--out", tmp_path / "x.npy"),
+        ("log-prob", trained, table, "--out", tmp_path / "x.csv"),
+    ):
+        ended = command(*arguments)
+        assert ended.status == 2 and re.search(r"(3 of 3|300 of 300) results are not finite, in rows 1, 2, 3", ended.err), ended.err
+    assert not (tmp_path / "x.npy").exists() and not (tmp_path / "x.csv").exists()
+
+
 def test_an_earlier_run_stays_until_the_new_one_is_whole(command, trained, table, monkeypatch):
     before = {p: p.read_bytes() for p in trained.rglob("*") if p.is_file()}
     arguments = ("train", "--model", "realnvp", "--data", table, "--steps", 2, "--width", 4, "--overwrite", "--out", trained)

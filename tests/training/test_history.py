@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxgen.training.history import EarlyStopping, History, history_of
+from jaxgen.training.history import EarlyStopping, History, history_of, joined, parted
 
 NAN = float("nan")
 
@@ -53,3 +53,19 @@ def test_a_history_joins_its_chunks_and_its_last_metrics_are_those_of_the_last_s
     assert {name: values.tolist() for name, values in back.arrays().items()} == {
         "loss": [5.0, 4.0, 3.0, 2.5], "valid_step": [1, 2], "valid_loss": [1.0, 0.5],
     }  # fmt: skip
+
+
+def test_a_history_in_two_parts_is_the_history():
+    """Validation losses of a step belong to the fit that took the step."""
+    whole = {
+        "loss": np.arange(9.0), "gradient_norm": np.arange(9.0) + 1, "valid_step": np.asarray([2, 4, 7, 9], np.int32),
+        "valid_loss": np.asarray([4.0, 3.0, 2.0, 1.0], np.float32), "num_steps": 9, "compile_seconds": 1.5, "train_seconds": 7.0,
+    }  # fmt: skip
+    for done in (0, 4, 5):
+        first, second = parted(whole, done)
+        assert (len(first) > 0) == (done > 0) and second["num_steps"] == 9 - done and len(second["loss"]) == 9 - done
+        again = joined(first, second)
+        assert set(again) == set(whole)
+        for name, value in whole.items():
+            np.testing.assert_array_equal(again[name], value)
+    assert list(parted(whole, 4)[1]["valid_step"]) == [3, 5]

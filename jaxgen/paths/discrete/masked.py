@@ -1,5 +1,8 @@
 """The absorbing process: a site loses its datum to the mask, and its reversal gives each mask a category once."""
 
+import functools
+from dataclasses import dataclass
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -32,60 +35,62 @@ def masked(num_categories: int, schedule: Schedule | None = None) -> DiscretePat
     [0.25, 0.0, 0.75]
     """
     checks.count("masked: num_categories", num_categories, 2)
-    kappa, k = linear() if schedule is None else schedule, num_categories
+    of, k = _Masked(linear() if schedule is None else schedule, num_categories), num_categories
+    reversal = Reversal(of.noising, of.posterior, of.ratios, of.probabilities, of.rate, of.bound)
+    hazard = functools.partial(log_hazard, of.kappa)
+    return DiscretePath(k, k + 1, k, of.kappa, np.eye(k + 1)[k], of.marginal, of.state, of.shown, of.velocity, hazard, reversal)
 
-    def with_mask(p: jax.Array, rest: jax.Array) -> jax.Array:
+
+@dataclass(frozen=True)
+class _Masked:
+    """The closed forms of the absorbing path: `kappa` is the schedule and `num` the number of categories, the code of the mask."""
+
+    kappa: Schedule
+    num: int
+
+    def with_mask(self, p: jax.Array, rest: jax.Array) -> jax.Array:
         return jnp.concatenate([p, jnp.broadcast_to(rest, (*p.shape[:-1], 1))], -1)
 
-    def marginal(p: jax.Array, t: jax.Array) -> jax.Array:
-        return with_mask(kappa.kept(t) * p, kappa.lost(t))
+    def marginal(self, p: jax.Array, t: jax.Array) -> jax.Array:
+        return self.with_mask(self.kappa.kept(t) * p, self.kappa.lost(t))
 
-    def shown(p: jax.Array, x_t: jax.Array) -> jax.Array:
-        return jnp.where((x_t == k)[..., None], p, one_hot(x_t, k))
+    def shown(self, p: jax.Array, x_t: jax.Array) -> jax.Array:
+        return jnp.where((x_t == self.num)[..., None], p, one_hot(x_t, self.num))
 
-    def of_masks(value: jax.Array, x_t: jax.Array) -> jax.Array:
-        return jnp.where((x_t == k)[..., None], value, one_hot(x_t, k + 1))
+    def of_masks(self, value: jax.Array, x_t: jax.Array) -> jax.Array:
+        return jnp.where((x_t == self.num)[..., None], value, one_hot(x_t, self.num + 1))
 
-    def posterior(p: jax.Array, x_t: jax.Array, t: jax.Array, s: jax.Array) -> jax.Array:
-        stays = kappa.lost(s) / kappa.lost(t)
-        return of_masks(with_mask((1 - stays) * p, stays), x_t)
+    def posterior(self, p: jax.Array, x_t: jax.Array, t: jax.Array, s: jax.Array) -> jax.Array:
+        stays = self.kappa.lost(s) / self.kappa.lost(t)
+        return self.of_masks(self.with_mask((1 - stays) * p, stays), x_t)
 
-    def noising(x: jax.Array, x_s: jax.Array, s: jax.Array, t: jax.Array) -> jax.Array:
-        keeps = kappa.kept(t) / kappa.kept(s)
-        return keeps * one_hot(x_s, k + 1) + (1 - keeps) * one_hot(jnp.full_like(x_s, k), k + 1)
+    def noising(self, x: jax.Array, x_s: jax.Array, s: jax.Array, t: jax.Array) -> jax.Array:
+        keeps = self.kappa.kept(t) / self.kappa.kept(s)
+        return keeps * one_hot(x_s, self.num + 1) + (1 - keeps) * one_hot(jnp.full_like(x_s, self.num), self.num + 1)
 
-    def ratios(p: jax.Array, x_t: jax.Array, t: jax.Array) -> jax.Array:
-        return of_masks(with_mask(kappa.kept(t) / kappa.lost(t) * p, jnp.ones((), p.dtype)), x_t)
+    def ratios(self, p: jax.Array, x_t: jax.Array, t: jax.Array) -> jax.Array:
+        # No site is under the mask where nothing is lost; held finite, its gradient is 0 and not NaN.
+        odds = self.kappa.kept(t) / jnp.maximum(self.kappa.lost(t), jnp.finfo(p.dtype).tiny)
+        return self.of_masks(self.with_mask(odds * p, jnp.ones((), p.dtype)), x_t)
 
-    def probabilities(ratios: jax.Array, x_t: jax.Array, t: jax.Array) -> jax.Array:
+    def probabilities(self, ratios: jax.Array, x_t: jax.Array, t: jax.Array) -> jax.Array:
         # Their sum is kappa / (1 - kappa), which is 0 at t = 0.
-        found = ratios[..., :k]
-        return shown(found / jnp.maximum(jnp.sum(found, -1, keepdims=True), jnp.finfo(found.dtype).tiny), x_t)
+        found = ratios[..., : self.num]
+        return self.shown(found / jnp.maximum(jnp.sum(found, -1, keepdims=True), jnp.finfo(found.dtype).tiny), x_t)
 
-    def rate(x_t: jax.Array, t: jax.Array) -> jax.Array:
-        to_mask = kappa.renewal(t) * jnp.asarray([1.0] * k + [0.0], x_t.dtype)
-        return (x_t == k).astype(x_t.dtype)[..., None] * to_mask.reshape(*(1,) * x_t.ndim, -1)
+    def rate(self, x_t: jax.Array, t: jax.Array) -> jax.Array:
+        to_mask = self.kappa.renewal(t) * jnp.asarray([1.0] * self.num + [0.0], x_t.dtype)
+        return (x_t == self.num).astype(x_t.dtype)[..., None] * to_mask.reshape(*(1,) * x_t.ndim, -1)
 
-    def bound(p: jax.Array, x: jax.Array, x_t: jax.Array, t: jax.Array) -> jax.Array:
-        log_p = safe_log(jnp.sum(p * one_hot(x, k), -1))
-        return jnp.where(x_t == k, -kappa.hazard(t) * log_p, 0)
+    def bound(self, p: jax.Array, x: jax.Array, x_t: jax.Array, t: jax.Array) -> jax.Array:
+        log_p = safe_log(jnp.sum(p * one_hot(x, self.num), -1))
+        return jnp.where(x_t == self.num, -self.kappa.hazard(t) * log_p, 0)
 
-    def velocity(p: jax.Array, x_t: jax.Array, t: jax.Array) -> jax.Array:
-        return (x_t == k).astype(p.dtype)[..., None] * with_mask(p, jnp.zeros((), p.dtype))
+    def velocity(self, p: jax.Array, x_t: jax.Array, t: jax.Array) -> jax.Array:
+        return (x_t == self.num).astype(p.dtype)[..., None] * self.with_mask(p, jnp.zeros((), p.dtype))
 
-    return DiscretePath(
-        k,
-        k + 1,
-        k,
-        kappa,
-        np.eye(k + 1)[k],
-        marginal,
-        lambda x, u, t: jnp.where(u < kappa.kept(t), x, k),
-        shown,
-        velocity,
-        lambda t, s: log_hazard(kappa, t, s),
-        Reversal(noising, posterior, ratios, probabilities, rate, bound),
-    )
+    def state(self, x: jax.Array, u: jax.Array, t: jax.Array) -> jax.Array:
+        return jnp.where(u < self.kappa.kept(t), x, self.num)
 
 
 def remasked(path: DiscretePath, eta: float) -> DiscretePath:

@@ -1,6 +1,8 @@
 """Mixture paths: a site shows its datum or a draw of fixed noise; uniform diffusion and discrete flow matching are both on them."""
 
+import functools
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -59,66 +61,65 @@ def mixture(prior: Sequence[float] | np.ndarray, schedule: Schedule | None = Non
     if weights.ndim != 1 or weights.size < 2 or not (np.isfinite(weights).all() and (weights > 0).all()):
         raise ValueError(f"mixture: prior={weights.tolist()}; accepted: at least two positive numbers.")
     weights = weights / weights.sum()
-    kappa, k = linear() if schedule is None else schedule, weights.size
+    of = _Mixture(weights, linear() if schedule is None else schedule, weights.size)
+    reversal = Reversal(of.noising, of.posterior, of.ratios, of.probabilities, of.rate, of.bound)
+    hazard = functools.partial(log_hazard, of.kappa)
+    return DiscretePath(of.num, of.num, None, of.kappa, weights, of.marginal, of.state, lambda p, x_t: p, of.velocity, hazard, reversal)
 
-    def noise(x: jax.Array) -> jax.Array:
-        return jnp.asarray(weights, x.dtype).reshape(*(1,) * x.ndim, -1)
 
-    def marginal(p: jax.Array, t: jax.Array) -> jax.Array:
-        return kappa.kept(t) * p + kappa.lost(t) * noise(p[..., 0])
+@dataclass(frozen=True, eq=False)
+class _Mixture:
+    """The closed forms of a mixture path: `weights` are the prior, `kappa` the schedule and `num` the number of categories."""
 
-    def state(x: jax.Array, u: jax.Array, t: jax.Array) -> jax.Array:
-        kept, lost = kappa.kept(t), kappa.lost(t)
+    weights: np.ndarray
+    kappa: Schedule
+    num: int
+
+    def noise(self, x: jax.Array) -> jax.Array:
+        return jnp.asarray(self.weights, x.dtype).reshape(*(1,) * x.ndim, -1)
+
+    def marginal(self, p: jax.Array, t: jax.Array) -> jax.Array:
+        return self.kappa.kept(t) * p + self.kappa.lost(t) * self.noise(p[..., 0])
+
+    def state(self, x: jax.Array, u: jax.Array, t: jax.Array) -> jax.Array:
+        kept, lost = self.kappa.kept(t), self.kappa.lost(t)
         # What is left of u below the threshold is uniform again.
         again = jnp.clip((u - kept) / jnp.maximum(lost, jnp.finfo(u.dtype).tiny), 0, 1)
-        return jnp.where(u < kept, x, drawn(jnp.broadcast_to(noise(x), (*x.shape, k)), again))
+        return jnp.where(u < kept, x, drawn(jnp.broadcast_to(self.noise(x), (*x.shape, self.num)), again))
 
-    def weighed(p: jax.Array, x_t: jax.Array, t: jax.Array) -> jax.Array:
+    def weighed(self, p: jax.Array, x_t: jax.Array, t: jax.Array) -> jax.Array:
         """`p(x) / q(x_t | x)` of each datum x."""
-        return p / jnp.maximum(marginal_of(x_t, t), jnp.finfo(p.dtype).tiny)
+        return p / jnp.maximum(self.marginal_of(x_t, t), jnp.finfo(p.dtype).tiny)
 
-    def marginal_of(x_t: jax.Array, t: jax.Array) -> jax.Array:
-        hot = one_hot(x_t, k)
-        return kappa.kept(t) * hot + kappa.lost(t) * jnp.sum(hot * noise(x_t), -1, keepdims=True)
+    def marginal_of(self, x_t: jax.Array, t: jax.Array) -> jax.Array:
+        hot = one_hot(x_t, self.num)
+        return self.kappa.kept(t) * hot + self.kappa.lost(t) * jnp.sum(hot * self.noise(x_t), -1, keepdims=True)
 
-    def noising(x: jax.Array, x_s: jax.Array, s: jax.Array, t: jax.Array) -> jax.Array:
-        keeps = kappa.kept(t) / kappa.kept(s)
-        return keeps * one_hot(x_s, k) + (1 - keeps) * noise(x_s)
+    def noising(self, x: jax.Array, x_s: jax.Array, s: jax.Array, t: jax.Array) -> jax.Array:
+        keeps = self.kappa.kept(t) / self.kappa.kept(s)
+        return keeps * one_hot(x_s, self.num) + (1 - keeps) * self.noise(x_s)
 
-    def posterior(p: jax.Array, x_t: jax.Array, t: jax.Array, s: jax.Array) -> jax.Array:
-        hot, keeps, w = one_hot(x_t, k), kappa.kept(t) / kappa.kept(s), weighed(p, x_t, t)
-        likelihood = keeps * hot + (1 - keeps) * jnp.sum(hot * noise(x_t), -1, keepdims=True)
-        return likelihood * (kappa.kept(s) * w + kappa.lost(s) * noise(x_t) * jnp.sum(w, -1, keepdims=True))
+    def posterior(self, p: jax.Array, x_t: jax.Array, t: jax.Array, s: jax.Array) -> jax.Array:
+        hot, keeps, w = one_hot(x_t, self.num), self.kappa.kept(t) / self.kappa.kept(s), self.weighed(p, x_t, t)
+        likelihood = keeps * hot + (1 - keeps) * jnp.sum(hot * self.noise(x_t), -1, keepdims=True)
+        return likelihood * (self.kappa.kept(s) * w + self.kappa.lost(s) * self.noise(x_t) * jnp.sum(w, -1, keepdims=True))
 
-    def ratios(p: jax.Array, x_t: jax.Array, t: jax.Array) -> jax.Array:
-        w = weighed(p, x_t, t)
-        return kappa.kept(t) * w + kappa.lost(t) * noise(x_t) * jnp.sum(w, -1, keepdims=True)
+    def ratios(self, p: jax.Array, x_t: jax.Array, t: jax.Array) -> jax.Array:
+        w = self.weighed(p, x_t, t)
+        return self.kappa.kept(t) * w + self.kappa.lost(t) * self.noise(x_t) * jnp.sum(w, -1, keepdims=True)
 
-    def probabilities(ratios: jax.Array, x_t: jax.Array, t: jax.Array) -> jax.Array:
-        w = (ratios - kappa.lost(t) * noise(x_t) * jnp.sum(ratios, -1, keepdims=True)) / jnp.maximum(kappa.kept(t), jnp.finfo(t.dtype).eps)
-        return w * marginal_of(x_t, t)
+    def probabilities(self, ratios: jax.Array, x_t: jax.Array, t: jax.Array) -> jax.Array:
+        noise = self.kappa.lost(t) * self.noise(x_t) * jnp.sum(ratios, -1, keepdims=True)
+        w = (ratios - noise) / jnp.maximum(self.kappa.kept(t), jnp.finfo(t.dtype).eps)
+        return w * self.marginal_of(x_t, t)
 
-    def rate(x_t: jax.Array, t: jax.Array) -> jax.Array:
-        hot = one_hot(x_t, k)
-        return kappa.renewal(t) * (1 - hot) * jnp.sum(hot * noise(x_t), -1, keepdims=True)
+    def rate(self, x_t: jax.Array, t: jax.Array) -> jax.Array:
+        hot = one_hot(x_t, self.num)
+        return self.kappa.renewal(t) * (1 - hot) * jnp.sum(hot * self.noise(x_t), -1, keepdims=True)
 
-    def bound(p: jax.Array, x: jax.Array, x_t: jax.Array, t: jax.Array) -> jax.Array:
-        true = ratios(one_hot(x, k), x_t, t)
-        return jnp.sum(rate(x_t, t) * entropy_of_ratios(ratios(p, x_t, t), true), -1)
+    def bound(self, p: jax.Array, x: jax.Array, x_t: jax.Array, t: jax.Array) -> jax.Array:
+        true = self.ratios(one_hot(x, self.num), x_t, t)
+        return jnp.sum(self.rate(x_t, t) * entropy_of_ratios(self.ratios(p, x_t, t), true), -1)
 
-    def velocity(p: jax.Array, x_t: jax.Array, t: jax.Array) -> jax.Array:
-        return p * (1 - one_hot(x_t, k))
-
-    return DiscretePath(
-        k,
-        k,
-        None,
-        kappa,
-        weights,
-        marginal,
-        state,
-        lambda p, x_t: p,
-        velocity,
-        lambda t, s: log_hazard(kappa, t, s),
-        Reversal(noising, posterior, ratios, probabilities, rate, bound),
-    )
+    def velocity(self, p: jax.Array, x_t: jax.Array, t: jax.Array) -> jax.Array:
+        return p * (1 - one_hot(x_t, self.num))
