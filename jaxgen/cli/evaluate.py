@@ -12,6 +12,7 @@ from jaxgen import evaluation, zoo
 from jaxgen.atomic import write_json
 from jaxgen.cli import arguments
 from jaxgen.cli import columns as columns_of
+from jaxgen.cli.beside import as_figures, baselines_of
 from jaxgen.cli.events import load_for
 from jaxgen.cli.features import figures_by_features
 from jaxgen.cli.run_folder import plain
@@ -65,6 +66,7 @@ def evaluate(
         kind, discrete = entry.model.transform.kind, dataset.units is None
         bits = evaluation.bits_of_nll(figures["nll"], figures["nll_stderr"], kind, dataset.event_shape, discrete=discrete)
         figures |= {"bits_per_dim": bits.value, "bits_kind": str(bits.kind)}
+    figures |= as_figures(baselines_of(dataset, most=num_samples)) if figures["nll"] is not None else {}
     if dataset.schema is not None and dataset.schema.event:
         table = _table_figures(dataset, samples, num_samples, seed)
         columns_of.write_page(run / "evaluation.html", entry.card.name, source["data"], {**figures, **table})

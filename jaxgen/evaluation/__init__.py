@@ -2,6 +2,7 @@
 
 from jaxgen.evaluation import bridge, detectors
 from jaxgen.evaluation.autoencoder_study import Generated, LatentView, autoencoder_figures, generated, latent_view
+from jaxgen.evaluation.baselines import Baselines, baselines, choose_mixture
 from jaxgen.evaluation.bits import Bits, bits_of_nll, bits_per_dim
 from jaxgen.evaluation.classifier import Classifier, load_classifier, pixels_of, save_classifier, train_classifier
 from jaxgen.evaluation.diagnosis import Diagnosis, diagnose_bridge
@@ -21,6 +22,7 @@ from jaxgen.evaluation.straightness import straightness
 from jaxgen.evaluation.tables import TableErrors, floor_of, table_errors, table_figures
 
 __all__ = [
+    "Baselines",
     "Diagnosis",
     "Bits",
     "Classifier",
@@ -36,10 +38,12 @@ __all__ = [
     "active_units",
     "aggregate_mismatch",
     "autoencoder_figures",
+    "baselines",
     "bits_of_nll",
     "bridge",
     "bits_per_dim",
     "by_deviation",
+    "choose_mixture",
     "classifier_figures",
     "codes_of",
     "collapsed_units",
