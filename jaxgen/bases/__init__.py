@@ -5,6 +5,7 @@ A learnable base is a transform in front of a fixed one: `transforms.diagonal_af
 
 from jaxgen.bases.data_set import data_set
 from jaxgen.bases.gaussian import diagonal_gaussian, full_gaussian, gaussian_mixture
+from jaxgen.bases.pieces import Piece, pieces
 from jaxgen.bases.pretrained import model
 from jaxgen.bases.resampled import Resampled, resampled
 from jaxgen.bases.standard import diffusion_noise, joint, latent_and_noise, logistic, mixture_noise, normal, uniform
@@ -13,6 +14,7 @@ from jaxgen.bases.student import student_t
 from jaxgen.interop import as_distribution, as_numpyro, from_distrax, logdensity, to_distrax
 
 __all__ = [
+    "Piece",
     "Resampled",
     "as_distribution",
     "as_numpyro",
@@ -29,6 +31,7 @@ __all__ = [
     "mixture_noise",
     "model",
     "normal",
+    "pieces",
     "resampled",
     "stratified",
     "student_t",

@@ -20,7 +20,7 @@ from jaxgen.cli.run_folder import discard_aside, earlier_rows, open_folder, plai
 from jaxgen.cli.signals import Kept
 from jaxgen.cli.sites import sites_png
 from jaxgen.data import Dataset
-from jaxgen.evaluation import Baselines, Reference, density_grid, evaluate, follow, mean_nfe, reference, too_good
+from jaxgen.evaluation import Baselines, Reference, density_grid, evaluate, failures, follow, mean_nfe, reference, too_good
 from jaxgen.model import Model
 from jaxgen.training import PATIENCE, Entry, Fitted, TrainingDiverged, fit, steps_for, verdict
 from jaxgen.transform import Density
@@ -205,7 +205,7 @@ def _figures(run: _Run, entry: Entry, fitted: Fitted, key: jax.Array, result: di
     """Measure the default reading and the others; return the log densities of the default one at `also`."""
     model, real = entry.model, run.real
     events, draws, _ = _effort(run.budget, model.transform.kind, result["nfe"])
-    figures, _, log_density = evaluate(
+    figures, samples, log_density = evaluate(
         jax.random.fold_in(key, 1),
         model,
         fitted.params,
@@ -216,6 +216,8 @@ def _figures(run: _Run, entry: Entry, fitted: Fitted, key: jax.Array, result: di
         also=also,
     )
     result |= {**figures, **as_figures(run.beside)}
+    found = failures(model, fitted.params, samples, real, history=fitted.history, seed=result["seed"])
+    result["detectors"] = [finding._asdict() for finding in found]
     why = too_good(result, real.entropy)
     if why is not None:
         result["status"] = f"failed: {why}"
@@ -287,7 +289,16 @@ def _write(run: _Run, results: list[dict[str, Any]]) -> None:
     }
     whole = run.dataset.train.shape[1] == 2 or run.dataset.levels is not None
     notes = [] if whole else ["Events have more than two coordinates; the pictures show the first two."]
+    notes += _alarms(results)
     viz.write_report(run.out / "report.html", f"jaxgen compare: {run.data}", results, pictures, settings, notes)
+
+
+def _alarms(results: list[dict[str, Any]]) -> list[str]:
+    """Return a note for each alarm of a detector, and one that says how many detectors were silent."""
+    found = [(r["model"], r["seed"], finding) for r in results for finding in r.get("detectors", ())]
+    alarms = [f"{model}, seed {seed}: {finding['name']}: {finding['text']}." for model, seed, finding in found if finding["alarm"]]
+    silent = len(found) - len(alarms)
+    return [*alarms, f"Detectors of known failures: {len(alarms)} alarms, {silent} silent."] if found else []
 
 
 def _picture_name(model: str, seed: int) -> str:

@@ -289,3 +289,13 @@ def test_files_of_others_are_never_taken_for_a_run(command, tmp_path, how, name)
         ended = command(*start, "--steps", 1, how, "--out", tmp_path / "run")
         assert ended.status == 2 and "was not written by jaxgen" in ended.err
     assert mine.read_text() == '{"precious": true}'
+
+
+def test_diagnose_prints_and_writes_what_it_found(command, trained):
+    ended = command("diagnose", trained, "--num-samples", 200)
+    assert ended.status == 0, ended.err
+    assert "the model has a condition" in ended.out
+    written = json.loads((trained / "diagnosis.json").read_text())
+    assert written["model"] == "realnvp"
+    assert all(set(finding) == {"name", "alarm", "p", "effect", "text"} for finding in written["detectors"])
+    assert command("diagnose", trained, "--num-samples", 1).status == 2

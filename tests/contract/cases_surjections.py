@@ -28,6 +28,11 @@ def summed(surjection):
     return lambda: Model(base, T.sum_over_preimages(base, FLOW, surjection))
 
 
+def with_index():
+    base = bases.normal((D,))
+    return Model(bases.joint({"event": base, "index": bases.uniform(())}), T.indexed(base, FLOW, 3))
+
+
 def positive(rng, num, d=D):
     return np.abs(rng.standard_normal((num, d))) + 0.01
 
@@ -123,4 +128,5 @@ CASES = {
     "max_pooling": Case(lambda: Model(bases.normal((2 * D,)), T.chain(FLOW, T.max_pooling(2))), surjective=True),
     "slicing": Case(behind(T.slicing(1, FLOW)), surjective=True),
     "augmentation": Case(with_extra),
+    "indexed": Case(with_index, surjective=True),
 }  # fmt: skip

@@ -98,6 +98,10 @@ COMBINATORS = {
         lambda f: T.sum_over_preimages(bases.normal((D,)), f, T.absolute()), bases.normal((D,)),
         data=lambda rng, num: np.abs(rng.standard_normal((num, D))).astype(np.float32) + 0.1,
     ),
+    "indexed": Combinator(
+        lambda f: T.indexed(bases.normal((D,)), f, 2), bases.joint({"event": bases.normal((D,)), "index": bases.uniform(())}),
+        lambda p: {"inner": p, "logits": jnp.zeros(2, p.dtype)},
+    ),
     "mixture": Combinator(
         lambda f: T.mixture(Model(bases.normal((D,)), f), Model(bases.normal((D,)), BEHIND)),
         bases.mixture_noise(bases.normal((D,)), bases.normal((D,))), lambda p: {"logits": jnp.zeros(2, p.dtype), "parts": (p, ())},
