@@ -67,7 +67,11 @@ def test_table_names_the_base(name):
     per_number = float(base.log_prob(far)) / sum(a.size for a in jax.tree.leaves(noise))
     # log densities of one number at 9: -41.4 of a Gaussian, -9.0 of a logistic, -inf of a uniform.
     law = "uniform" if per_number == float("-inf") else "Gaussian" if per_number < -40 else "logistic"
-    leaves = {("latent", "noise"): " latent and noise", ("increments", "x0"): " start and increments"}
+    leaves = {
+        ("latent", "noise"): " latent and noise",
+        ("increments", "x0"): " start and increments",
+        ("choice", "parts"): " choice, Gaussian noise",
+    }
     assert ROWS[name][1] == law + (leaves[tuple(sorted(noise))] if isinstance(noise, dict) else "")
 
 

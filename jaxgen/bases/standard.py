@@ -52,7 +52,7 @@ class _Joint:
         return {name: b.sample(seed=k, sample_shape=shape) for (name, b), k in zip(self.bases.items(), keys, strict=True)}
 
     def log_prob(self, value: dict[str, jax.Array]) -> jax.Array:
-        return sum((b.log_prob(value[name]) for name, b in self.bases.items()), jnp.zeros((), value[next(iter(value))].dtype))
+        return sum((b.log_prob(value[name]) for name, b in self.bases.items()), jnp.zeros((), jax.tree.leaves(value)[0].dtype))
 
 
 class _JointWithQuantile(_Joint):
@@ -125,6 +125,18 @@ def latent_and_noise(latent: Sequence[int], event: Sequence[int]) -> Base:
     {'latent': (2,), 'noise': (3,)}
     """
     return joint({"latent": normal(latent), "noise": normal(event)})
+
+
+def mixture_noise(*bases: Base) -> Base:
+    """Build the noise of `transforms.mixture`: `{"choice": (), "parts": {"0": ..., "1": ...}}`, a uniform number and the noise of each model.
+
+    Args:
+        bases: The base of each model.
+
+    >>> jax.tree.map(jnp.shape, mixture_noise(normal((2,)), uniform((3,))).sample(seed=jax.random.key(0)))
+    {'choice': (), 'parts': {'0': (2,), '1': (3,)}}
+    """
+    return joint({"choice": uniform(()), "parts": joint({str(j): base for j, base in enumerate(bases)})})
 
 
 def diffusion_noise(event: Sequence[int], num_steps: int, *, areas: bool = False) -> Base:

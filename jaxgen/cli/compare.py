@@ -15,18 +15,20 @@ from jaxgen import data as datasets
 from jaxgen import viz
 from jaxgen.atomic import write_json
 from jaxgen.cli import arguments
+from jaxgen.cli.beside import as_figures, baselines_of
 from jaxgen.cli.run_folder import discard_aside, earlier_rows, open_folder, plain, set_aside
 from jaxgen.cli.signals import Kept
 from jaxgen.cli.sites import sites_png
 from jaxgen.data import Dataset
-from jaxgen.evaluation import Reference, density_grid, evaluate, follow, mean_nfe, reference, too_good
+from jaxgen.evaluation import Baselines, Reference, density_grid, evaluate, failures, follow, mean_nfe, reference, too_good
 from jaxgen.model import Model
-from jaxgen.training import Entry, Fitted, TrainingDiverged, fit
+from jaxgen.training import PATIENCE, Entry, Fitted, TrainingDiverged, fit, steps_for, verdict
 from jaxgen.transform import Density
 from jaxgen.viz.of_entry import picture
 from jaxgen.zoo import COMPARED, DISCRETE, NAMES, count_params, num_sampling_params, prepare
 
 NUM_PARAMS = 25_000
+BATCH = 256
 
 
 class _Budget(NamedTuple):
@@ -62,7 +64,8 @@ def compare(
         data: What to train on: the name of a data set (see `jaxgen list`), or a .npy, .npz, .csv, .parquet or .txt file. Data sets of codes
             and texts compare the models of codes.
         models: Names of the models. By default one or a few of each family are compared; `all` compares every model of the zoo.
-        steps: Number of training steps of each model. By default each model has its own.
+        steps: Number of training steps of each model. By default each model has its own, and few rows are passed over at most 200 times.
+            Where the density is not known, training stops early by the loss of the validation rows, and the best parameters are kept.
         seeds: Seeds; each model is trained once for each of them.
         out: Run folder to write. A folder that is not empty is refused unless you give --resume or --overwrite.
         quick: Train every model for a short time and evaluate it on few samples, to see that all works.
@@ -94,7 +97,9 @@ def compare(
     if overwrite:
         set_aside(out)
     budget = QUICK if quick else FULL
-    run = _Run(data, dataset, _reference(data, dataset, budget), budget, steps, quick, num_params, out, settings)
+    known = data in datasets.NAMES or dataset.levels is not None
+    real, beside = _reference(data, dataset, budget), None if known else baselines_of(dataset._replace(units=None))
+    run = _Run(data, dataset, real, budget, steps, quick, num_params, out, settings, beside)
     unasked = accepted if datasets.is_discrete(data) else tuple(COMPARED)
     todo = [(name, seed) for seed in dict.fromkeys(seeds) for name in dict.fromkeys(models or unasked)]
     start = time.perf_counter()
@@ -121,6 +126,7 @@ class _Run(NamedTuple):
     num_params: int
     out: Path
     settings: dict[str, Any]
+    beside: Baselines | None
 
 
 def _run_all(run: _Run, todo: list[tuple[str, int]], results: list[dict[str, Any]]) -> int:
@@ -147,13 +153,16 @@ def _one(run: _Run, name: str, seed: int) -> dict[str, Any]:
     try:
         levels: dict[str, Any] = {} if run.dataset.levels is None else {"levels": run.dataset.levels}
         prepared = prepare(name, run.dataset, num_params=run.num_params, **levels)
-        entry = prepared.entry
-        steps = run.steps or (max(20, entry.card.num_steps // 15) if run.quick else entry.card.num_steps)
+        entry, batch = prepared.entry, min(BATCH, len(run.dataset.train))
+        steps = steps_for(entry.card.num_steps, len(run.dataset.train), batch)
+        steps = run.steps or (max(20, steps // 15) if run.quick else steps)
         # The key depends on the name, so that a model's result does not change when another model joins the zoo.
         key = jax.random.fold_in(jax.random.key(seed), zlib.crc32(name.encode()))
         result |= {"family": entry.card.family, "objective": entry.card.objective, "reading": entry.card.reading, "num_steps": steps}
         result |= {"accent": entry.card.style.accent, "sentence": entry.card.style.sentence}
-        fitted = fit(key, entry, prepared.data.train, steps)
+        held_out = {} if run.dataset.log_prob is not None else {"valid": prepared.data.valid, "patience": PATIENCE}
+        fitted = fit(key, entry, prepared.data.train, steps, batch_size=batch, **held_out)
+        result["verdict"] = str(verdict(fitted.history) or "")
         if fitted.status == "interrupted":
             raise KeyboardInterrupt
         result["num_params"] = num_sampling_params(entry.model)
@@ -196,7 +205,7 @@ def _figures(run: _Run, entry: Entry, fitted: Fitted, key: jax.Array, result: di
     """Measure the default reading and the others; return the log densities of the default one at `also`."""
     model, real = entry.model, run.real
     events, draws, _ = _effort(run.budget, model.transform.kind, result["nfe"])
-    figures, _, log_density = evaluate(
+    figures, samples, log_density = evaluate(
         jax.random.fold_in(key, 1),
         model,
         fitted.params,
@@ -206,7 +215,9 @@ def _figures(run: _Run, entry: Entry, fitted: Fitted, key: jax.Array, result: di
         num_draws=draws,
         also=also,
     )
-    result |= figures
+    result |= {**figures, **as_figures(run.beside)}
+    found = failures(model, fitted.params, samples, real, history=fitted.history, seed=result["seed"])
+    result["detectors"] = [finding._asdict() for finding in found]
     why = too_good(result, real.entropy)
     if why is not None:
         result["status"] = f"failed: {why}"
@@ -263,20 +274,31 @@ def _write(run: _Run, results: list[dict[str, Any]]) -> None:
         if path.is_file() and r["model"] not in pictures:
             pictures[r["model"]] = path.read_bytes()
     entropy = run.dataset.entropy
+    beside = {} if run.beside is None else {"held-out NLL": f"{run.beside}"}
     settings = {
         "data": run.data,
         "training events": len(run.dataset.train),
         "event": f"{run.dataset.train.shape[1]} {'numbers' if run.dataset.levels is None else f'codes of {run.dataset.levels}'}",
         "true entropy": "not known" if entropy is None else f"{entropy:.4f} nats",
         "sampling parameters": f"{run.num_params:,} each",
-        "batch": 256,
+        "batch": min(BATCH, len(run.dataset.train)),
         "test events": len(run.real.x),
+        **beside,
         "jax": jax.__version__,
         "devices": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
     }
     whole = run.dataset.train.shape[1] == 2 or run.dataset.levels is not None
     notes = [] if whole else ["Events have more than two coordinates; the pictures show the first two."]
+    notes += _alarms(results)
     viz.write_report(run.out / "report.html", f"jaxgen compare: {run.data}", results, pictures, settings, notes)
+
+
+def _alarms(results: list[dict[str, Any]]) -> list[str]:
+    """Return a note for each alarm of a detector, and one that says how many detectors were silent."""
+    found = [(r["model"], r["seed"], finding) for r in results for finding in r.get("detectors", ())]
+    alarms = [f"{model}, seed {seed}: {finding['name']}: {finding['text']}." for model, seed, finding in found if finding["alarm"]]
+    silent = len(found) - len(alarms)
+    return [*alarms, f"Detectors of known failures: {len(alarms)} alarms, {silent} silent."] if found else []
 
 
 def _picture_name(model: str, seed: int) -> str:
@@ -287,4 +309,8 @@ def _line(r: dict[str, Any]) -> str:
     if r["status"] != "ok":
         return f"{r['model']}: {r['status']}"
     nll = "implicit" if r["nll"] is None else f"nll {r['nll']:.3f} ({r['nll_kind']})"
-    return f"{r['model']}: {nll}, sliced W2 {r['sliced_w2']:.3f}, {r['samples_per_second']:,.0f} samples/s, trained in {r['train_seconds']:.1f} s"
+    if r["nll"] is not None and r.get("nll_mixture") is not None:
+        nll += f" beside {r['nll_gaussian']:.3f} of a Gaussian and {r['nll_mixture']:.3f} of a mixture"
+    said = f", {r['verdict']}" if r.get("verdict") else ""
+    speed = f"{r['samples_per_second']:,.0f} samples/s, trained in {r['train_seconds']:.1f} s"
+    return f"{r['model']}: {nll}{said}, sliced W2 {r['sliced_w2']:.3f}, {speed}"

@@ -12,6 +12,7 @@ from jaxgen import evaluation, zoo
 from jaxgen.atomic import write_json
 from jaxgen.cli import arguments
 from jaxgen.cli import columns as columns_of
+from jaxgen.cli.beside import as_figures, baselines_of
 from jaxgen.cli.events import load_for
 from jaxgen.cli.features import figures_by_features
 from jaxgen.cli.run_folder import plain
@@ -56,7 +57,7 @@ def evaluate(
     entry = in_reading(entry, reading)
     for option, value in (("--num-samples", num_samples), ("--num-draws", num_draws)):
         arguments.memory(option, value, *entry.card.config["event_shape"])
-    source, dataset = _source(entry, data, data_dir, classifier)
+    source, dataset = source_of(entry, data, data_dir, classifier)
     real = evaluation.reference_of(dataset, num_samples, seed)
     figures, samples, _ = evaluation.evaluate(
         jax.random.key(seed), entry.model, fitted.params, real, num_samples=num_samples, num_events=num_samples, num_draws=num_draws
@@ -65,6 +66,7 @@ def evaluate(
         kind, discrete = entry.model.transform.kind, dataset.units is None
         bits = evaluation.bits_of_nll(figures["nll"], figures["nll_stderr"], kind, dataset.event_shape, discrete=discrete)
         figures |= {"bits_per_dim": bits.value, "bits_kind": str(bits.kind)}
+    figures |= as_figures(baselines_of(dataset, most=num_samples)) if figures["nll"] is not None else {}
     if dataset.schema is not None and dataset.schema.event:
         table = _table_figures(dataset, samples, num_samples, seed)
         columns_of.write_page(run / "evaluation.html", entry.card.name, source["data"], {**figures, **table})
@@ -73,8 +75,9 @@ def evaluate(
         figures |= figures_by_features(classifier, entry.card.name, source, samples, real.cond)
     figures["nfe"] = evaluation.mean_nfe(jax.random.key(seed), entry.model, fitted.params, real.cond)
     result = {"model": entry.card.name, "reading": entry.card.reading, "data": source["data"], **figures}
-    write_json(run / "evaluation.json", plain(result))
-    _print(result)
+    found = evaluation.failures(entry.model, fitted.params, samples, real, history=fitted.history, seed=seed)
+    write_json(run / "evaluation.json", plain({**result, "detectors": [finding._asdict() for finding in found]}))
+    _print({**result, **{f"detector: {finding.name}": ("ALARM: " if finding.alarm else "silent: ") + finding.text for finding in found}})
     return 0
 
 
@@ -93,8 +96,21 @@ def _table_figures(dataset: Dataset, samples: np.ndarray, num: int, seed: int) -
     return evaluation.table_figures(samples, test[:num], train, dataset.schema, seed)
 
 
-def _source(entry: Entry, data: str | None, data_dir: Path | None, classifier: Path | None) -> tuple[dict[str, Any], Dataset]:
-    """Return what the run was trained on, or `data` in its place, and the data set, whose events must have the model's shape."""
+def source_of(entry: Entry, data: str | None, data_dir: Path | None, classifier: Path | None) -> tuple[dict[str, Any], Dataset]:
+    """Return what the run was trained on, or `data` in its place, and the data set.
+
+    Args:
+        entry: The entry of the run.
+        data: The name of a data set or a file, or None for that of the training.
+        data_dir: The folder of a named image set, or None for that of the training.
+        classifier: The folder of a classifier that compares images, or None.
+
+    Returns:
+        The source, as the run's config holds it, and the data set.
+
+    Raises:
+        ValueError: There is no name, the events have another shape than the model's, or a classifier is asked for other data than images.
+    """
     source = entry.card.config.get("source", {})
     name = data or source.get("data")
     if name is None:

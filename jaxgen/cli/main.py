@@ -68,6 +68,11 @@ COMMANDS = {
         "evaluate",
         "Measure the likelihood of test data and the distances of samples to them; print the figures and write evaluation.json.",
     ),
+    "diagnose": Command(
+        "diagnose",
+        "diagnose",
+        "Say what limits a trained model: the mass between separated modes beside its bounds, then known failures; write diagnosis.json.",
+    ),
     "log-prob": Command("log_prob", "log_prob", "Compute the log density, in nats, of each row of a file in the units of that file."),
     "verify": Command(
         "verify", "verify", "Measure each law on each reading of each model and print a table. The exit status is 1 if a law fails."

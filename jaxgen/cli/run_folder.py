@@ -13,7 +13,7 @@ import numpy as np
 
 # The file that shows that jaxgen wrote a folder, the keys that this file has, and the other names that belong to it.
 _RUNS = {
-    "config.json": (("name", "event_shape"), ("metrics.jsonl", "checkpoints", "evaluation.json", "evaluation.html")),
+    "config.json": (("name", "event_shape"), ("metrics.jsonl", "checkpoints", "evaluation.json", "evaluation.html", "diagnosis.json")),
     "results.json": (("model", "seed", "status"), ("report.html", "pictures")),
     "study.json": (("study", "question", "predictions"), ("cells", "study.html")),
 }

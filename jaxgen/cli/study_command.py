@@ -14,8 +14,8 @@ from jaxgen.studies.record import PAGE
 
 _HELP = """{question}
 
-The quick form took {quick:.0f} minutes on two cores and the full form {full:.0f}. The folder holds study.json (predictions, settings, rows,
-verdicts), a file for each run that is done, and study.html.
+The quick form takes about {quick:.0f} minutes on two cores and the full form about {full:.0f}. The folder holds study.json
+(predictions, settings, rows, verdicts), a file for each run that is done, and study.html.
 
 Args:
     seeds: Seeds; all figures are paired over them.

@@ -11,11 +11,14 @@ import jax
 from jaxgen import zoo
 from jaxgen.cli import arguments
 from jaxgen.cli import columns as columns_of
+from jaxgen.cli.beside import beside_nll
 from jaxgen.cli.events import load_for
 from jaxgen.cli.run_folder import clear, open_folder
 from jaxgen.cli.signals import Kept
+from jaxgen.cli.train_auto import chosen, train_auto
 from jaxgen.data import Dataset
-from jaxgen.training import Fitted, Saving, TrainingDiverged, fit
+from jaxgen.estimator.auto import AUTO, Settings
+from jaxgen.training import PATIENCE, Fitted, Saving, TrainingDiverged, fit, steps_for, verdict
 from jaxgen.training.history import joined, parted
 from jaxgen.training.run_folder import SAVES, write_run
 from jaxgen.types import Key
@@ -23,7 +26,7 @@ from jaxgen.types import Key
 
 def train(
     *,
-    model: str,
+    model: str = AUTO,
     data: str = "two_moons",
     out: Path = Path("runs/train"),
     steps: int | None = None,
@@ -33,7 +36,7 @@ def train(
     depth: int | None = None,
     batch_size: int = 256,
     ema: float = 0.999,
-    patience: int | None = None,
+    patience: int = PATIENCE,
     seed: int = 0,
     columns: tuple[str, ...] | None = None,
     cond_columns: tuple[str, ...] | None = None,
@@ -52,18 +55,20 @@ def train(
     The run is saved every minute, at its end, and after Ctrl-C or SIGTERM. A run that was killed goes on by --resume.
 
     Args:
-        model: Name of the model; `jaxgen list` prints them all.
+        model: Name of the model; `jaxgen list` prints them all. By default a table of numbers gets a mixture of Gaussians and kernels,
+            weighted by cross-validation, with a flow beside it if there are at least 300 rows; a mixed table gets `tabular`.
         data: What to train on: the name of a data set, a .npy, .npz, .csv or .parquet file (what each column is, is found and printed), or
             a folder or an array file of images. Samples come out in the units of the file, or in whole-numbered pixels.
         out: Run folder to write. A folder that is not empty is refused unless you give --resume or --overwrite.
-        steps: Number of training steps. By default each model has its own.
+        steps: Number of training steps. By default each model has its own, and few rows are passed over at most 200 times.
         learning_rate: Largest learning rate of the cosine schedule. By default each model has its own.
         num_params: Choose the width so that sampling uses about this many parameters. Do not give --width as well.
         width: Number of units in a hidden layer.
         depth: Number of hidden layers of a network.
         batch_size: Number of events in a training step.
         ema: Decay of the moving average of the parameters, which sampling uses; 0 switches it off.
-        patience: Stop early after this many evaluations without a better validation loss, and keep the best parameters. A run has ten.
+        patience: Stop early after this many validation losses in a row without a better one; 0 never stops. The losses are taken at steps
+            that grow by a tenth, so 10 means that training goes 2.6 times as far as the best step. The best parameters are kept.
         seed: Seed of initialisation, batches and noise.
         columns: For a file, the columns of the event, by name or index.
         cond_columns: For a file, the columns of the condition, by name or index.
@@ -78,35 +83,65 @@ def train(
             trained for the steps that it lacks, with a fresh optimiser, for which you may change --batch-size and --ema.
         overwrite: Start again in a folder that holds an earlier run, which is removed as soon as this one is saved.
     """
-    for option, value in (("--steps", steps), ("--batch-size", batch_size), ("--patience", patience), ("--num-params", num_params)):
+    for option, value in (("--steps", steps), ("--batch-size", batch_size), ("--num-params", num_params)):
         arguments.count(option, value)
+    arguments.count("--patience", patience, 0)
     arguments.seed(seed)
     if not 0 <= ema < 1:
         raise ValueError(f"--ema {ema}: accepted: a number from 0 to below 1.")
     source = {"data": data, "columns": columns and list(columns), "cond_columns": cond_columns and list(cond_columns), "seed": seed}
-    chosen = {"discrete": discrete, "dates": dates, "drop": drop}
-    source |= {name: list(value) for name, value in chosen.items() if value is not None}
+    of_columns = {"discrete": discrete, "dates": dates, "drop": drop}
+    source |= {name: list(value) for name, value in of_columns.items() if value is not None}
     if labels or data_dir is not None:
         source |= {"labels": labels, "data_dir": data_dir and str(data_dir)}
     dataset = load_for(model, source, download)
+    model = chosen(dataset, resume) if model == AUTO else model
     options = {"learning_rate": learning_rate, "width": width, "depth": depth}
+    if model == AUTO:
+        settings = Settings(
+            options=_given(options), num_steps=steps, batch_size=batch_size, patience=patience or None, seed=seed, progress=True
+        )
+        return _auto(open_folder(out, resume, overwrite), dataset, supports, settings, source, overwrite)
     prepared = _prepared(model, dataset, num_params, supports, options)
     columns_of.show(data, prepared)
     prepared = _with_config(prepared, source=source, training={"batch_size": min(batch_size, len(dataset.train)), "ema": ema})
     out = open_folder(out, resume, overwrite)
     Kept.text = f"the folder {out} is as it was."
-    plan = _plan(out, prepared, resume, steps, seed)
-    fitted = _fit(_Run(out, prepared, plan, overwrite), patience)
-    loss = fitted.history["loss"]
+    run = _Run(out, prepared, _plan(out, prepared, resume, steps, seed), overwrite)
+    fitted = _fit(run, patience or None)
     Kept.text = f"the run is saved in {out}."
-    shown = f", loss {loss[-1]:.4f}" if len(loss) else ""
-    print(f"{model}: {fitted.status} after {fitted.history['num_steps']} steps{shown}; run folder {out}")
+    _close(run, dataset, fitted)
     return 130 if fitted.status == "interrupted" else 0
 
 
-def _prepared(model: str, dataset: Dataset, num_params: int | None, supports: bool, chosen: dict[str, Any]) -> zoo.Prepared:
+def _auto(out: Path, dataset: Dataset, supports: bool, settings: Settings, source: dict[str, Any], overwrite: bool) -> int:
+    """Fit, write and close what "auto" makes of a table of numbers."""
+    prepared, fitted = train_auto(dataset, supports, settings)
+    columns_of.show(source["data"], prepared)
+    run = _Run(out, _with_config(prepared, source=source), _Plan(jax.random.key(settings.seed), 0, None, {}), overwrite)
+    _Writer(run)(fitted)
+    Kept.text = f"the run is saved in {out}."
+    _close(run, dataset, fitted)
+    return 0
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _close(run: "_Run", dataset: Dataset, fitted: Fitted) -> None:
+    """Print how the training ended and, for an exact density of a table, what simple densities reach on the same rows."""
+    model, loss, said = run.prepared.entry.card.name, fitted.history["loss"], verdict(fitted.history)
+    shown = f", loss {loss[-1]:.4f}" if len(loss) else ""
+    print(f"{model}: {fitted.status} after {fitted.history['num_steps']} steps{shown}{f', {said}' if said else ''}; run folder {run.out}")
+    beside = beside_nll(run.prepared, dataset, fitted)
+    if beside is not None:
+        print(beside)
+
+
+def _prepared(model: str, dataset: Dataset, num_params: int | None, supports: bool, given: dict[str, Any]) -> zoo.Prepared:
     """Build the entry for the data with the options that were given and, for images, the number of levels of the data."""
-    options = {name: value for name, value in chosen.items() if value is not None}
+    options = _given(given)
     if dataset.levels is not None and "levels" in zoo.describe(model, dataset.event_shape):
         options["levels"] = dataset.levels
     return zoo.prepare(model, dataset, supports=supports, num_params=num_params, **options)
@@ -135,10 +170,15 @@ class _Run(NamedTuple):
     overwrite: bool
 
 
+def _default_steps(prepared: zoo.Prepared) -> int:
+    card = prepared.entry.card
+    return steps_for(card.num_steps, len(prepared.data.train), card.config["training"]["batch_size"])
+
+
 def _plan(out: Path, prepared: zoo.Prepared, resume: bool, steps: int | None, seed: int) -> _Plan:
     """An interrupted fit keeps its key and its count of steps; the steps added to a finished run are a new fit."""
     earlier = _earlier(out, prepared) if resume else None
-    key, total = jax.random.key(seed), steps or prepared.entry.card.num_steps
+    key, total = jax.random.key(seed), steps or _default_steps(prepared)
     if earlier is None:
         return _Plan(jax.random.fold_in(key, 0), total, None, {})
     fitted, how = earlier

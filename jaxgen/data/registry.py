@@ -123,6 +123,9 @@ def load(
     choice = Choice(columns, cond_columns, discrete, dates, drop)
     if is_frame(name_or_path):
         return load_table(read_frame(name_or_path), "frame", choice, seed=seed, sizes=sizes)
+    if not isinstance(name_or_path, str | os.PathLike):
+        given = type(name_or_path).__name__
+        raise DataError(f"load: name_or_path=<{given}>; accepted: a name, a path or a DataFrame. An array goes into fit as it is.")
     name = os.fspath(name_or_path)
     if dim != 2 and name != "gaussian_mixture":
         raise DataError(f"load: dim={dim!r} with {name!r}; accepted: 2, as only gaussian_mixture has a choice of dimension.")

@@ -1,10 +1,14 @@
 """Evaluation: likelihoods with their kind and error, distances between samples beside their floors, and what the studies measure."""
 
+from jaxgen.evaluation import bridge, detectors
 from jaxgen.evaluation.autoencoder_study import Generated, LatentView, autoencoder_figures, generated, latent_view
+from jaxgen.evaluation.baselines import Baselines, baselines, choose_mixture
 from jaxgen.evaluation.bits import Bits, bits_of_nll, bits_per_dim
 from jaxgen.evaluation.classifier import Classifier, load_classifier, pixels_of, save_classifier, train_classifier
+from jaxgen.evaluation.diagnosis import Diagnosis, diagnose_bridge
 from jaxgen.evaluation.distances import energy_distance, mmd, mode_coverage, mode_shares, sliced_w2, w2
 from jaxgen.evaluation.evaluate import evaluate, evaluate_samples, mean_nfe, summarise_nll, timed_samples, too_good
+from jaxgen.evaluation.failures import failures
 from jaxgen.evaluation.features import Manifold, Moments, frechet_distance, kernel_distance, kernel_floor, manifold, moments
 from jaxgen.evaluation.followed import Followed, by_deviation, codes_of, critic_field, density_grid, follow, plane, within_reach
 from jaxgen.evaluation.halves import random_halves
@@ -18,6 +22,8 @@ from jaxgen.evaluation.straightness import straightness
 from jaxgen.evaluation.tables import TableErrors, floor_of, table_errors, table_figures
 
 __all__ = [
+    "Baselines",
+    "Diagnosis",
     "Bits",
     "Classifier",
     "Followed",
@@ -32,17 +38,23 @@ __all__ = [
     "active_units",
     "aggregate_mismatch",
     "autoencoder_figures",
+    "baselines",
     "bits_of_nll",
+    "bridge",
     "bits_per_dim",
     "by_deviation",
+    "choose_mixture",
     "classifier_figures",
     "codes_of",
     "collapsed_units",
     "critic_field",
     "density_grid",
+    "detectors",
+    "diagnose_bridge",
     "energy_distance",
     "evaluate",
     "evaluate_samples",
+    "failures",
     "floor_of",
     "follow",
     "frechet_distance",

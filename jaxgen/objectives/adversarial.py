@@ -43,14 +43,15 @@ def adversarial(
             them.
 
     Returns:
-        An objective whose aux are the params of the critic and whose metrics are `generator`, `critic` and `penalty`. Validation
-        judges the generator by the energy distance of its samples, because neither player's loss says how good they are.
+        An objective whose aux are the params of the critic and whose metrics are `generator`, `critic`, `penalty` and `accuracy`, the share of
+        pairs of a real and a generated event of which the critic scores the real one higher. Validation judges the generator by the energy
+        distance of its samples, because neither player's loss says how good they are.
 
     Raises:
         ValueError: `game` is unknown or a weight is negative.
         PairingError: From `init`: the samples are piecewise constant in the params, so that no gradient of the critic reaches them.
 
-    Source: arXiv 1406.2661, section 3; arXiv 1704.00028, equation 3; arXiv 1801.04406, equations 9 and 10; arXiv 1610.04490, section 3,
+    Source: arXiv 1406.2661, section 3; arXiv 1704.00028, equation 3; arXiv 1801.04406, equations 9 and 10; arXiv 1610.04490
     for the noise.
 
     >>> import jax, jaxgen
@@ -98,9 +99,11 @@ def adversarial(
             batch, fake = batch._replace(x=batch.x + sd * blur[0]), fake + sd * blur[1]
         generator, _ = _losses(game, score(stop(aux), batch.x, batch.cond), score(stop(aux), fake, batch.cond))
         fake = stop(fake)
-        _, discriminator = _losses(game, score(aux, batch.x, batch.cond), score(aux, fake, batch.cond))
+        real_score, fake_score = score(aux, batch.x, batch.cond), score(aux, fake, batch.cond)
+        _, discriminator = _losses(game, real_score, fake_score)
         smoothness = penalty(aux, key_penalty, batch, fake)
-        return generator + discriminator + smoothness, {"generator": generator, "critic": discriminator, "penalty": smoothness}
+        metrics = {"generator": generator, "critic": discriminator, "penalty": smoothness}
+        return generator + discriminator + smoothness, metrics | {"accuracy": jnp.mean(real_score > fake_score, dtype=real_score.dtype)}
 
     return Objective(init, loss, additive=True, judge=energy(model).loss)
 

@@ -203,7 +203,8 @@ def _times(path: DiscretePath, times: Times | None) -> Weighted:
         return _unweighted(times or stratified_times)
 
     def draw(key: Key, num: int, dtype: DTypeLike) -> tuple[jax.Array, jax.Array]:
-        v = 1 - jnp.maximum(stratified_times(key, num, dtype), jnp.finfo(dtype).eps)
+        # Below a loss of 1e-6, where little is left to learn, 1 - kappa would be its own rounding error.
+        v = jnp.clip(1 - stratified_times(key, num, dtype), 1e-3, 1 - jnp.finfo(dtype).eps)
         t = schedule.inverse(1 - v**2)
         # A schedule that starts without a rate has an infinite weight there, at a time that is never needed.
         return t, 2 * v / jnp.maximum(schedule.rate(t), jnp.finfo(dtype).eps)

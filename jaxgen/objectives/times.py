@@ -145,7 +145,7 @@ def logit_normal_times(mean: float = 0.0, sd: float = 1.0) -> Times:
     Raises:
         ValueError: `mean` is not finite or `sd` is not positive.
 
-    Source: arXiv 2403.03206, equation 19; arXiv 2206.00364, table 1, for EDM's levels.
+    Source: arXiv 2403.03206, section 3.1; arXiv 2206.00364, table 1, for EDM's levels.
 
     >>> import jax
     >>> t = logit_normal_times(1.2, 1.2)(jax.random.key(0), 101, "float32")

@@ -27,7 +27,7 @@ def weighted_sum(objectives: Mapping[str, Objective], weights: Mapping[str, floa
     Raises:
         ValueError: The names differ, a weight is not positive, an objective is free of data, or two of them prepare batches.
 
-    Source: arXiv 1705.08868, equation 5, for the hybrid of a game and a likelihood.
+    Source: arXiv 1705.08868, section 3, for the hybrid of a game and a likelihood.
 
     >>> import jax, jaxgen
     >>> from jaxgen.objective import Batch, Clock

@@ -11,7 +11,7 @@ from jaxgen.studies.study import Cell, Prediction, Row, Study, Table, Verdict
 from jaxgen.studies.transforms_compared import ROWS
 from jaxgen.viz.figure import Drawing, plain_axes
 
-QUICK_COLUMNS = ("likelihood", "non-saturating game", "denoising", "flow matching", "energy", "drifting")
+QUICK_COLUMNS = ("likelihood", "non-saturating game", "flow matching", "energy", "drifting")
 NUM_SEEDS = 3
 
 TABLE_COLUMNS = {
@@ -30,7 +30,7 @@ TABLE_COLUMNS = {
 
 
 def _cells(quick: bool, seeds: Sequence[int]) -> list[Cell]:
-    columns, num_steps = (QUICK_COLUMNS, 200) if quick else (tuple(COLUMNS), 2_000)
+    columns, num_steps = (QUICK_COLUMNS, 150) if quick else (tuple(COLUMNS), 2_000)
     return [cell_of(row, column, 2, num_steps, seeds[:NUM_SEEDS], 256 if quick else 512) for row in ROWS for column in columns]
 
 
@@ -104,6 +104,6 @@ MATRIX = Study(
     _cells,
     measure,
     Table(TABLE_COLUMNS, texts, sections),
-    10,
-    120,
+    12,
+    240,
 )

@@ -43,17 +43,22 @@ def measure(cell: Cell) -> list[Row]:
     """
     row, seeds = ROWS[cell["transform"]], cell["seeds"]
     goal = _rounded(target(cell["dim"])) if row.categories else _target(cell["dim"])
+    reason = ""
     try:
         entry = paired_entry(row, cell["objective"], cell["dim"])
         fitted = fit_seeds(seeds, entry, goal.train, cell["num_steps"], batch_size=cell["batch_size"], progress=False)
     except PairingError as error:
         return [{"status": f"refused: {error}"}]
     except TrainingDiverged as error:
-        return [{"seed": seed, "status": f"failed: {error}"} for seed in seeds]
+        fitted, reason = error.fitted, str(error)
+    finite = np.isfinite(fitted.history["loss"]).all(1) & np.isfinite(fitted.history["gradient_norm"]).all(1)
     seconds = {name: fitted.history[name] for name in ("train_seconds", "compile_seconds")}
     draw = jax.jit(lambda params, key: jaxgen.sample(key, entry.model, params, NUM_POINTS))
     rows: list[Row] = []
     for i, seed in enumerate(seeds):
+        if not finite[i]:
+            rows.append({"seed": seed, "status": f"failed: {reason}"})
+            continue
         params = one_seed(fitted, i).params
         samples, rate = _timed_samples(functools.partial(draw, params), seed)
         points = {"samples": samples, "target": goal.tests[0]} if i == 0 and cell["dim"] == 2 else {}

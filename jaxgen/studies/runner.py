@@ -1,9 +1,14 @@
 """The runs of a study one after the other: what is done is stored, a failed run does not stop the others, an interrupt loses one run at most."""
 
+import contextlib
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import jax
+from jax.experimental.compilation_cache import compilation_cache
 
 from jaxgen.studies.page import write_page
 from jaxgen.studies.record import cell_name, conclude, declare, store_rows, stored_rows
@@ -51,17 +56,44 @@ def run_study(out: Path, study: Study, choice: Choice, tell: Callable[[str], Non
     for prediction in study.predictions:
         tell(f"predicted: {prediction.claim}")
     start = time.perf_counter()
-    for i, cell in enumerate(chosen, 1):
-        if stored_rows(out, cell) is not None:
-            continue
-        before = time.perf_counter()
-        rows = _rows(study, cell)
-        store_rows(out, cell, rows, time.perf_counter() - before)
-        states = ", ".join(dict.fromkeys(row["status"] for row in rows))
-        tell(f"[{i}/{len(chosen)}] {cell_name(cell)}: {states}; {time.perf_counter() - start:.0f} s so far")
+    with programs_kept():
+        for i, cell in enumerate(chosen, 1):
+            if stored_rows(out, cell) is not None:
+                continue
+            before = time.perf_counter()
+            rows = _rows(study, cell)
+            store_rows(out, cell, rows, time.perf_counter() - before)
+            states = ", ".join(dict.fromkeys(row["status"] for row in rows))
+            tell(f"[{i}/{len(chosen)}] {cell_name(cell)}: {states}; {time.perf_counter() - start:.0f} s so far")
     record = conclude(out, study)
     write_page(out, record, study.table)
     return record
+
+
+@contextlib.contextmanager
+def programs_kept() -> Iterator[None]:
+    """Keep compiled programs in a temporary folder meanwhile, unless the user keeps them somewhere already.
+
+    Seeds of a study are the same program with other numbers, and a short run compiles longer than it trains.
+    """
+    names = ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs")
+    before = [getattr(jax.config, name) for name in names]
+    if before[0] is not None:
+        yield
+        return
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        try:
+            _set(dict(zip(names, (folder, 0.1), strict=True)))
+            yield
+        finally:
+            _set(dict(zip(names, before, strict=True)))
+
+
+def _set(options: dict[str, Any]) -> None:
+    for name, value in options.items():
+        jax.config.update(name, value)
+    # JAX looks for its cache once, at the first compilation of a process.
+    compilation_cache.reset_cache()
 
 
 def _rows(study: Study, cell: Cell) -> list[Row]:

@@ -12,6 +12,10 @@ Row: TypeAlias = dict[str, Any]
 """What one run has measured beside its configuration, as JSON holds it. "status" is "ok", or says why there are no figures."""
 
 
+QUICK_SEEDS = 2
+"""The number of seeds that a quick form takes of those it is given: as few as have an effect, because compiling costs more than training."""
+
+
 class Verdict(NamedTuple):
     """Say what the rows make of a prediction.
 
@@ -63,7 +67,7 @@ class Study(NamedTuple):
         run: The function that does the run of one cell and returns its rows, one or several (one for each seed, or each reading). It gets
             all it needs from the cell, so that runs can be done in any order and by several processes.
         table: What the page shows.
-        quick_minutes: How long the quick form took on two cores, in minutes.
+        quick_minutes: How long the quick form takes on two cores, in minutes, about.
         full_minutes: The same of the full form.
     """
 

@@ -68,6 +68,23 @@ def _at_most(limit: float, share: float, dim: int, column: str = ONE) -> Predict
     return Prediction(claim, f"The ratio of either distance is above {limit:g} for more of them.", judge)
 
 
+def _finite(dim: int) -> Prediction:
+    """Predict that every transform trains to finite figures from every seed."""
+
+    def judge(rows: Sequence[Row]) -> Verdict:
+        by_name = {name: [r for r in rows if (r["transform"], r["dim"], r["objective"]) == (name, dim, ONE)] for name in CONTINUOUS}
+        lost = [name for name, good in by_name.items() if good and len(good) < len(good[0]["seeds"])]
+        absent = [name for name, good in by_name.items() if not good]
+        evidence = f"Without figures from a seed: {', '.join(lost) or 'none'}; from all seeds or not run: {', '.join(absent) or 'none'}."
+        return Verdict(False if lost else (None if absent else True), evidence)
+
+    return Prediction(
+        f"d = {dim}: every transform trained by {ONE} has finite figures from every seed.",
+        "The training of a seed diverges, or a sample is not finite.",
+        judge,
+    )
+
+
 def _far(dim: int, column: str) -> Prediction:
     """Predict that an objective fades: no transform comes within twice the excess of its native objective."""
 
@@ -105,6 +122,7 @@ UNIVERSAL = Study(
     (
         _at_most(1.5, 1.0, 2),
         _at_most(1.25, 0.8, 2),
+        _finite(2),
         _at_most(1.5, 1.0, 8),
         _far(64, "energy"),
         _far(64, "sliced W2"),

@@ -4,12 +4,16 @@ from jaxgen.training.checkpoint import load_arrays, save_arrays
 from jaxgen.training.entry import Card, Entry, Style
 from jaxgen.training.fit import fit
 from jaxgen.training.fitted import Fitted, TrainingDiverged
+from jaxgen.training.history import PATIENCE
+from jaxgen.training.length import steps_for
 from jaxgen.training.optimizers import adam, in_turn, players
 from jaxgen.training.saving import Saving
 from jaxgen.training.seeds import fit_seeds, one_seed
 from jaxgen.training.step import State, batch_at, init_state, make_step
+from jaxgen.training.verdict import Verdict, verdict
 
 __all__ = [
+    "PATIENCE",
     "Card",
     "Entry",
     "Fitted",
@@ -17,6 +21,7 @@ __all__ = [
     "State",
     "Style",
     "TrainingDiverged",
+    "Verdict",
     "adam",
     "batch_at",
     "fit",
@@ -28,4 +33,6 @@ __all__ = [
     "one_seed",
     "players",
     "save_arrays",
+    "steps_for",
+    "verdict",
 ]

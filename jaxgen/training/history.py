@@ -8,6 +8,10 @@ import numpy as np
 
 from jaxgen.types import PyTree
 
+PATIENCE = 10
+"""Validation losses in a row without a better one after which commands and the estimator stop. On the default grid the steps have then
+grown 2.6 times, or by fifty."""
+
 
 class Validation(NamedTuple):
     """Hold a validation loss.

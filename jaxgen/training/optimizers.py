@@ -40,7 +40,14 @@ def updates_of(optimizer: OptimizerLike, num_steps: int) -> optax.GradientTransf
 
 
 def adam(
-    learning_rate: float = 1e-3, *, b1: float = 0.9, b2: float = 0.999, clip: float | None = 1.0, warmup: float = 0.02, cycles: int = 1
+    learning_rate: float = 1e-3,
+    *,
+    b1: float = 0.9,
+    b2: float = 0.999,
+    clip: float | None = 1.0,
+    warmup: float = 0.02,
+    cycles: int = 1,
+    weight_decay: float = 0.0,
 ) -> Optimizer:
     """Build Adam with clipped gradients, a linear warm-up and a cosine decay to zero.
 
@@ -51,14 +58,15 @@ def adam(
         clip: The largest global norm of a gradient; a longer gradient is shortened to it. None does not clip.
         warmup: The fraction of the steps of a cycle over which the learning rate rises.
         cycles: How often the schedule runs, each time over an equal share of the steps, for objectives that train in rounds.
+        weight_decay: The share of each parameter, times the learning rate, that a step takes away; few rows want about 1.
 
     Returns:
         The optimiser, a function of the number of steps.
 
     Raises:
-        ValueError: `learning_rate` or `clip` is not positive, `warmup` no fraction or `cycles` no count.
+        ValueError: `learning_rate` or `clip` is not positive, `warmup` no fraction, `cycles` no count or `weight_decay` negative.
 
-    Source: arXiv 1412.6980, algorithm 1; arXiv 1608.03983, equation 5.
+    Source: arXiv 1412.6980, algorithm 1; arXiv 1608.03983, equation 5; arXiv 1711.05101, algorithm 2.
 
     >>> import jax.numpy as jnp
     >>> transformation = adam(0.1, warmup=0.5)(4)
@@ -69,6 +77,7 @@ def adam(
     checks.number("adam: learning_rate", learning_rate, above=0)
     checks.number("adam: warmup", warmup, least=0, most=1)
     checks.count("adam: cycles", cycles)
+    checks.number("adam: weight_decay", weight_decay, least=0)
     if clip is not None:
         checks.number("adam: clip", clip, above=0)
 
@@ -78,7 +87,9 @@ def adam(
         cycle = optax.warmup_cosine_decay_schedule(0.0 if length > 1 else learning_rate, learning_rate, warm, max(length, warm + 1))
         schedule = cycle if cycles == 1 else lambda count: cycle(count % length)
         clipping = optax.identity() if clip is None else optax.clip_by_global_norm(clip)
-        return optax.chain(clipping, optax.adam(schedule, b1, b2))
+        return optax.chain(
+            clipping, optax.adamw(schedule, b1, b2, weight_decay=weight_decay) if weight_decay else optax.adam(schedule, b1, b2)
+        )
 
     return build
 

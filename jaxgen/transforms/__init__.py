@@ -19,6 +19,8 @@ from jaxgen.transforms.image_layers import channel_coupling, on_channels, pixelw
 from jaxgen.transforms.in_parallel import Piece, in_parallel
 from jaxgen.transforms.ladder_decoder import Rung, ladder_decoder
 from jaxgen.transforms.linear import low_rank, lu, orthogonal, planar, radial, sylvester
+from jaxgen.transforms.mixture import mixture
+from jaxgen.transforms.mixture_affine import mixture_affine
 from jaxgen.transforms.ode_flow import ode_flow, probability_flow
 from jaxgen.transforms.on_condition import on_condition
 from jaxgen.transforms.patches import num_patches, patches
@@ -62,6 +64,7 @@ from jaxgen.transforms.surjections import (
     argmax_codes,
     ascending,
     augmentation,
+    indexed,
     max_pooling,
     rounding,
     shuffling,
@@ -122,6 +125,7 @@ __all__ = [
     "heun",
     "in_parallel",
     "interpolant_sde",
+    "indexed",
     "inverse_autoregressive",
     "invert",
     "ladder_decoder",
@@ -130,6 +134,8 @@ __all__ = [
     "low_rank",
     "lu",
     "max_pooling",
+    "mixture",
+    "mixture_affine",
     "mixture_logit",
     "num_patches",
     "ode_flow",

@@ -19,6 +19,7 @@ from jaxgen.zoo import (
     flow_matching,
     flow_of_pixels,
     latent_flow,
+    mixture,
     residual,
 )
 from jaxgen.zoo.forms import image, sequence, vector
@@ -78,6 +79,7 @@ __all__ = [
     "in_units",
     "latent_flow",
     "load",
+    "mixture",
     "num_sampling_params",
     "pixels",
     "prepare",

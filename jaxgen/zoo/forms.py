@@ -184,4 +184,4 @@ def check_options(name: str, given: Mapping[str, Option], known: Mapping[str, Op
         elif float in accepted:
             checks.number(f"{name}: {option}", value)
         elif int in accepted:
-            checks.count(f"{name}: {option}", value, 0 if option == "depth" else 1)
+            checks.count(f"{name}: {option}", value, 0 if option in ("depth", "num_kernels") else 1)

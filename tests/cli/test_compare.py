@@ -18,14 +18,14 @@ TINY = ("--quick", "--steps", 20, "--num-params", 2_000)
 @pytest.fixture
 def broken_gan(monkeypatch):
     """Building `gan` fails; every other entry is as it is."""
-    build = compare.build
+    build = compare.prepare
 
     def refuse(name, *args, **kwargs):
         if name == "gan":
             raise RuntimeError("a fault of its own")
         return build(name, *args, **kwargs)
 
-    monkeypatch.setattr(compare, "build", refuse)
+    monkeypatch.setattr(compare, "prepare", refuse)
 
 
 def results(out):

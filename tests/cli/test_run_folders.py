@@ -44,7 +44,9 @@ def trained(command, table, tmp_path, tmp_path_factory):
         columns = ("--columns", "height", "weight", "--cond-columns", "age")
         ended = command("train", "--model", "realnvp", "--data", table, *columns, "--steps", 60, "--width", 8, "--out", once)
         assert ended.status == 0, ended.err
-        assert "realnvp: finished after 60 steps" in ended.out
+        # The closing lines say how good the model is, and beside what.
+        assert re.search(r"realnvp: finished after 60 steps, loss \S+, best validation loss \S+ at step \d+", ended.out)
+        assert re.search(r"NLL of the 30 validation rows.*realnvp has \S+, a Gaussian has \S+, a mixture of \d \S+", ended.out)
     return shutil.copytree(once, tmp_path / "run")
 
 
@@ -74,6 +76,9 @@ def test_a_conditional_model_of_a_file_keeps_its_units(command, trained, table, 
 
     assert command("evaluate", trained, "--num-samples", 60).status == 0
     figures = json.loads((trained / "evaluation.json").read_text())
+    # Given the age, height and weight are independent beyond the slope: the entropies of both noises, from 30 rows.
+    entropy = np.log(2 * np.pi * np.e) + np.log(30) + np.log(0.001)
+    assert abs(figures["nll_gaussian"] - entropy) < 0.7 and abs(figures["nll_mixture"] - entropy) < 0.7
     assert figures["model"] == "realnvp" and np.isfinite(figures["nll"]) and np.isfinite(figures["sliced_w2"])
 
 
@@ -284,3 +289,13 @@ def test_files_of_others_are_never_taken_for_a_run(command, tmp_path, how, name)
         ended = command(*start, "--steps", 1, how, "--out", tmp_path / "run")
         assert ended.status == 2 and "was not written by jaxgen" in ended.err
     assert mine.read_text() == '{"precious": true}'
+
+
+def test_diagnose_prints_and_writes_what_it_found(command, trained):
+    ended = command("diagnose", trained, "--num-samples", 200)
+    assert ended.status == 0, ended.err
+    assert "the model has a condition" in ended.out
+    written = json.loads((trained / "diagnosis.json").read_text())
+    assert written["model"] == "realnvp"
+    assert all(set(finding) == {"name", "alarm", "p", "effect", "text"} for finding in written["detectors"])
+    assert command("diagnose", trained, "--num-samples", 1).status == 2

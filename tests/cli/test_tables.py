@@ -73,15 +73,19 @@ def test_a_mixed_table_from_a_file_to_samples(command, survey, tmp_path):
 
 def test_conditions_of_any_type_stand_beside_the_samples(command, survey, tmp_path):
     columns = ("--columns", "pay", "score", "--cond-columns", "job", "age")
-    ended = command(
-        "train", "--model", "maf", "--data", survey, *columns, "--steps", 4, "--width", 8, "--depth", 1, "--out", tmp_path / "run"
-    )
+    train = ("train", "--model", "maf", "--data", survey, *columns, "--width", 8, "--depth", 1, "--out", tmp_path / "run")
+    ended = command(*train, "--steps", 4)
     assert ended.status == 0 and "job" in ended.out, ended.err
     assert command("sample", tmp_path / "run", "--cond", survey, "--out", tmp_path / "drawn.csv").status == 0
     drawn, asked = (pd.read_csv(path, sep=";", decimal=",") for path in (tmp_path / "drawn.csv", survey))
     assert list(drawn) == ["age", "pay", "job", "score"]
     pd.testing.assert_frame_equal(drawn[["age", "job"]], asked[["age", "job"]])
     assert "200 events" in command("log-prob", tmp_path / "run", survey, "--num-draws", 2).out
+    assert command("evaluate", tmp_path / "run", "--num-samples", 20, "--num-draws", 2).status == 0
+    again = command(*train, "--steps", 6, "--resume")
+    assert again.status == 0 and "finished after 6 steps" in again.out, again.err
+    other = command(*train, "--steps", 8, "--resume", "--no-supports")
+    assert other.status == 2 and "trained on a table with other columns" in other.err
 
 
 def test_few_rows_are_said_to_be_few(survey):

@@ -28,6 +28,11 @@ def summed(surjection):
     return lambda: Model(base, T.sum_over_preimages(base, FLOW, surjection))
 
 
+def with_index():
+    base = bases.normal((D,))
+    return Model(bases.joint({"event": base, "index": bases.uniform(())}), T.indexed(base, FLOW, 3))
+
+
 def positive(rng, num, d=D):
     return np.abs(rng.standard_normal((num, d))) + 0.01
 
@@ -53,6 +58,16 @@ def table():
 
 def rows(rng, num):
     return np.stack([rng.integers(0, k, num) if k else rng.standard_normal(num) for k in TABLE], 1).astype(float)
+
+
+def gaussians(num_kernels):
+    """Two components and a few kernels, chosen by a uniform number: which one it was is forgotten."""
+    return lambda: Model(bases.joint({"choice": bases.uniform(()), "noise": bases.normal((D,))}), T.mixture_affine(2, num_kernels))
+
+
+def mixed():
+    parts = on_normal(T.coupling(T.scale_and_shift(), mlp)), on_normal(T.triangular_affine())
+    return Model(bases.mixture_noise(*(part.base for part in parts)), T.mixture(*parts))
 
 
 def gated():
@@ -89,6 +104,9 @@ def supported(rng, num):
 
 CASES = {
     "autoregressive_columns": Case(table, surjective=True, data=rows),
+    "mixture": Case(mixed, surjective=True),
+    "mixture_affine": Case(gaussians(0), surjective=True, network=False),
+    "mixture_affine-kernels": Case(gaussians(3), surjective=True, network=False),
     "diagonal_affine": Case(behind(T.diagonal_affine())),
     "autoregressive_columns-gates": Case(gated, surjective=True, data=rows_with_gaps),
     "table_cells": Case(behind(T.table_cells(CELLS)), data=supported),
@@ -110,4 +128,5 @@ CASES = {
     "max_pooling": Case(lambda: Model(bases.normal((2 * D,)), T.chain(FLOW, T.max_pooling(2))), surjective=True),
     "slicing": Case(behind(T.slicing(1, FLOW)), surjective=True),
     "augmentation": Case(with_extra),
+    "indexed": Case(with_index, surjective=True),
 }  # fmt: skip

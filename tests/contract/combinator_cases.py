@@ -11,6 +11,7 @@ import numpy as np
 from jaxgen import bases, numerics
 from jaxgen import transforms as T
 from jaxgen.combinators import chain, invert, on
+from jaxgen.model import Model
 from jaxgen.transform import Preimage, Transform, bijection, no_params
 
 D = 2
@@ -96,6 +97,14 @@ COMBINATORS = {
     "sum_over_preimages": Combinator(
         lambda f: T.sum_over_preimages(bases.normal((D,)), f, T.absolute()), bases.normal((D,)),
         data=lambda rng, num: np.abs(rng.standard_normal((num, D))).astype(np.float32) + 0.1,
+    ),
+    "indexed": Combinator(
+        lambda f: T.indexed(bases.normal((D,)), f, 2), bases.joint({"event": bases.normal((D,)), "index": bases.uniform(())}),
+        lambda p: {"inner": p, "logits": jnp.zeros(2, p.dtype)},
+    ),
+    "mixture": Combinator(
+        lambda f: T.mixture(Model(bases.normal((D,)), f), Model(bases.normal((D,)), BEHIND)),
+        bases.mixture_noise(bases.normal((D,)), bases.normal((D,))), lambda p: {"logits": jnp.zeros(2, p.dtype), "parts": (p, ())},
     ),
     "slicing": Combinator(
         lambda f: T.slicing(D, f), bases.normal((2 * D,)), needs="own density",

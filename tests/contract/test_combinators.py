@@ -140,10 +140,10 @@ def test_the_condition_and_keys_reach_every_function_of_what_is_combined(name):
         calls += [partial(maps.forward_and_log_det, params, z, cond)] if maps.forward_and_log_det else []
     for call in calls:
         jax.eval_shape(call)
-    told = D if name in ("slicing", "augmentation", "variational_dequantisation") else 0
+    told = 2 if name == "indexed" else D if name in ("slicing", "augmentation", "variational_dequantisation") else 0
     assert set(sizes) == {told + 1}
     # The others are made of transforms whose inverse draws nothing.
-    assert all(keyed) or name in ("pixelwise", "on_channels", "sum_over_preimages", "invert")
+    assert all(keyed) or name in ("pixelwise", "on_channels", "sum_over_preimages", "invert", "indexed")
 
 
 def set_by_data():

@@ -86,6 +86,7 @@ def inputs_for_parts(name):
     of_pair = dict.fromkeys(("mean_velocity", "jump"), ((x, t, s), {}))
     of_data = dict.fromkeys(("encode", "codes", "quantisation_error", "preimages", "num_preimages", "inside"), ((x,), {}))
     other = {"decode": ((latent,), {}), "distortion_and_rate": ((x,), {"key": key}), "times": ((), {})}
+    other |= {"at_index": ((z, jnp.asarray(1)), {}), "index_weights": ((), {})}
     known = {**of_state, **of_pair, **of_data, **other}
     return model.transform, params, {part: known[part] for part in model.transform.parts}, cond
 

@@ -67,6 +67,8 @@ def test_what_is_no_frame_or_has_no_library(monkeypatch):
     doubled = FRAME[["age", "height"]].set_axis(["a", "a"], axis=1)
     with pytest.raises(DataError, match="different names"):
         jaxgen.data.load(doubled)
+    with pytest.raises(DataError, match="load: name_or_path=<ndarray>; accepted: a name, a path or a DataFrame"):
+        jaxgen.data.load(np.zeros((20, 2)))
     with pytest.raises(MissingExtra, match="library='nothing'|accepted: a library"):
         to_frame(jaxgen.data.load(FRAME).schema, np.zeros((1, 8)), library="dask")
     real = builtins.__import__

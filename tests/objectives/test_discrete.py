@@ -100,6 +100,18 @@ def test_losses_of_a_network_in_float32_are_finite_with_a_condition(path):
         np.testing.assert_allclose(N * value, *metrics.values(), rtol=1e-6)
 
 
+@pytest.mark.parametrize("path", ["masked", "uniform"])
+@pytest.mark.parametrize("pair", [objectives.discrete_bound, objectives.score_entropy])
+def test_losses_and_gradients_stay_small_at_the_ends_of_time(path, pair):
+    """At t = 1 nothing is left to predict and at t = 0 nothing is known; there too each is a number, and no ratio of rounding errors."""
+    read = D.prediction(PATHS[path], lambda params, x, t, cond: jnp.broadcast_to(params, (N, K)), "context_logits")
+    x = jnp.asarray([[0.0, 2.0], [1.0, 1.0]])
+    for t in (0.0, 1.0):
+        objective = pair(model_on(PATHS[path], read), PATHS[path], times=lambda key, num, dtype, t=t: jnp.full(num, t, dtype))
+        value, slope = jax.value_and_grad(lambda p, o=objective: o.loss(p, (), jax.random.key(0), Batch(x), CLOCK)[0])(jnp.zeros(K))
+        assert abs(float(value)) < 20 and np.isfinite(slope).all() and np.abs(slope).max() < 20
+
+
 @pytest.mark.parametrize(
     ("pair", "message"),
     [

@@ -14,6 +14,7 @@ from jaxgen.studies.pairings import COLUMNS, NATIVE, paired_entry
 from jaxgen.studies.targets import NUM_POINTS, NUM_TEST_DRAWS, Target, excess
 from jaxgen.studies.transforms_compared import ROWS, rounded
 from jaxgen.studies.universal import UNIVERSAL, ratios
+from jaxgen.training import TrainingDiverged, fit_seeds
 
 REFUSED = {
     "coupling": {"denoising": "parts eps", "flow matching": "parts velocity"},
@@ -89,8 +90,21 @@ def test_a_cell_is_trained_from_its_seeds_and_judged(small_target):
     assert refused["status"].startswith("refused: energy: model=one whose samples are piecewise constant")
 
 
+def test_a_seed_that_diverges_has_no_figures_and_the_others_have(small_target, monkeypatch):
+    def diverging(seeds, entry, data, num_steps, **options):
+        fitted = fit_seeds(seeds, entry, data, num_steps, **options)
+        fitted.history["loss"][1, 2] = np.nan
+        raise TrainingDiverged(2, {}, fitted)
+
+    monkeypatch.setattr(measured, "fit_seeds", diverging)
+    good, bad = measure(cell_of("binned autoregressive", NATIVE, 2, 3, (4, 7), batch_size=16))
+    assert (
+        np.isfinite(good["energy_excess"]) and bad == {"seed": 7, "status": bad["status"]} and bad["status"].startswith("failed: loss or")
+    )
+
+
 def rows_of(transform, objective, energy, sw2, dim=2):
-    head = {"transform": transform, "objective": objective, "dim": dim, "status": "ok"}
+    head = {"transform": transform, "objective": objective, "dim": dim, "status": "ok", "seeds": [0, 1, 2]}
     spreads = {"energy_spread": 0.01, "sw2_spread": 0.1}
     return [{**head, "seed": i, "energy_excess": energy + 0.001 * (i - 1), "sw2_excess": sw2, **spreads} for i in range(3)]
 
@@ -105,7 +119,9 @@ def test_a_ratio_is_of_means_over_seeds_and_counts_no_floor():
     first, second, *_ = UNIVERSAL.predictions
     assert first.judge(rows).holds is False and first.judge(rows[:6]).holds and second.judge(rows[:6]).holds
     assert first.judge([]).holds is None and "1 of 2: coupling 1.20, spline 2.50; at the floor: residual." in first.judge(rows).evidence
-    fades = UNIVERSAL.predictions[-1]
+    finite, fades = UNIVERSAL.predictions[2], UNIVERSAL.predictions[-1]
+    every = [row for name, row in ROWS.items() if not row.categories for row in rows_of(name, "drifting", 0.1, 0.5)]
+    assert finite.judge(every).holds and finite.judge(every[1:]).holds is False and finite.judge(every[3:]).holds is None
     far = rows_of("coupling", NATIVE, 0.1, 0.2, 64) + rows_of("coupling", "sliced W2", 0.3, 0.9, 64)
     assert fades.judge(far).holds and fades.judge(far[:3]).holds is None
     counted, useful = (prediction.judge(rows) for prediction in MATRIX.predictions)

@@ -1,11 +1,15 @@
 """A study stores its predictions first, keeps what is done, goes on where it stopped, and judges by the stored rows alone."""
 
 import json
+from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import pytest
 
 from jaxgen.cli.study_command import command_of
 from jaxgen.studies import Choice, Prediction, Study, Table, Verdict, run_study
+from jaxgen.studies.runner import programs_kept
 from jaxgen.training import Fitted, TrainingDiverged
 from jaxgen.viz import Section
 
@@ -91,3 +95,26 @@ def test_the_exit_status_tells_of_failures_and_folders_are_not_mixed(study, tmp_
         command(out=tmp_path / "s", seeds=(1,), resume=True, only="nothing")
     assert command(out=tmp_path / "s", seeds=(1, 2), overwrite=True, quick=True) == 0
     assert "Is twice" in (command.__doc__ or "")
+
+
+def test_programs_are_kept_during_a_study_and_settings_are_as_before_after_it():
+    config = jax.config
+
+    def settings():
+        return config.jax_compilation_cache_dir, config.jax_persistent_cache_min_compile_time_secs
+
+    before = settings()
+    config.update("jax_compilation_cache_dir", None)
+    try:
+        kept = programs_kept()
+        kept.__enter__()
+        folder = Path(config.jax_compilation_cache_dir)
+        jax.jit(lambda x: jnp.linalg.qr(x)[0] @ jnp.sin(x))(jnp.ones((3, 3))).block_until_ready()
+        assert folder.is_dir()
+        assert not kept.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
+        assert settings() == (None, before[1]) and not folder.exists()
+        config.update("jax_compilation_cache_dir", "the users own")
+        with programs_kept():
+            assert config.jax_compilation_cache_dir == "the users own"
+    finally:
+        config.update("jax_compilation_cache_dir", before[0])

@@ -89,7 +89,8 @@ class _Mixture:
 
     def weighed(self, p: jax.Array, x_t: jax.Array, t: jax.Array) -> jax.Array:
         """`p(x) / q(x_t | x)` of each datum x."""
-        return p / jnp.maximum(self.marginal_of(x_t, t), jnp.finfo(p.dtype).tiny)
+        # At t = 1 no state but the datum is possible, where a network's least probabilities must not be divided by zero.
+        return p / jnp.maximum(self.marginal_of(x_t, t), jnp.finfo(p.dtype).eps)
 
     def marginal_of(self, x_t: jax.Array, t: jax.Array) -> jax.Array:
         hot = one_hot(x_t, self.num)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from jaxgen.studies.effects import effects_section
-from jaxgen.studies.study import Cell, Row, Study, Table
+from jaxgen.studies.study import QUICK_SEEDS, Cell, Row, Study, Table
 from jaxgen.studies.transfer.distilled_sde import DISTILLED
 from jaxgen.studies.transfer.drifted_decoders import DRIFTED
 from jaxgen.studies.transfer.games import GAMES
@@ -32,7 +32,7 @@ def _cells(quick: bool, seeds: Sequence[int]) -> list[Cell]:
     return [
         {"transfer": transfer.name, "steps": transfer.quick_steps if quick else transfer.full_steps, "seed": seed}
         for transfer in TRANSFERS.values()
-        for seed in seeds
+        for seed in (seeds[:QUICK_SEEDS] if quick else seeds)
     ]
 
 

@@ -12,8 +12,9 @@ from jaxgen.nets import Net, mlp
 from jaxgen.objectives import distillation
 from jaxgen.studies.effects import figure_rows
 from jaxgen.studies.fits import EQUAL_STEPS, SAME_STAGE
+from jaxgen.studies.predicted import predicted
 from jaxgen.studies.study import Row
-from jaxgen.studies.transfer.transfer import Transfer, distance, plane, predicted
+from jaxgen.studies.transfer.transfer import Transfer, distance, plane
 from jaxgen.training import Entry, adam, fit
 from jaxgen.transforms import generator
 

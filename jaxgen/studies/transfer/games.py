@@ -7,8 +7,9 @@ from jaxgen import zoo
 from jaxgen.nets import mlp
 from jaxgen.objectives import adversarial
 from jaxgen.studies.fits import EQUAL_STEPS, SAME_STAGE, Arm, Training, two_protocols
+from jaxgen.studies.predicted import predicted
 from jaxgen.studies.study import Row
-from jaxgen.studies.transfer.transfer import Transfer, distance, plane, predicted
+from jaxgen.studies.transfer.transfer import Transfer, distance, plane
 from jaxgen.training import Entry, adam, players
 from jaxgen.types import Params
 

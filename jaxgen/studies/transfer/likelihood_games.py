@@ -12,8 +12,9 @@ from jaxgen.model import log_prob
 from jaxgen.nets import mlp
 from jaxgen.objectives import adversarial, maximum_likelihood, weighted_sum
 from jaxgen.studies.fits import EQUAL_STEPS, SAME_STAGE, Arm, Training, two_protocols
+from jaxgen.studies.predicted import predicted
 from jaxgen.studies.study import Row
-from jaxgen.studies.transfer.transfer import Transfer, distance, plane, predicted
+from jaxgen.studies.transfer.transfer import Transfer, distance, plane
 from jaxgen.training import Entry, adam, players
 from jaxgen.types import Params
 

@@ -12,8 +12,9 @@ from jaxgen.lifting import over_batch
 from jaxgen.model import Model, log_prob, sample_and_log_prob
 from jaxgen.studies.effects import figure_rows
 from jaxgen.studies.fits import EQUAL_STEPS, SAME_STAGE
+from jaxgen.studies.predicted import predicted
 from jaxgen.studies.study import Row
-from jaxgen.studies.transfer.transfer import Transfer, plane, predicted
+from jaxgen.studies.transfer.transfer import Transfer, plane
 from jaxgen.training import Entry, adam, fit
 from jaxgen.training.optimizers import Optimizer
 from jaxgen.types import Params
@@ -41,7 +42,7 @@ def run(seed: int, steps: int) -> list[Row]:
     matched = fit(key_second, posterior, z, further, cond=x, progress=False).params
     encoders = {SAME_STAGE: refined, EQUAL_STEPS: whole}
     rows: list[Row] = []
-    bound = _bound_of(key_test, vae.model, first.params, posterior, matched, test)
+    bound = negative_bound(key_test, vae.model, first.params, posterior, matched, test)
     for protocol, params in encoders.items():
         gaussian = -float(jnp.mean(jnp.stack([log_prob(vae.model, params, test, key=k).value for k in jax.random.split(key_test, DRAWS)])))
         rows += figure_rows({BOUND: gaussian}, protocol=protocol, arm=ENCODER, differences=(BOUND,))
@@ -66,8 +67,17 @@ def _pairs(key: jax.Array, model: Model, params: Params, num: int) -> tuple[np.n
     return np.asarray(noise["latent"]), np.asarray(over_batch(model.transform).forward(params, noise))
 
 
-def _bound_of(key: jax.Array, model: Model, params: Params, posterior: Entry, flow: Params, test: np.ndarray) -> float:
-    """Return minus the mean of `log p(z) + log p(x | z) - log q(z | x)` over test events and draws of the flow."""
+def negative_bound(key: jax.Array, model: Model, params: Params, posterior: Entry, flow: Params, test: np.ndarray) -> float:
+    """Return minus the mean of `log p(z) + log p(x | z) - log q(z | x)` over test events and draws of the flow, in nats.
+
+    Args:
+        key: The key of the draws.
+        model: A model of the noise `{"latent", "noise"}` with a Gaussian decoder.
+        params: Its params.
+        posterior: A model of latents under the condition of an event.
+        flow: Its params.
+        test: Events `(n, d)`.
+    """
     x = np.repeat(test, DRAWS, 0)
     z, log_q = sample_and_log_prob(key, posterior.model, flow, len(x), x)
     mean, log_scale = jax.vmap(lambda z: model.transform.parts["decode"](params, z))(z)

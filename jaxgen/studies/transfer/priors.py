@@ -12,8 +12,9 @@ from jaxgen.model import Model, encode, log_prob
 from jaxgen.objectives import with_prior
 from jaxgen.studies.effects import figure_rows
 from jaxgen.studies.fits import EQUAL_STEPS, SAME_STAGE
+from jaxgen.studies.predicted import predicted
 from jaxgen.studies.study import Row
-from jaxgen.studies.transfer.transfer import Transfer, distance, plane, predicted
+from jaxgen.studies.transfer.transfer import Transfer, distance, plane
 from jaxgen.training import Entry, fit
 from jaxgen.types import Params
 

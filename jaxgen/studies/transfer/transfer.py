@@ -1,7 +1,7 @@
 """One transfer of a method from its family to another: how it is run, and what is predicted of it."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -9,8 +9,7 @@ import numpy as np
 from jaxgen import data
 from jaxgen.evaluation import sliced_w2
 from jaxgen.model import Model, sample
-from jaxgen.studies.effects import Comparison, comparison
-from jaxgen.studies.study import Prediction, Row, Verdict
+from jaxgen.studies.study import Prediction, Row
 from jaxgen.types import Params
 
 NUM_SAMPLES = 10_000
@@ -51,28 +50,3 @@ def distance(model: Model, params: Params, name: str, seed: int) -> float:
     """
     samples = np.asarray(sample(jax.random.key(seed + 1_000), model, params, NUM_SAMPLES, batch_size=NUM_SAMPLES))
     return sliced_w2(samples, data.draw(name, seed, NUM_SAMPLES))
-
-
-def predicted(claim: str, refuted_by: str, holds: Callable[..., bool], *picks: dict[str, Any]) -> Prediction:
-    """Return a prediction that is decided by the comparisons of some arms.
-
-    Args:
-        claim: What will be seen.
-        refuted_by: What would refute it.
-        holds: The function of the comparisons, in the order of `picks`, that decides.
-        *picks: The fields that pick each comparison's arm and figure.
-    """
-
-    def judge(rows: Sequence[Row]) -> Verdict:
-        results = [comparison(rows, **pick) for pick in picks]
-        known = [result for result in results if result is not None]
-        if len(known) < len(picks):
-            return Verdict(None, f"{len(known)} of {len(picks)} comparisons have two seeds.")
-        return Verdict(bool(holds(*known)), "; ".join(map(_told, known)) + ".")
-
-    return Prediction(claim, refuted_by, judge)
-
-
-def _told(result: Comparison) -> str:
-    words = ", ".join(str(value) for name, value in result.labels.items() if name != "transfer")
-    return f"{words}: {result.before:.4g} -> {result.after:.4g}, {'x' if result.ratio else '+'} {result.effect}"

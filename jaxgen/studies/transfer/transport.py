@@ -5,8 +5,9 @@ from typing import Any
 
 from jaxgen import zoo
 from jaxgen.studies.fits import EQUAL_STEPS, SAME_STAGE, Arm, Training, two_protocols
+from jaxgen.studies.predicted import predicted
 from jaxgen.studies.study import Row
-from jaxgen.studies.transfer.transfer import Transfer, distance, plane, predicted
+from jaxgen.studies.transfer.transfer import Transfer, distance, plane
 from jaxgen.training import Entry
 from jaxgen.types import Params
 

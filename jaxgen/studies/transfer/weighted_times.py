@@ -9,8 +9,9 @@ import jax.numpy as jnp
 from jaxgen import zoo
 from jaxgen.objectives import flow_matching, logit_normal_times
 from jaxgen.studies.fits import EQUAL_STEPS, SAME_STAGE, Arm, Training, two_protocols
+from jaxgen.studies.predicted import predicted
 from jaxgen.studies.study import Row
-from jaxgen.studies.transfer.transfer import Transfer, distance, plane, predicted
+from jaxgen.studies.transfer.transfer import Transfer, distance, plane
 from jaxgen.training import Entry, adam
 from jaxgen.types import Params
 
@@ -35,15 +36,18 @@ def run(seed: int, steps: int) -> list[Row]:
         UNIFORM: {},
         EDM: {"times": logit_normal_times(1.2, 1.2)},
         LOGIT: {"times": logit_normal_times()},
-        SIGMOID: {"weight": _sigmoid},
+        SIGMOID: {"weight": sigmoid_weight},
     }
     model = models[STEPS[0]]
     arms = [Arm(name, Entry(model, flow_matching(model, **choice), adam(3e-3))) for name, choice in choices.items()]
     return two_protocols(arms, Training(seed, steps, plane(DATA, seed)), judge)
 
 
-def _sigmoid(t: jax.Array) -> jax.Array:
-    """The weight `sigmoid(-lambda)` of the velocity on the straight line, lambda = 2 log(t / (1 - t)), at a mean of 1 over t (2303.00848)."""
+def sigmoid_weight(t: jax.Array) -> jax.Array:
+    """Return `2 sigmoid(-lambda)` with `lambda = 2 log(t / (1 - t))`, the log SNR of the straight line: its mean over t is 1.
+
+    Source: arXiv 2303.00848, section 5.1.
+    """
     return 2 * (1 - t) ** 2 / (t**2 + (1 - t) ** 2 + jnp.finfo(t.dtype).tiny)
 
 

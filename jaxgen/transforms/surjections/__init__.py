@@ -3,6 +3,7 @@
 from jaxgen.transforms.surjections.argmax import argmax_codes
 from jaxgen.transforms.surjections.dequantisation import rounding, uniform_dequantisation, variational_dequantisation
 from jaxgen.transforms.surjections.folding import absolute, signs
+from jaxgen.transforms.surjections.indexing import indexed
 from jaxgen.transforms.surjections.ordering import ascending, shuffling, sorting
 from jaxgen.transforms.surjections.pooling import max_pooling
 from jaxgen.transforms.surjections.preimages import sum_over_preimages
@@ -15,6 +16,7 @@ __all__ = [
     "argmax_codes",
     "ascending",
     "augmentation",
+    "indexed",
     "max_pooling",
     "rounding",
     "shuffling",

@@ -1,0 +1,47 @@
+"""`jaxgen train --model auto`: which model a data set gets that nobody chose one for, and the one for tables of numbers."""
+
+import numpy as np
+
+from jaxgen import zoo
+from jaxgen.data import Dataset
+from jaxgen.estimator.auto import AUTO, ENTRY, Settings, fit_auto
+from jaxgen.training import Fitted
+
+MIXED, SIMULATED = "tabular", "nsf"
+
+
+def chosen(dataset: Dataset, resume: bool) -> str:
+    """Return the name of the model for a data set: "auto" for a table of numbers, or that of an entry.
+
+    Args:
+        dataset: The data set.
+        resume: Whether an earlier run is gone on with, for which "auto" has nothing to go on from.
+
+    Raises:
+        ValueError: The data are images, or a table of numbers is to be gone on with.
+    """
+    if len(dataset.event_shape) != 1:
+        raise ValueError(f"--model {AUTO}: this is for tables; accepted for images: {', '.join(zoo.IMAGES)}.")
+    if dataset.schema is None:
+        return SIMULATED
+    if dataset.cond_shape is not None or any(column.kind == "category" or column.missing for column in dataset.schema.event):
+        return MIXED
+    if resume:
+        raise ValueError(f"--resume: --model {AUTO} fits a table of numbers in one go; accepted: --overwrite, or a model by its name.")
+    return AUTO
+
+
+def train_auto(dataset: Dataset, supports: bool, settings: Settings) -> tuple[zoo.Prepared, Fitted]:
+    """Fit a mixture, with a flow beside it if rows are many, to the training and validation rows of a table.
+
+    Args:
+        dataset: The table.
+        supports: Whether supports and heavy tails of columns are looked for.
+        settings: How the flow is trained.
+
+    Returns:
+        The entry with the way back to the units of the file, and what was fitted.
+    """
+    data = zoo.prepare("nsf_ar", dataset, supports=supports).data
+    options, fitted = fit_auto(np.concatenate([data.train, data.valid]), data.train, data.valid, settings)
+    return zoo.prepare(ENTRY, dataset, supports=supports, **{**settings.options, **options}), fitted

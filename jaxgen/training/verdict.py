@@ -1,0 +1,50 @@
+"""What the validation losses of a fit say, in words."""
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxgen.types import PyTree
+
+NEAR = 0.8
+"""A best loss after this fraction of the training may be followed by a better one, if training goes on."""
+
+
+class Verdict(NamedTuple):
+    """Hold what the validation losses of a fit say.
+
+    Attributes:
+        loss: The best validation loss.
+        step: The step after which it was taken.
+        overfits: Whether the losses after it are worse until the end.
+    """
+
+    loss: float
+    step: int
+    overfits: bool
+
+    def __str__(self) -> str:
+        said = f"overfits since step {self.step}" if self.overfits else "more steps may help"
+        return f"best validation loss {self.loss:.4f} at step {self.step}, {said}"
+
+
+def verdict(history: Mapping[str, PyTree]) -> Verdict | None:
+    """Return what the validation losses of a fit say.
+
+    Args:
+        history: The history of a `Fitted`.
+
+    Returns:
+        The best loss and whether the model overfits since, or None if there is no validation loss that is a number.
+
+    >>> import numpy as np
+    >>> str(verdict({"valid_loss": np.array([2.0, 1.0, 3.0]), "valid_step": np.array([5, 10, 15])}))
+    'best validation loss 1.0000 at step 10, overfits since step 10'
+    """
+    losses, steps = np.asarray(history.get("valid_loss", ()), np.float64), np.asarray(history.get("valid_step", ()))
+    if not np.isfinite(losses).any():
+        return None
+    best = int(np.argmin(np.where(np.isfinite(losses), losses, math.inf)))
+    return Verdict(float(losses[best]), int(steps[best]), bool(steps[best] < NEAR * steps[-1]))

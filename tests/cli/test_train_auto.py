@@ -1,0 +1,37 @@
+"""`jaxgen train` without a model: a table of numbers gets the mixture in its own units, and other data what suits them."""
+
+import re
+
+import numpy as np
+import pytest
+
+import jaxgen
+from jaxgen.cli.train_auto import chosen
+
+
+def test_a_table_of_numbers_is_fitted_saved_and_sampled_in_its_units(command, tmp_path):
+    rng = np.random.default_rng(0)
+    rows = rng.normal(170.0, 10.0, (100, 1)) + [0.0, -100.0] + [[0.0, 1.0]] * rng.normal(0.0, 2.0, (100, 1))
+    np.savetxt(tmp_path / "people.csv", rows, delimiter=",", header="height,weight", comments="")
+    ended = command("train", "--data", tmp_path / "people.csv", "--out", tmp_path / "run")
+    assert ended.status == 0, ended.err
+    assert "mixture_with_flow: finished after 0 steps" in ended.out
+    assert re.search(r"NLL of the 10 validation rows.*mixture_with_flow has \S+, a Gaussian has \S+, a mixture of \d \S+", ended.out)
+    entry, fitted = jaxgen.load(tmp_path / "run")
+    nll = -float(jaxgen.log_prob(entry.model, fitted.params, rows.astype(np.float32)).value.mean())
+    assert abs(nll - (0.5 * np.log(2 * np.pi * np.e) * 2 + np.log(10.0) + np.log(2.0))) < 0.4
+    assert command("sample", tmp_path / "run", "--num", 500, "--out", tmp_path / "drawn.csv").status == 0
+    assert (tmp_path / "drawn.csv").read_text().startswith("height,weight")
+    drawn = np.loadtxt(tmp_path / "drawn.csv", delimiter=",", skiprows=1)
+    np.testing.assert_allclose(drawn.mean(0), rows.mean(0), atol=2.5)
+    again = command("train", "--data", tmp_path / "people.csv", "--out", tmp_path / "run", "--resume")
+    assert again.status == 2 and "in one go; accepted: --overwrite" in again.err
+
+
+def test_other_data_get_what_suits_them(tmp_path):
+    (tmp_path / "mixed.csv").write_text("age,job\n" + "".join(f"{20 + i % 30}.5,{'abc'[i % 3]}\n" for i in range(60)))
+    mixed = jaxgen.data.load(tmp_path / "mixed.csv")
+    assert chosen(mixed, resume=False) == chosen(mixed, resume=True) == "tabular"
+    assert chosen(jaxgen.data.load("rings", num_train=10), resume=False) == "nsf"
+    with pytest.raises(ValueError, match="this is for tables; accepted for images"):
+        chosen(jaxgen.data.load("digits_8x8"), resume=False)

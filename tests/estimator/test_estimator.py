@@ -1,0 +1,118 @@
+"""The estimator keeps scikit-learn's conventions, and its density is that of the table in its own units."""
+
+import copy
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import check_estimator
+
+import jaxgen
+from jaxgen.estimator import Settings, fit_table
+from jaxgen.estimator.auto import FLOW_ROWS
+
+TRAINED = {"options": {"width": 8, "depth": 1, "num_layers": 2}, "num_steps": 20, "random_state": 0}
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return np.random.default_rng(0).multivariate_normal([170.0, 65.0], [[100.0, 60.0], [60.0, 64.0]], 200)
+
+
+@pytest.fixture(scope="module")
+def fitted(rows):
+    return jaxgen.Estimator(random_state=0).fit(rows)
+
+
+def test_the_density_is_that_of_the_rows_in_their_units(rows, fitted):
+    fresh = np.random.default_rng(1).multivariate_normal([170.0, 65.0], [[100.0, 60.0], [60.0, 64.0]], 2_000)
+    entropy = 0.5 * np.linalg.slogdet(2 * np.pi * np.e * np.asarray([[100.0, 60.0], [60.0, 64.0]]))[1]
+    assert abs(-fitted.score(fresh) - entropy) < 0.1
+    drawn = fitted.sample(4_000, random_state=1)
+    np.testing.assert_allclose(drawn.mean(0), rows.mean(0), atol=0.7)
+    np.testing.assert_allclose(np.cov(drawn.T), np.cov(rows.T), rtol=0.15)
+
+
+def test_scores_are_per_row_whatever_their_company(rows, fitted):
+    scores = fitted.score_samples(rows)
+    assert scores.shape == (200,) and fitted.score(rows) == scores.mean()
+    np.testing.assert_array_equal(fitted.score_samples(rows[150:160]), scores[150:160])
+    np.testing.assert_array_equal(fitted.score_samples(np.concatenate([rows, rows]))[200:], scores)
+
+
+def test_equal_seeds_give_equal_estimators_and_other_seeds_other_draws(rows, fitted):
+    again = clone(fitted).fit(rows)
+    np.testing.assert_array_equal(again.score_samples(rows), fitted.score_samples(rows))
+    np.testing.assert_array_equal(again.sample(3), fitted.sample(3))
+    assert not np.array_equal(fitted.sample(3, random_state=5), fitted.sample(3, random_state=6))
+
+
+def test_a_copy_is_made_of_arrays_and_scores_alike(rows, fitted):
+    state = fitted.__getstate__()
+    leaves = jax.tree.leaves({k: v for k, v in state.items() if k in ("entry_", "fitted_")})
+    assert all(isinstance(leaf, np.ndarray | int | float | str | bool) for leaf in leaves)
+    np.testing.assert_array_equal(copy.deepcopy(fitted).score_samples(rows), fitted.score_samples(rows))
+
+
+def test_it_is_saved_as_any_entry(rows, fitted, tmp_path):
+    jaxgen.save(tmp_path, fitted.entry_, fitted.fitted_)
+    entry, again = jaxgen.load(tmp_path)
+    scores = jaxgen.log_prob(entry.model, again.params, rows.astype(np.float32)).value
+    np.testing.assert_allclose(scores, fitted.score_samples(rows), rtol=1e-5)
+
+
+def test_data_frames_go_in_and_come_out(rows):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(rows, columns=["height", "weight"])
+    estimator = jaxgen.Estimator(random_state=0).fit(frame)
+    drawn = estimator.sample(2)
+    assert isinstance(drawn, pandas.DataFrame) and list(drawn.columns) == ["height", "weight"]
+    with pytest.raises(ValueError, match="feature names"):
+        estimator.score_samples(frame[["weight", "height"]])
+
+
+def test_it_works_in_a_pipeline_and_in_cross_validation(rows):
+    pipeline = make_pipeline(StandardScaler(), jaxgen.Estimator(random_state=0)).fit(rows)
+    raw = jaxgen.Estimator(random_state=0).fit(rows)
+    # The log density of standardised rows is larger by the logarithm of the scales.
+    np.testing.assert_allclose(pipeline.score(rows), raw.score(rows) + np.log(rows.std(0)).sum(), rtol=1e-4)
+    assert np.isfinite(cross_val_score(jaxgen.Estimator(random_state=0), rows, cv=2)).all()
+
+
+def test_an_entry_of_the_zoo_is_validated_and_keeps_its_best_params(rows):
+    estimator = jaxgen.Estimator("nsf_ar", **TRAINED).fit(rows)
+    assert estimator.entry_.card.name == "nsf_ar" and len(estimator.fitted_.history["valid_loss"]) >= 4
+    assert np.isfinite(estimator.score_samples(rows)).all()
+    with pytest.raises(ValueError, match="name='nfs'"):
+        jaxgen.Estimator("nfs").fit(rows)
+    with pytest.raises(jaxgen.ImplicitDensityError):
+        jaxgen.Estimator("gan", **{**TRAINED, "options": {"width": 8, "depth": 1}}).fit(rows).score_samples(rows)
+
+
+def test_many_rows_have_a_flow_beside_the_mixture():
+    """The weights are the params' logits, and the density is the weighted sum of the mixture's and the flow's."""
+    x = np.random.default_rng(0).standard_normal((FLOW_ROWS, 2)) * [1.0, 5.0] + 3.0
+    x[:, 1] += x[:, 0] ** 2
+    entry, fitted = fit_table(x, Settings(options=TRAINED["options"], num_steps=20))
+    weights = np.exp(np.asarray(fitted.params[0]["logits"]))
+    np.testing.assert_allclose(weights, [1 - fitted.history["flow_weight"], fitted.history["flow_weight"]], rtol=1e-5)
+    assert entry.card.config["options"]["num_components"] == len(fitted.params[0]["parts"][0]["logits"])
+    assert np.isfinite(jaxgen.log_prob(entry.model, fitted.params, np.float32(x)).value).all()
+
+
+def test_scikit_learn_is_imported_with_the_estimator_only():
+    code = "import sys, jaxgen, jaxgen.training, jaxgen.zoo; assert 'sklearn' not in sys.modules; jaxgen.Estimator; assert 'sklearn' in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.slow
+def test_scikit_learns_own_checks_pass():
+    """All of them, with the default model."""
+    failures = [r for r in check_estimator(jaxgen.Estimator(random_state=0), on_fail=None) if r["status"] == "failed"]
+    assert not [(r["check_name"], str(r["exception"])) for r in failures]
