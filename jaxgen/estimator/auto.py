@@ -10,7 +10,7 @@ import numpy as np
 from jaxgen import zoo
 from jaxgen.estimator.stacked import Stacked, stack, stacking_weights
 from jaxgen.model import Model, log_prob
-from jaxgen.training import PATIENCE, Entry, Fitted, adam, fit, steps_for
+from jaxgen.training import PATIENCE, Entry, Fitted, TrainingDiverged, adam, fit, steps_for
 from jaxgen.types import Params
 
 AUTO = "auto"
@@ -66,23 +66,34 @@ def fit_auto(rows: np.ndarray, train: np.ndarray, valid: np.ndarray | None, sett
     """
     began, everything = time.perf_counter(), stack(rows, settings.seed)
     options = {"num_components": everything.num_components, "num_kernels": everything.num_kernels}
-    if len(rows) < FLOW_ROWS or valid is None:
+    fitted = None if len(rows) < FLOW_ROWS or valid is None else _flow(train, valid, settings)
+    if fitted is None or valid is None:
         nothing = {"loss": np.zeros(0, np.float32), "valid_step": np.zeros(0, np.int32), "valid_loss": np.zeros(0, np.float32)}
         seconds = {"compile_seconds": 0.0, "train_seconds": time.perf_counter() - began, "num_steps": 0}
         return {**options, "flow": False}, Fitted(_arrays(everything), (), {**nothing, **seconds})
-    flow = zoo.build("nsf_ar", rows.shape[1:], **settings.options)
-    # A prior whose share falls with the number of rows: it pays up to some thousands (`benchmarks/defaults.py`).
-    rate = settings.options.get("learning_rate", zoo.describe("nsf_ar", rows.shape[1:])["learning_rate"])
-    fitted = fit_split(flow._replace(optimizer=adam(rate, weight_decay=min(1.0, DECAY_ROWS / len(train)))), train, valid, settings)
-    if fitted.status == "interrupted":
-        raise KeyboardInterrupt
     of_train = stack(train, settings.seed)
     alone = zoo.build(ENTRY, rows.shape[1:], None, flow=False, num_components=of_train.num_components, num_kernels=of_train.num_kernels)
+    flow = zoo.build("nsf_ar", rows.shape[1:], **settings.options)
     logs = [_log_prob(alone.model, _arrays(of_train), valid), _log_prob(flow.model, fitted.params, valid)]
-    weights = stacking_weights(np.stack(logs, 1), prior=PRIOR)
+    weights = stacking_weights(np.nan_to_num(np.stack(logs, 1), nan=-np.inf), prior=PRIOR)
     params = {"logits": jnp.log(jnp.asarray(weights, jnp.float32)), "parts": (_arrays(everything), fitted.params)}
     history = {**fitted.history, "flow_weight": float(weights[1])}
     return {**settings.options, **options}, fitted._replace(params=params, history=history, state=None)
+
+
+def _flow(train: np.ndarray, valid: np.ndarray, settings: Settings) -> Fitted | None:
+    """Train the flow; None if it diverges, as on a column of wild outliers, where the mixture stands alone."""
+    entry = zoo.build("nsf_ar", train.shape[1:], **settings.options)
+    # A prior whose share falls with the number of rows: it pays up to some thousands (`benchmarks/defaults.py`).
+    rate = settings.options.get("learning_rate", zoo.describe("nsf_ar", train.shape[1:])["learning_rate"])
+    optimizer = adam(rate, weight_decay=min(1.0, DECAY_ROWS / len(train)))
+    try:
+        fitted = fit_split(entry._replace(optimizer=optimizer), train, valid, settings)
+    except TrainingDiverged:
+        return None
+    if fitted.status == "interrupted":
+        raise KeyboardInterrupt
+    return fitted
 
 
 def fit_split(entry: Entry, train: np.ndarray, valid: np.ndarray | None, settings: Settings) -> Fitted:

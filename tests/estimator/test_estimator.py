@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 import jaxgen
-from jaxgen.estimator import Settings, fit_table
+from jaxgen.estimator import Settings, auto, fit_table
 from jaxgen.estimator.auto import FLOW_ROWS
 
 TRAINED = {"options": {"width": 8, "depth": 1, "num_layers": 2}, "num_steps": 20, "random_state": 0}
@@ -104,6 +104,15 @@ def test_many_rows_have_a_flow_beside_the_mixture():
     np.testing.assert_allclose(weights, [1 - fitted.history["flow_weight"], fitted.history["flow_weight"]], rtol=1e-5)
     assert entry.card.config["options"]["num_components"] == len(fitted.params[0]["parts"][0]["logits"])
     assert np.isfinite(jaxgen.log_prob(entry.model, fitted.params, np.float32(x)).value).all()
+
+
+def test_where_the_flow_diverges_the_mixture_stands_alone(monkeypatch):
+    def diverge(*_):
+        raise jaxgen.TrainingDiverged(3, {}, jaxgen.Fitted((), (), {}))
+
+    monkeypatch.setattr(auto, "fit_split", diverge)
+    estimator = jaxgen.Estimator(random_state=0).fit(np.random.default_rng(0).standard_cauchy((FLOW_ROWS, 1)) ** 3)
+    assert estimator.entry_.card.config["options"]["flow"] is False and np.isfinite(estimator.sample(3)).all()
 
 
 def test_scikit_learn_is_imported_with_the_estimator_only():
