@@ -68,10 +68,11 @@ def test_clopper_pearson_covers_and_its_ends_are_the_binomials_quantiles():
 def test_the_kl_part_is_unbiased_and_its_error_honest():
     rng, truth, given = np.random.default_rng(1), np.array([0.45, 0.45, 0.1]), np.array([0.3, 0.4, 0.3])
     exact = float(np.sum(truth * np.log(truth / given)))
-    parts = [bridge.kl_part(rng.multinomial(2_000, truth), rng.multinomial(1_000, given)) for _ in range(400)]
+    # So few that the first-order bias, about .015, stands out.
+    parts = [bridge.kl_part(rng.multinomial(200, truth), rng.multinomial(100, given)) for _ in range(2_000)]
     values, errors = np.array([part.value for part in parts]), np.array([part.stderr for part in parts])
-    assert abs(values.mean() - exact) < 4 * values.std() / 20
-    assert errors.mean() == pytest.approx(values.std(), rel=0.1)
+    assert values.mean() == pytest.approx(exact, abs=0.008)
+    assert errors.mean() == pytest.approx(values.std(), rel=0.15)
     assert bridge.kl_part([1, 1, 0], [10, 0, 5]).value < np.inf
 
 

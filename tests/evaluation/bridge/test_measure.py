@@ -8,6 +8,7 @@ import pytest
 from jaxgen import Model, bases, nets
 from jaxgen import transforms as T
 from jaxgen.evaluation import bridge
+from jaxgen.evaluation.bridge.measure import both_sides
 from jaxgen.transform import Maps, Transform, no_params
 
 LINE, PLANE = bridge.balls([[-4.0], [4.0]], 1.0), bridge.balls([[-4.0, 0.0], [4.0, 0.0]], 2.5)
@@ -40,6 +41,20 @@ def test_monotone_maps_of_a_line_meet_the_bound_with_equality(name):
         assert abs(local.z) < 4
         assert paths.stretch / paths.least == pytest.approx(1, abs=0.15)
         assert abs(paths.z) < 4
+
+
+@pytest.mark.parametrize(("shift", "steepness"), [(0.3, 1.2), (-1.2, 0.6)])
+def test_scores_of_maps_that_meet_the_bound_are_standard_normal(shift, steepness):
+    """The bound is met with equality, so a z that counts the errors of both sides, which share their samples, has mean 0 and deviation 1."""
+    rng, scores = np.random.default_rng(0), []
+    for _ in range(400):
+        z = rng.standard_normal(400)
+        slope = np.tanh(steepness * (z - shift))
+        away = np.maximum(np.abs(4 * slope + 4) - 1, 0)
+        stretch = np.where((away > 0) & (away < 6), 4 * steepness * (1 - slope**2), 0)
+        scores.append(both_sides(stretch, away, 6.0).z)
+    assert np.mean(scores) == pytest.approx(0, abs=0.2)
+    assert np.std(scores) == pytest.approx(1, abs=0.12)
 
 
 @pytest.mark.parametrize("family", ["uniform", "logistic"])
