@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxgen.objective import Batch
 from jaxgen.studies.effects import figure_rows
-from jaxgen.studies.study import Row
+from jaxgen.studies.study import Row, completed
 from jaxgen.training import Entry, Fitted, fit, init_state
 from jaxgen.types import Params
 
@@ -93,4 +93,5 @@ def trained(arm: Arm, training: Training, key: jax.Array, start: Fitted | None =
         fresh = init_state(jax.random.fold_in(key, 1), arm.entry, batch, training.steps)
         same = jax.tree.structure(fresh.aux) == jax.tree.structure(start.aux)
         begin = (start.params, start.aux if same else fresh.aux)
-    return fit(key, arm.entry, training.data, training.steps, batch_size=training.batch_size, ema=arm.ema, start=begin, progress=False)
+    options = {"batch_size": training.batch_size, "ema": arm.ema, "start": begin, "progress": False}
+    return completed(fit(key, arm.entry, training.data, training.steps, **options))

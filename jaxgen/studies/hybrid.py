@@ -14,7 +14,7 @@ from jaxgen.nets import mlp
 from jaxgen.objectives import drifting, with_prior
 from jaxgen.studies.effects import effects_section, figure_rows
 from jaxgen.studies.predicted import predicted
-from jaxgen.studies.study import QUICK_SEEDS, Cell, Prediction, Row, Study, Table
+from jaxgen.studies.study import QUICK_SEEDS, Cell, Prediction, Row, Study, Table, completed
 from jaxgen.training import Entry, adam, fit
 from jaxgen.transforms import generator
 from jaxgen.types import Params
@@ -47,7 +47,8 @@ class _Task(NamedTuple):
     def fit(self, entry: Entry, share: float, stage: int, x: np.ndarray | None = None, start: Params | None = None) -> Params:
         """Train for a share of the steps and return the params."""
         steps, begin = max(1, round(share * self.steps)), None if start is None else (start, ())
-        return fit(jax.random.fold_in(self.key, stage), entry, self.train if x is None else x, steps, start=begin, progress=False).params
+        data = self.train if x is None else x
+        return completed(fit(jax.random.fold_in(self.key, stage), entry, data, steps, start=begin, progress=False)).params
 
 
 def _decoder(num_params: int) -> Entry:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
+from jaxgen.training import Fitted
 from jaxgen.viz import Section
 
 Cell: TypeAlias = dict[str, Any]
@@ -79,6 +80,25 @@ class Study(NamedTuple):
     table: Table
     quick_minutes: float
     full_minutes: float
+
+
+def completed(fitted: Fitted) -> Fitted:
+    """Return a fit that was not interrupted.
+
+    `fit` returns what is done after an interrupt, and a study would go on with its next run.
+
+    Args:
+        fitted: What `fit` returned.
+
+    Raises:
+        KeyboardInterrupt: The fit was interrupted.
+
+    >>> completed(Fitted((), (), {})).status
+    'finished'
+    """
+    if fitted.status == "interrupted":
+        raise KeyboardInterrupt
+    return fitted
 
 
 def good_rows(rows: Sequence[Row]) -> list[Row]:

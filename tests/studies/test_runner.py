@@ -10,6 +10,7 @@ import pytest
 from jaxgen.cli.study_command import command_of
 from jaxgen.studies import Choice, Prediction, Study, Table, Verdict, run_study
 from jaxgen.studies.runner import programs_kept
+from jaxgen.studies.study import completed
 from jaxgen.training import Fitted, TrainingDiverged
 from jaxgen.viz import Section
 
@@ -81,6 +82,12 @@ def test_an_interrupt_keeps_the_runs_before_it(study, ran, tmp_path):
     assert command(out=tmp_path / "s", seeds=(1, 2), quick=True) == 130
     assert command_of(study)(out=tmp_path / "s", seeds=(1, 2), quick=True, resume=True) == 0
     assert ran == [(2, 1), (2, 2)]
+
+
+def test_an_interrupted_fit_ends_the_study(study, tmp_path):
+    stopped = study._replace(run=lambda cell: [{"value": completed(Fitted(3, (), {}, "interrupted")).params}])
+    assert command_of(stopped)(out=tmp_path / "s", seeds=(1,), quick=True) == 130
+    assert not list((tmp_path / "s").glob("cells/*"))
 
 
 def test_the_exit_status_tells_of_failures_and_folders_are_not_mixed(study, tmp_path, capsys):

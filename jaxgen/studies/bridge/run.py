@@ -10,7 +10,7 @@ from jaxgen.evaluation import bridge
 from jaxgen.model import Model, log_prob, sample
 from jaxgen.studies.bridge.models import family, remedy
 from jaxgen.studies.bridge.targets import TWO_MODES, Target, target
-from jaxgen.studies.study import Cell, Row
+from jaxgen.studies.study import Cell, Row, completed
 from jaxgen.training import Entry, fit
 from jaxgen.transform import Density
 from jaxgen.types import Key, Params
@@ -23,7 +23,7 @@ def run(cell: Cell) -> list[Row]:
     this = target(cell["target"])
     key = jax.random.fold_in(jax.random.key(cell["seed"]), zlib.crc32(f"{cell['part']}{cell['model']}{cell['target']}".encode()))
     entry = remedy(cell["model"], cell["target"]) if cell["part"] == "remedies" else family(cell["model"])
-    fitted = fit(key, entry, this.draw(cell["seed"], NUM_TRAIN), cell["steps"], ema=0.98, progress=False)
+    fitted = completed(fit(key, entry, this.draw(cell["seed"], NUM_TRAIN), cell["steps"], ema=0.98, progress=False))
     keys = jax.random.split(jax.random.fold_in(key, 1), 4)
     models = {"ancestral": entry.models["ancestral"], "ddim": entry.models["ddim"]} if cell["part"] == "readings" else {"": entry.model}
     rows = []

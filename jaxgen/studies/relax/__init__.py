@@ -13,7 +13,7 @@ from jaxgen.studies.effects import effects_section, figure_rows
 from jaxgen.studies.predicted import predicted
 from jaxgen.studies.relax.models import AUGMENTED, BOUNDED, COUPLING, FREE, INDEX, KINDS, build
 from jaxgen.studies.relax.targets import TARGETS
-from jaxgen.studies.study import QUICK_SEEDS, Cell, Prediction, Row, Study, Table
+from jaxgen.studies.study import QUICK_SEEDS, Cell, Prediction, Row, Study, Table, completed
 from jaxgen.training import Entry, adam, fit
 from jaxgen.viz import Section
 
@@ -44,7 +44,7 @@ def _run(cell: Cell) -> list[Row]:
     target, kind, seed = TARGETS[cell["target"]], cell["kind"], cell["seed"]
     model = build(kind, target.dim, cell["num_params"])
     entry = Entry(model, energy(model), adam(2e-3))
-    params = fit(jax.random.key(seed), entry, target.draw(seed, 50_000), cell["steps"], progress=False).params
+    params = completed(fit(jax.random.key(seed), entry, target.draw(seed, 50_000), cell["steps"], progress=False)).params
     samples = np.asarray(sample(jax.random.key(seed + 1_000), model, params, 10_000, batch_size=10_000))
     figures = {SW2: sliced_w2(samples, target.draw(seed + 1_000, 10_000))}
     if target.off_mode is not None:

@@ -13,7 +13,7 @@ from jaxgen.objectives import distillation
 from jaxgen.studies.effects import figure_rows
 from jaxgen.studies.fits import EQUAL_STEPS, SAME_STAGE
 from jaxgen.studies.predicted import predicted
-from jaxgen.studies.study import Row
+from jaxgen.studies.study import Row, completed
 from jaxgen.studies.transfer.transfer import Transfer, distance, plane
 from jaxgen.training import Entry, adam, fit
 from jaxgen.transforms import generator
@@ -37,12 +37,12 @@ def run(seed: int, steps: int) -> list[Row]:
         return zoo.build("ddpm", event_shape=(2,), num_steps=NUM_STEPS, num_ddim_steps=num_steps)
 
     entry = diffusion(NUM_STEPS)
-    teacher = fit(key_teacher, entry, train, steps, progress=False).params
-    longer = fit(key_teacher, entry, train, 2 * steps, progress=False).params
+    teacher = completed(fit(key_teacher, entry, train, steps, progress=False)).params
+    longer = completed(fit(key_teacher, entry, train, 2 * steps, progress=False)).params
     students: dict[str, Mapping[str, float]] = {}
     for name, reading in ((ODE, "ddim"), (SDE, "ancestral")):
         student = _student_of(entry.models[reading], teacher)
-        params = fit(key_student, student, train, steps, progress=False).params
+        params = completed(fit(key_student, student, train, steps, progress=False)).params
         students[name] = {"SW2": distance(student.model, params, DATA, seed)}
     one_step = {"SW2": distance(diffusion(1).models["ddim"], longer, DATA, seed)}
     rows = figure_rows(students[ODE], protocol=SAME_STAGE, arm=ODE)

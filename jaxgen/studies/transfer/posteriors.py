@@ -13,7 +13,7 @@ from jaxgen.model import Model, log_prob, sample_and_log_prob
 from jaxgen.studies.effects import figure_rows
 from jaxgen.studies.fits import EQUAL_STEPS, SAME_STAGE
 from jaxgen.studies.predicted import predicted
-from jaxgen.studies.study import Row
+from jaxgen.studies.study import Row, completed
 from jaxgen.studies.transfer.transfer import Transfer, plane
 from jaxgen.training import Entry, adam, fit
 from jaxgen.training.optimizers import Optimizer
@@ -33,13 +33,14 @@ def run(seed: int, steps: int) -> list[Row]:
     key_vae, key_pairs, key_second, key_test = jax.random.split(jax.random.key(seed), 4)
     train, test = plane(DATA, seed), data.draw(DATA, seed + 500, 1_000)
     vae = zoo.build("vae", event_shape=(2,), depth=3)
-    first = fit(key_vae, vae, train, steps, progress=False)
+    first = completed(fit(key_vae, vae, train, steps, progress=False))
     further = max(1, steps // 2)
-    refined = fit(key_second, vae._replace(optimizer=_encoder_alone(2e-3)), train, further, start=(first.params, ()), progress=False).params
-    whole = fit(key_vae, vae, train, steps + further, progress=False).params
+    decoder_held = vae._replace(optimizer=_encoder_alone(2e-3))
+    refined = completed(fit(key_second, decoder_held, train, further, start=(first.params, ()), progress=False)).params
+    whole = completed(fit(key_vae, vae, train, steps + further, progress=False)).params
     z, x = _pairs(key_pairs, vae.model, first.params, len(train))
     posterior = zoo.build("cfm", event_shape=z.shape[1:], cond_shape=(2,), num_steps=16)
-    matched = fit(key_second, posterior, z, further, cond=x, progress=False).params
+    matched = completed(fit(key_second, posterior, z, further, cond=x, progress=False)).params
     encoders = {SAME_STAGE: refined, EQUAL_STEPS: whole}
     rows: list[Row] = []
     bound = negative_bound(key_test, vae.model, first.params, posterior, matched, test)

@@ -13,7 +13,7 @@ from jaxgen.objectives import with_prior
 from jaxgen.studies.effects import figure_rows
 from jaxgen.studies.fits import EQUAL_STEPS, SAME_STAGE
 from jaxgen.studies.predicted import predicted
-from jaxgen.studies.study import Row
+from jaxgen.studies.study import Row, completed
 from jaxgen.studies.transfer.transfer import Transfer, distance, plane
 from jaxgen.training import Entry, fit
 from jaxgen.types import Params
@@ -48,11 +48,11 @@ def compare_priors(setting: _Setting, seed: int, steps: int) -> list[Row]:
         steps: The number of steps of each stage.
     """
     keys = jax.random.split(jax.random.key(seed), 4)
-    first = _codes(keys[1], setting, fit(keys[0], setting.vae, setting.train, steps, progress=False).params)
-    longer = fit(keys[0], setting.vae, setting.train, 2 * steps, progress=False).params
+    first = _codes(keys[1], setting, completed(fit(keys[0], setting.vae, setting.train, steps, progress=False)).params)
+    longer = completed(fit(keys[0], setting.vae, setting.train, 2 * steps, progress=False)).params
     figures = {GAUSSIAN: setting.judge(setting.vae.model, first.params)}
     for name, entry in _priors(first.codes.shape[1:], setting.width).items():
-        prior = fit(keys[2], entry, first.codes, steps, progress=False).params
+        prior = completed(fit(keys[2], entry, first.codes, steps, progress=False)).params
         model = with_prior(setting.vae.model, entry.models["ode"] if name == DIFFUSION else entry.model)
         figures[name] = setting.judge(model, (prior, first.units, first.params))
     rows = figure_rows(setting.judge(setting.vae.model, longer), protocol=EQUAL_STEPS, arm=GAUSSIAN, differences=(BOUND,))
