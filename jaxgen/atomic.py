@@ -80,3 +80,19 @@ def write_json(path: str | os.PathLike[str], value: PyTree) -> None:
         ValueError: A number is not finite, which JSON does not have.
     """
     write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
+
+
+def require_writable(folder: str | os.PathLike[str]) -> None:
+    """Make a folder and write into it, to find before hours of work and not after them that this cannot be done.
+
+    Args:
+        folder: The folder, which is made if need be.
+
+    Raises:
+        OSError: The folder cannot be made or written.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    probe = folder / f".probe.{secrets.token_hex(6)}"
+    probe.write_bytes(b"0")
+    probe.unlink()

@@ -2,7 +2,7 @@
 
 import difflib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -115,3 +115,23 @@ def counts(function: str, **values: object) -> None:
     """
     for name, value in values.items():
         count(f"{function}: {name}", value)
+
+
+def positive_numbers(name: str, values: object) -> None:
+    """Refuse what is not one or more positive numbers.
+
+    Args:
+        name: The function and the argument, as in "mmd: widths", for the message.
+        values: The value of the argument.
+
+    Raises:
+        ValueError: The value is no sequence, is empty, or holds anything but positive numbers.
+
+    >>> positive_numbers("mmd: widths", 3.0)
+    Traceback (most recent call last):
+    ValueError: mmd: widths=3.0; accepted: one or more positive numbers.
+    """
+    if not isinstance(values, Sequence) or isinstance(values, str) or not values:
+        raise ValueError(f"{name}={values!r}; accepted: one or more positive numbers.")
+    for value in values:
+        number(name, value, above=0)

@@ -21,6 +21,7 @@ from jaxgen.atomic import write_bytes, write_json, write_text
 from jaxgen.certificate import refined_model
 from jaxgen.model import Model
 from jaxgen.training import Entry, Fitted, save_arrays
+from jaxgen.training.seeds import require_one_seed
 from jaxgen.training.tensors import offsets
 from jaxgen.transform import Density
 
@@ -56,6 +57,9 @@ def export(path: str | Path, entry: Entry, fitted: Fitted, *, reading: str | Non
     ...     sorted(file.name for file in pathlib.Path(folder).iterdir())
     ['flatbuffers.zip', 'inverse.stablehlo', 'load.py', 'log_prob.stablehlo', 'manifest.json', 'params.safetensors', 'sample.stablehlo']
     """
+    if not isinstance(entry, Entry):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ValueError(f"export: entry=<{type(entry).__name__}>; accepted: a jaxgen.Entry.")
+    require_one_seed("export", fitted)
     checks.count("export: num_draws", num_draws)
     checks.count("export: refine", refine, 0)
     config, name = entry.card.config, reading or entry.card.reading

@@ -13,6 +13,7 @@ from jaxgen import evaluation, zoo
 from jaxgen.atomic import write_json
 from jaxgen.cli import arguments
 from jaxgen.cli.evaluate import source_of
+from jaxgen.cli.finite import require_finite
 from jaxgen.cli.run_folder import plain
 from jaxgen.cli.sample import in_reading
 from jaxgen.data import Dataset
@@ -52,8 +53,7 @@ def diagnose(
     key = jax.random.key(seed)
     cond = None if real.cond is None else real.cond[np.arange(num_samples) % len(real.cond)]
     samples = np.asarray(sample(key, entry.model, fitted.params, num_samples, cond))
-    if not np.isfinite(samples).all():
-        raise FloatingPointError(f"diagnose: run={str(run)!r} with samples that are not finite; accepted: a model with finite samples.")
+    require_finite(f"diagnose {run}: samples", samples, gaps=_has_gaps(dataset))
     bridge = _bridge(key, entry, fitted, dataset, real, num_samples)
     train = dataset.train if dataset.units is None else dataset.units.restore(dataset.train[:20_000]).astype(np.float32)
     found = evaluation.failures(entry.model, fitted.params, samples, real, train=train, history=fitted.history, seed=seed)
@@ -66,12 +66,18 @@ def diagnose(
 def _bridge(key: jax.Array, entry: Entry, fitted: Fitted, dataset: Dataset, real: evaluation.Reference, num: int) -> Diagnosis | str:
     if len(dataset.event_shape) != 1:
         return "The bridge is not measured: the events are images, among which distances to sets of events say little."
+    if _has_gaps(dataset):
+        return "The bridge is not measured: the table has gaps, from which there is no distance."
     if any(dataset.num_categories):
         return "The bridge is not measured: the events hold categories, which no continuous map reaches."
     if real.cond is not None:
         return "The bridge is not measured: the model has a condition, and the bounds hold at each condition by itself."
     labels = None if real.mode is None else real.mode(real.x)
     return diagnose_bridge(jax.random.fold_in(key, 1), entry.model, fitted.params, np.asarray(real.x, np.float64), labels, num=num)
+
+
+def _has_gaps(dataset: Dataset) -> bool:
+    return dataset.schema is not None and any(column.missing for column in dataset.schema.event)
 
 
 def figures_of(this: Diagnosis) -> dict[str, Any]:

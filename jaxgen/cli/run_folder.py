@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from jaxgen.atomic import require_writable
+
 # The file that shows that jaxgen wrote a folder, the keys that this file has, and the other names that belong to it.
 _RUNS = {
     "config.json": (("name", "event_shape"), ("metrics.jsonl", "checkpoints", "evaluation.json", "evaluation.html", "diagnosis.json")),
@@ -52,11 +54,7 @@ def open_folder(out: Path, resume: bool, overwrite: bool, shared: bool = False) 
         if foreign:
             raise FileExistsError(f"--out {out}: {foreign} there was not written by jaxgen; accepted: a folder without such a file.")
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        # Before hours of training and not after them.
-        probe = out / f".probe.{os.getpid()}"
-        probe.write_bytes(b"0")
-        probe.unlink()
+        require_writable(out)
     except OSError as error:
         raise ValueError(f"--out {out}: {error.strerror}; accepted: a folder that can be made and written.") from None
     if not shared:

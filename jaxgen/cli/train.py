@@ -23,6 +23,8 @@ from jaxgen.training.history import joined, parted
 from jaxgen.training.run_folder import SAVES, write_run
 from jaxgen.types import Key
 
+EMA = 0.999
+
 
 def train(
     *,
@@ -35,7 +37,7 @@ def train(
     width: int | None = None,
     depth: int | None = None,
     batch_size: int = 256,
-    ema: float = 0.999,
+    ema: float = EMA,
     patience: int = PATIENCE,
     seed: int = 0,
     columns: tuple[str, ...] | None = None,
@@ -52,7 +54,8 @@ def train(
 ) -> int:
     """Train one model of the zoo on one data set and write a run folder: config.json, metrics.jsonl and checkpoints/.
 
-    The run is saved every minute, at its end, and after Ctrl-C or SIGTERM. A run that was killed goes on by --resume.
+    The run is saved every minute, at its end, and after Ctrl-C or SIGTERM. A run that was killed goes on by --resume. Only what `--model auto`
+    makes of a table of numbers is fitted in one go and saved at its end.
 
     Args:
         model: Name of the model; `jaxgen list` prints them all. By default a table of numbers gets a mixture of Gaussians and kernels,
@@ -98,6 +101,9 @@ def train(
     model = chosen(dataset, resume) if model == AUTO else model
     options = {"learning_rate": learning_rate, "width": width, "depth": depth}
     if model == AUTO:
+        if num_params is not None or ema != EMA:
+            option = f"--num-params {num_params}" if num_params is not None else f"--ema {ema}"
+            raise ValueError(f"{option}: --model {AUTO} does not take it; accepted: a model by its name, such as --model nsf.")
         settings = Settings(
             options=_given(options), num_steps=steps, batch_size=batch_size, patience=patience or None, seed=seed, progress=True
         )
@@ -116,8 +122,7 @@ def train(
 
 def _auto(out: Path, dataset: Dataset, supports: bool, settings: Settings, source: dict[str, Any], overwrite: bool) -> int:
     """Fit, write and close what "auto" makes of a table of numbers."""
-    prepared, fitted = train_auto(dataset, supports, settings)
-    columns_of.show(source["data"], prepared)
+    prepared, fitted = train_auto(dataset, supports, settings, lambda prepared: columns_of.show(source["data"], prepared))
     run = _Run(out, _with_config(prepared, source=source), _Plan(jax.random.key(settings.seed), 0, None, {}), overwrite)
     _Writer(run)(fitted)
     Kept.text = f"the run is saved in {out}."

@@ -1,5 +1,7 @@
 """`jaxgen train --model auto`: which model a data set gets that nobody chose one for, and the one for tables of numbers."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from jaxgen import zoo
@@ -31,17 +33,22 @@ def chosen(dataset: Dataset, resume: bool) -> str:
     return AUTO
 
 
-def train_auto(dataset: Dataset, supports: bool, settings: Settings) -> tuple[zoo.Prepared, Fitted]:
+def train_auto(
+    dataset: Dataset, supports: bool, settings: Settings, tell: Callable[[zoo.Prepared], None] = lambda prepared: None
+) -> tuple[zoo.Prepared, Fitted]:
     """Fit a mixture, with a flow beside it if rows are many, to the training and validation rows of a table.
 
     Args:
         dataset: The table.
         supports: Whether supports and heavy tails of columns are looked for.
         settings: How the flow is trained.
+        tell: The function that is given the prepared table before anything is fitted.
 
     Returns:
         The entry with the way back to the units of the file, and what was fitted.
     """
-    data = zoo.prepare("nsf_ar", dataset, supports=supports).data
+    prepared = zoo.prepare("nsf_ar", dataset, supports=supports, **settings.options)
+    tell(prepared)
+    data = prepared.data
     options, fitted = fit_auto(np.concatenate([data.train, data.valid]), data.train, data.valid, settings)
     return zoo.prepare(ENTRY, dataset, supports=supports, **{**settings.options, **options}), fitted

@@ -15,6 +15,7 @@ from jaxgen.data.tables import DataError, Table, guard, numbered, unique
 
 HEAD = 200
 """How many rows decide about the separator and the decimal sign."""
+_WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 _COMMA_NUMBER = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?", re.ASCII)
 _POINT_NUMBER = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?", re.ASCII)
 
@@ -27,7 +28,10 @@ class Dialect(NamedTuple):
 
 
 def read_csv(path: str) -> Table:
-    """Read a .csv file in UTF-8, separated by commas, semicolons, tabs or bars. The first line is a header if none of its cells is a number.
+    """Read a .csv file in UTF-8, separated by commas, semicolons, tabs or bars.
+
+    The first line is a header if none of its cells is a number. So is `0,1,2`, which a DataFrame without names writes, above cells of which
+    none is a whole number, or after the empty cell of an index.
 
     Args:
         path: The file. In a file that is not separated by commas, numbers may have a decimal comma.
@@ -41,6 +45,7 @@ def read_csv(path: str) -> Table:
         raise DataError(f"{path}: is empty; accepted: a table with rows.")
     first = head[0]
     header = not any(_number(cell, dialect) is not None for cell in first) and not all(map(is_missing, first))
+    header = header or guard(path, lambda: _counts_its_columns(list(itertools.islice(_rows(path, dialect), HEAD))))
     names = unique(path, [cell.strip() for cell in first]) if header else numbered(len(first))
     return Table(path, names, _columns(path, dialect, names, header), dialect=(dialect.separator, dialect.decimal))
 
@@ -89,6 +94,15 @@ def _typed(cells: list[str], dialect: Dialect) -> np.ndarray:
     typed = np.empty(len(cells), object)
     typed[:] = [None if gone else cell.strip() for cell, gone in zip(cells, missing, strict=True)]
     return typed
+
+
+def _counts_its_columns(head: list[list[str]]) -> bool:
+    """Say whether the first line numbers the columns and is no row: whoever writes 0 for 0.0 would write whole numbers below it too."""
+    first = [cell.strip() for cell in head[0]]
+    index = first[0] == "" and len(first) > 1
+    if first[index:] != [str(j) for j in range(len(first) - index)]:
+        return False
+    return index or (len(head) > 1 and not any(_WHOLE.fullmatch(cell.strip()) for cells in head[1:] for cell in cells))
 
 
 def _number(cell: str, dialect: Dialect) -> float | None:

@@ -91,8 +91,6 @@ def _flow(train: np.ndarray, valid: np.ndarray, settings: Settings) -> Fitted | 
         fitted = fit_split(entry._replace(optimizer=optimizer), train, valid, settings)
     except TrainingDiverged:
         return None
-    if fitted.status == "interrupted":
-        raise KeyboardInterrupt
     return fitted
 
 
@@ -104,12 +102,19 @@ def fit_split(entry: Entry, train: np.ndarray, valid: np.ndarray | None, setting
         train: Rows `(n, d)` to train on.
         valid: Rows to validate with; None trains to the end.
         settings: The number of steps, the batch size, the patience and the seed.
+
+    Raises:
+        KeyboardInterrupt: The training was interrupted.
     """
     batch_size = min(settings.batch_size, len(train))
     num_steps = settings.num_steps or steps_for(entry.card.num_steps, len(train), batch_size)
     held_out = {} if valid is None else {"valid": valid.astype(np.float32), "patience": settings.patience}
     key = jax.random.key(settings.seed)
-    return fit(key, entry, train.astype(np.float32), num_steps, batch_size=batch_size, progress=settings.progress, **held_out)
+    fitted = fit(key, entry, train.astype(np.float32), num_steps, batch_size=batch_size, progress=settings.progress, **held_out)
+    if fitted.status == "interrupted":
+        # `fit` has taken the interrupt for its own end; without it a cross-validation would go on with the next fold.
+        raise KeyboardInterrupt
+    return fitted
 
 
 def _arrays(stacked: Stacked) -> Params:

@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from jaxgen import model, zoo
+from jaxgen import checks, model, zoo
 from jaxgen.estimator.auto import AUTO, Settings
 from jaxgen.estimator.tables import fit_table
 from jaxgen.training import PATIENCE, Fitted
@@ -73,8 +73,9 @@ class Estimator(DensityMixin, BaseEstimator):
             The estimator.
 
         Raises:
-            ValueError: X has a value that is not finite, or fewer than two rows.
+            ValueError: X has a value that is not finite, or fewer than two rows; or a parameter of the estimator cannot be used.
         """
+        self._check_parameters()
         frame = type(X) if hasattr(X, "columns") and hasattr(X, "to_numpy") else None
         rows = np.asarray(validate_data(self, X, dtype=np.float64, ensure_min_samples=2))
         settings = Settings(
@@ -84,6 +85,19 @@ class Estimator(DensityMixin, BaseEstimator):
         self.entry_, self.fitted_ = fit_table(rows, settings)
         self._frame = frame
         return self
+
+    def _check_parameters(self) -> None:
+        """Refuse parameters that cannot be used; scikit-learn wants that done here and not at the construction."""
+        checks.counts("Estimator", batch_size=self.batch_size, num_draws=self.num_draws)
+        optional = {"num_steps": self.num_steps, "patience": self.patience}
+        checks.counts("Estimator", **{name: value for name, value in optional.items() if value is not None})
+        checks.number("Estimator: validation_fraction", self.validation_fraction, least=0, below=1)
+        if not isinstance(self.options, dict | None):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ValueError(f"Estimator: options={self.options!r}; accepted: None, or a dict of options of the entry by name.")
+        accepted = (AUTO, *zoo.NAMES)
+        if self.name not in accepted:
+            hint = checks.closest(self.name, accepted)
+            raise ValueError(f"Estimator: name={self.name!r}; accepted: {', '.join(accepted)}.{hint}")
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Return the log density of each row, in nats and the units of the table.
@@ -153,4 +167,8 @@ class Estimator(DensityMixin, BaseEstimator):
 
 
 def _seed(random_state: Any) -> int:
-    return int(check_random_state(random_state).randint(2**31 - 1)) if not isinstance(random_state, int) else random_state
+    if isinstance(random_state, int):
+        # JAX would silently cut a larger one to another seed.
+        checks.number("Estimator: random_state", random_state, least=0, below=2**32)
+        return random_state
+    return int(check_random_state(random_state).randint(2**31 - 1))

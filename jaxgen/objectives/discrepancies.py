@@ -66,10 +66,7 @@ def squared_mmd(kernel: str = "gaussian", widths: tuple[float, ...] = (0.1, 0.3,
     """
     if kernel not in KERNELS:
         raise ValueError(f"mmd: kernel={kernel!r}; accepted: {', '.join(KERNELS)}.")
-    if not widths:
-        raise ValueError(f"mmd: widths={widths!r}; accepted: one or more positive numbers.")
-    for width in widths:
-        checks.number("mmd: widths", width, above=0)
+    checks.positive_numbers("mmd: widths", widths)
     profile = KERNELS[kernel]
 
     def discrepancy(key: Key, x: jax.Array, y: jax.Array, even: bool = False) -> jax.Array:

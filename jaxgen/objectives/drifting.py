@@ -47,7 +47,7 @@ def drift_field(model: Model, fields: DriftField | Sequence[DriftField], *, norm
     >>> round(float(objective.loss((), (), jax.random.key(0), Batch(jax.numpy.ones((8, 1))), Clock(0, 1, ()))[0]), 3)
     1.0
     """
-    every = (fields,) if isinstance(fields, DriftField) else tuple(fields)
+    every = (fields,) if isinstance(fields, DriftField) else tuple(fields) if isinstance(fields, Sequence) else ()
     if not every or not all(isinstance(field, DriftField) for field in every):
         raise ValueError(f"drift_field: fields={fields!r}; accepted: one or more of jaxgen.objectives.fields.")
     return _drifting("drift_field", model, every, normalise, stratified)
@@ -83,10 +83,7 @@ def drifting(
     >>> round(float(loss), 3)
     1.0
     """
-    if not temperatures:
-        raise ValueError(f"drifting: temperatures={temperatures!r}; accepted: one or more positive numbers.")
-    for temperature in temperatures:
-        checks.number("drifting: temperatures", temperature, above=0)
+    checks.positive_numbers("drifting: temperatures", temperatures)
     return _drifting("drifting", model, tuple(one_step_transport(tau) for tau in temperatures), normalise, stratified)
 
 

@@ -13,6 +13,7 @@ import jax
 import numpy as np
 
 from jaxgen import checks
+from jaxgen.atomic import require_writable
 from jaxgen.training.entry import Entry
 from jaxgen.training.fitted import Fitted
 from jaxgen.training.run_folder import write_run
@@ -89,13 +90,15 @@ def saver_of(saving: Saving | str | Path | None, entry: Entry, done: int) -> Ite
         done: The number of steps done at the start.
 
     Raises:
-        ValueError: The seconds or steps are no positive numbers.
+        ValueError: The seconds or steps are no positive numbers, or nothing can be saved there.
     """
     if saving is None:
         yield None
         return
     if not isinstance(saving, Saving):
-        saving = Saving(functools.partial(write_run, saving, entry))
+        saving = Saving(functools.partial(write_run, _folder(saving), entry))
+    if not callable(saving.write):
+        raise ValueError(f"Saving: write=<{type(saving.write).__name__}>; accepted: a function of a Fitted.")
     checks.number("Saving: seconds", saving.seconds, least=0)
     if saving.steps is not None:
         checks.count("Saving: steps", saving.steps)
@@ -104,6 +107,17 @@ def saver_of(saving: Saving | str | Path | None, entry: Entry, done: int) -> Ite
         yield saver
     finally:
         saver.pool.shutdown()
+
+
+def _folder(saving: object) -> Path:
+    """Return the folder to save into. One that cannot be written is refused before the training, which would else be lost at its end."""
+    if not isinstance(saving, str | Path):
+        raise ValueError(f"fit: saving=<{type(saving).__name__}>; accepted: a folder, or a jaxgen.training.Saving.")
+    try:
+        require_writable(saving)
+    except OSError as error:
+        raise ValueError(f"fit: saving={str(saving)!r} ({error.strerror}); accepted: a folder that can be made and written.") from None
+    return Path(saving)
 
 
 def copied_to_host(tree: PyTree) -> PyTree:

@@ -111,6 +111,23 @@ def check_seeds(seeds: int, **alone: object) -> None:
             raise ValueError(f"fit: {name}=<{type(value).__name__}>; accepted: None with seeds={seeds}, which train to their end at once.")
 
 
+def require_one_seed(name: str, fitted: object) -> None:
+    """Refuse what is no `Fitted`, and one that holds several seeds.
+
+    Args:
+        name: The function that takes it, for the message.
+        fitted: The value of the argument `fitted`.
+
+    Raises:
+        ValueError: It is not the fit of one seed.
+    """
+    if not isinstance(fitted, Fitted):
+        raise ValueError(f"{name}: fitted=<{type(fitted).__name__}>; accepted: what jaxgen.fit returned.")
+    shape = np.shape(fitted.history.get("loss", ()))
+    if len(shape) > 1:
+        raise ValueError(f"{name}: fitted=one of {shape[0]} seeds; accepted: one of them, jaxgen.training.one_seed(fitted, 0).")
+
+
 def one_seed(fitted: Fitted, seed: int) -> Fitted:
     """Return one of the seeds that `fit(..., seeds=5)` or `fit_seeds` has trained.
 

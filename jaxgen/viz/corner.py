@@ -96,6 +96,8 @@ def level_of_mass(histogram: np.ndarray, mass: float) -> float:
 
 
 def _checked(samples: Mapping[str, ArrayLike], names: Sequence[str] | None) -> dict[str, np.ndarray]:
+    if not isinstance(samples, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ValueError(f"corner: samples=<{type(samples).__name__}>; accepted: samples by what they are, such as {{'data': x}}.")
     arrays = {label: np.asarray(x, np.float64) for label, x in samples.items()}
     if not 1 <= len(arrays) <= len(COLOURS):
         raise ValueError(f"corner: samples={list(arrays)}; accepted: 1 to {len(COLOURS)} by name.")

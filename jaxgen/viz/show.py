@@ -6,9 +6,11 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from jaxgen import checks
+from jaxgen.arguments import check_event
 from jaxgen.evaluation import density_grid, follow
 from jaxgen.model import log_prob, sample
 from jaxgen.training import Entry, Fitted
+from jaxgen.training.seeds import require_one_seed
 from jaxgen.transform import Density
 from jaxgen.types import Cond, Key
 from jaxgen.viz.images import grid
@@ -36,7 +38,8 @@ def show(entry: Entry, fitted: Fitted, data: ArrayLike, *, cond: Cond = None, ke
         A figure, which a notebook shows. `figure.savefig("picture.png")` writes it.
 
     Raises:
-        ValueError: The data are not events of vectors or images, or `size` is below 2.
+        ValueError: The data are not finite events of the model, `fitted` is not the fit of one seed, a model of vectors has conditions, or
+            `size` is below 2.
 
     >>> import jax, jaxgen
     >>> entry = jaxgen.zoo.build("realnvp", event_shape=(2,), width=8, num_layers=2)
@@ -46,7 +49,10 @@ def show(entry: Entry, fitted: Fitted, data: ArrayLike, *, cond: Cond = None, ke
     ['base', 'stage', 'output', 'target', 'density']
     """
     checks.count("show: size", size, least=2)
-    events, key = np.asarray(data, np.float32), jax.random.key(0) if key is None else key
+    if not isinstance(entry, Entry):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ValueError(f"show: entry=<{type(entry).__name__}>; accepted: the jaxgen.Entry that was trained.")
+    require_one_seed("show", fitted)
+    events, key = _events(data), jax.random.key(0) if key is None else key
     if events.ndim not in (2, 4) or not events.size:
         raise ValueError(f"show: data of shape {events.shape}; accepted: events (m, d), or images (m, height, width, channels).")
     key_follow, key_density = jax.random.split(key)
@@ -54,6 +60,13 @@ def show(entry: Entry, fitted: Fitted, data: ArrayLike, *, cond: Cond = None, ke
     if events.ndim == 4:
         num = NUM_IMAGES if cond is None else len(jax.tree.leaves(cond)[0])
         return grid(sample(key, model, params, num, cond))
+    if not np.isfinite(events).all():
+        raise ValueError(f"show: data with {np.sum(~np.isfinite(events))} numbers that are not finite; accepted: finite numbers.")
+    if cond is not None or entry.card.config.get("cond_shape") is not None:
+        raise ValueError(
+            "show: entry=one of vectors with conditions; accepted: one without. Draw samples of this one for a condition by jaxgen.viz.corner."
+        )
+    check_event("show", model, params, events, None)
     followed = follow(key_follow, model, params, events)
     kind, density = model.transform.kind, None
     if kind is not Density.IMPLICIT and events.shape[1] == 2:
@@ -61,3 +74,10 @@ def show(entry: Entry, fitted: Fitted, data: ArrayLike, *, cond: Cond = None, ke
         values = log_prob(model, params, points, key=key_density).value
         density = xs, ys, np.asarray(values).reshape(size, size)
     return draw_row(picture(entry, fitted, followed, events, density, str(kind)))
+
+
+def _events(data: ArrayLike) -> np.ndarray:
+    try:
+        return np.asarray(data, np.float32)
+    except (TypeError, ValueError):
+        raise ValueError(f"show: data=<{type(data).__name__}> that holds no numbers alone; accepted: an array of numbers.") from None

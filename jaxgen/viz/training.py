@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from jaxgen.training import Fitted
+from jaxgen.training.seeds import require_one_seed
 from jaxgen.viz.figure import Drawing, plain_axes
 
 _LOSS, _VALID, _NUM_WINDOWS = "#3b6fb6", "#c8752c", 200
@@ -20,6 +21,9 @@ def training(fitted: Fitted) -> Figure:
     Returns:
         A figure, which a notebook shows. A ring marks the best validation loss.
 
+    Raises:
+        ValueError: `fitted` is not the fit of one seed.
+
     >>> import jax, jaxgen
     >>> entry = jaxgen.zoo.build("cfm", event_shape=(2,), width=8)
     >>> x = jax.random.normal(jax.random.key(1), (64, 2))
@@ -27,6 +31,7 @@ def training(fitted: Fitted) -> Figure:
     >>> [axes.get_ylabel() for axes in training(fitted).axes]
     ['loss', 'gradient norm']
     """
+    require_one_seed("training", fitted)
     figure = Drawing((6.5, 4.0), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
     plain_axes(above, f"{fitted.status} after {fitted.history['num_steps']:,} steps", "", "loss")

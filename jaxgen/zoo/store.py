@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxgen.objective import Batch
 from jaxgen.training import Entry, Fitted, init_state
 from jaxgen.training.run_folder import SAVES, fitted_of, read_run, write_run
+from jaxgen.training.seeds import require_one_seed
 from jaxgen.zoo.registry import build
 from jaxgen.zoo.tables import Layout, on_table
 from jaxgen.zoo.units import in_units
@@ -24,13 +25,15 @@ def save(path: str | Path, entry: Entry, fitted: Fitted) -> None:
         fitted: What `jaxgen.fit` returned; the state of an interrupted fit is saved too.
 
     Raises:
-        ValueError: The entry did not come from `zoo.build`, so its functions cannot be rebuilt from a config.
+        ValueError: The entry did not come from `zoo.build`, so its functions cannot be rebuilt from a config; or `fitted` holds several
+            seeds, which `load` could not read.
     """
     if not isinstance(entry, Entry) or not isinstance(fitted, Fitted):  # pyright: ignore[reportUnnecessaryIsInstance]
         given = f"entry=<{type(entry).__name__}> and fitted=<{type(fitted).__name__}>"
         raise ValueError(f"save: {given}; accepted: a jaxgen.Entry and the Fitted that jaxgen.fit returned.")
     if "name" not in entry.card.config:
         raise ValueError(f"save: entry={entry.card.name!r} without a config; accepted: an entry made by jaxgen.zoo.build.")
+    require_one_seed("save", fitted)
     write_run(path, entry, fitted)
 
 

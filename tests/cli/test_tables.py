@@ -65,6 +65,8 @@ def test_a_mixed_table_from_a_file_to_samples(command, survey, tmp_path):
     assert set(written["columns"]) == {"age", "pay", "job", "since", "score"} and len(written["pairs"]) == 10
     page = (tmp_path / "run" / "evaluation.html").read_text()
     assert "closest_record" in page and "pay and job" in page
+    found = command("diagnose", tmp_path / "run", "--num-samples", 200)
+    assert found.status == 0 and "The bridge is not measured: the table has gaps" in found.out, found.err
     unseen = survey.read_text().replace("nurse", "baker", 1)
     (tmp_path / "new.csv").write_text(unseen)
     refused = command("log-prob", tmp_path / "run", tmp_path / "new.csv")

@@ -35,3 +35,25 @@ def test_other_data_get_what_suits_them(tmp_path):
     assert chosen(jaxgen.data.load("rings", num_train=10), resume=False) == "nsf"
     with pytest.raises(ValueError, match="this is for tables; accepted for images"):
         chosen(jaxgen.data.load("digits_8x8"), resume=False)
+
+
+def people(path, num=60):
+    rows = np.random.default_rng(0).normal(170.0, 10.0, (num, 2))
+    np.savetxt(path / "people.csv", rows, delimiter=",", header="height,weight", comments="")
+    return "train", "--data", path / "people.csv", "--out", path / "run"
+
+
+@pytest.mark.parametrize("option", [("--num-params", 500), ("--ema", 0.5)])
+def test_what_auto_does_not_take_is_refused_and_not_ignored(command, tmp_path, option):
+    ended = command(*people(tmp_path), *option)
+    assert ended.status == 2 and f"{option[0]} {option[1]}: --model auto does not take it" in ended.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_columns_are_told_before_anything_is_fitted(command, tmp_path, monkeypatch):
+    def stopped(*_):
+        raise ValueError("stopped")
+
+    monkeypatch.setattr("jaxgen.cli.train_auto.fit_auto", stopped)
+    ended = command(*people(tmp_path))
+    assert ended.status == 2 and "stopped" in ended.err and "height" in ended.out and "weight" in ended.out

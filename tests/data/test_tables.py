@@ -251,3 +251,25 @@ def test_parquet_without_pyarrow_names_the_extra(tmp_path, monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(MissingExtra, match=r'pip install "jaxgen\[data\]"'):
         read_table(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        # What pandas writes of a DataFrame without names, with its index and without.
+        (",0,1\n" + "".join(f"{i},{i}.5,{i * i}.25\n" for i in range(12)), ("", "0", "1")),
+        ("0,1\n" + "".join(f"{i}.5,-{i}.25\n" for i in range(12)), ("0", "1")),
+        ("0\n" + "".join(f"{i}e-3\n" for i in range(12)), ("0",)),
+    ],
+)
+def test_a_first_line_that_numbers_the_columns_is_a_header(tmp_path, text, names):
+    (tmp_path / "t.csv").write_text(text)
+    table = read_table(str(tmp_path / "t.csv"))
+    assert table.names == names and len(table.column(0)) == 12
+    np.testing.assert_allclose(table.column(len(names) - 1)[-1], float(text.splitlines()[-1].split(",")[-1]))
+
+
+@pytest.mark.parametrize("text", ["0,1\n0.1,0.995\n1,0.54\n", "0,1\n1,0\n", "0.0,1.0\n0.5,0.9\n", "1,2\n0.5,0.9\n", "0,1\n"])
+def test_a_first_line_of_whole_numbers_is_a_row_where_others_are_below(tmp_path, text):
+    (tmp_path / "t.csv").write_text(text)
+    assert len(read_table(str(tmp_path / "t.csv")).column(0)) == len(text.splitlines())

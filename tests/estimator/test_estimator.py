@@ -125,3 +125,29 @@ def test_scikit_learns_own_checks_pass():
     """All of them, with the default model."""
     failures = [r for r in check_estimator(jaxgen.Estimator(random_state=0), on_fail=None) if r["status"] == "failed"]
     assert not [(r["check_name"], str(r["exception"])) for r in failures]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"num_steps": 0}, "num_steps=0; accepted: an integer of at least 1"),
+        ({"batch_size": 0}, "batch_size=0"),
+        ({"num_draws": 0}, "num_draws=0"),
+        ({"patience": -1}, "patience=-1"),
+        ({"validation_fraction": 1.5}, "validation_fraction=1.5; accepted: a finite number at least 0 and below 1"),
+        ({"options": "width"}, "options='width'; accepted: None, or a dict"),
+        ({"name": "nfs"}, "name='nfs'; accepted: auto, .* Did you mean 'nsf'"),
+        ({"random_state": -1}, "random_state=-1; accepted: a finite number at least 0"),
+        ({"random_state": 2**32}, "random_state=4294967296"),
+    ],
+)
+def test_a_parameter_that_cannot_be_used_is_named_before_anything_is_fitted(rows, wrong, said):
+    with pytest.raises(ValueError, match=f"^Estimator: {said}"):
+        jaxgen.Estimator(**wrong).fit(rows)
+
+
+@pytest.mark.parametrize("name", ["auto", "maf"])
+def test_an_interrupt_ends_a_fit_and_is_not_taken_for_its_result(rows, monkeypatch, name):
+    monkeypatch.setattr(auto, "fit", lambda *_, **__: jaxgen.Fitted((), (), {}, "interrupted"))
+    with pytest.raises(KeyboardInterrupt):
+        jaxgen.Estimator(name, random_state=0).fit(np.concatenate([rows, rows + 1.0]))

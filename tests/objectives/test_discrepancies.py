@@ -230,6 +230,7 @@ def test_a_category_has_no_gradient_along_samples_and_is_refused(name):
     [
         (lambda: objectives.mmd(shifting(), "cubic"), "mmd: kernel='cubic'; accepted: gaussian, laplace, inverse_multiquadric"),
         (lambda: objectives.mmd(shifting(), widths=()), r"mmd: widths=\(\)"),
+        (lambda: objectives.mmd(shifting(), widths=0.3), r"mmd: widths=0\.3; accepted: one or more positive numbers"),
         (lambda: objectives.mmd(shifting(), widths=(0.1, -1.0)), r"mmd: widths=-1\.0"),
         (lambda: objectives.sliced_wasserstein(shifting(), 0), "sliced_wasserstein: num_directions=0"),
         (lambda: objectives.max_sliced_wasserstein(shifting(), 3, 0), "max_sliced_wasserstein: num_steps=0"),

@@ -183,6 +183,7 @@ def test_bad_arguments_are_named():
         (lambda: objectives.distillation(MODEL, MODEL, params=(), share=1.0), r"share=1\.0"),
         (lambda: objectives.distillation(MODEL, MODEL, params=(), pairs=0.0), r"pairs=0\.0"),
         (lambda: objectives.drifting(MODEL, ()), r"temperatures=\(\)"),
+        (lambda: objectives.drifting(MODEL, 0.1), r"temperatures=0\.1; accepted: one or more positive numbers"),
         (lambda: objectives.drifting(MODEL, (0.1, -1.0)), r"temperatures=-1\.0"),
         (lambda: objectives.consistency(MODEL, levels=(10, 5)), r"levels\[1\]=5.*at least 10"),
         (lambda: objectives.consistency(MODEL, huber=0.0), r"huber=0\.0"),

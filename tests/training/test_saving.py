@@ -108,3 +108,22 @@ def test_what_is_done_when_a_signal_comes_is_saved(number, gaussian_entry, data,
     fitted = fit(key, gaussian_entry(), data, 4_000, saving=Saving(write, 0.0), **ONE)
     assert fitted.status == saved[-1].status == "interrupted" and saved[-1].state is not None
     assert 0 < fitted.history["num_steps"] < 4_000 and signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize(
+    ("saving", "said"),
+    [
+        (3, "fit: saving=<int>; accepted: a folder"),
+        (Saving(None), "Saving: write=<NoneType>; accepted: a function"),  # pyright: ignore[reportArgumentType]
+        ("file", "accepted: a folder that can be made and written"),
+        ("file/below", "accepted: a folder that can be made and written"),
+    ],
+)
+def test_what_cannot_be_saved_is_refused_before_the_training(gaussian_entry, data, key, tmp_path, monkeypatch, saving, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("mine")
+    begun = []
+    entry = gaussian_entry(prepare=lambda key, batch: begun.append(0) or batch)
+    with pytest.raises(ValueError, match=said):
+        fit(key, entry, data, 4, saving=saving, **ONE)
+    assert not begun and (tmp_path / "file").read_text() == "mine"

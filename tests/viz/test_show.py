@@ -11,6 +11,7 @@ from jaxgen import viz
 from jaxgen.viz.corner import level_of_mass
 
 GAUSSIAN = jaxgen.Model(jaxgen.bases.normal((2,)), jaxgen.transforms.affine(jnp.asarray([1.0, -1.0]), jnp.asarray([2.0, 0.5])))
+ENTRY = jaxgen.Entry(GAUSSIAN, jaxgen.objectives.maximum_likelihood(GAUSSIAN))
 X = np.asarray(jaxgen.sample(jax.random.key(0), GAUSSIAN, (), 400))
 
 
@@ -70,6 +71,7 @@ def test_a_corner_has_a_panel_a_pair_and_the_names():
     ("call", "text"),
     [
         (lambda: viz.corner({}), "accepted: 1 to 4 by name"),
+        (lambda: viz.corner(X), "corner: samples=<ndarray>; accepted: samples by what they are"),
         (lambda: viz.corner({"a": X, "b": X[:, :1]}), r"samples\['b'\] of shape"),
         (lambda: viz.corner({"a": X}, ["one"]), "accepted: 2 names"),
         (lambda: viz.corner({"a": np.full((3, 2), np.nan)}), "6 numbers not finite"),
@@ -81,6 +83,17 @@ def test_a_corner_has_a_panel_a_pair_and_the_names():
             lambda: viz.show(jaxgen.Entry(GAUSSIAN, jaxgen.objectives.maximum_likelihood(GAUSSIAN)), fitted_of(()), X[0]),
             "show: data of shape",
         ),
+        (lambda: viz.show(ENTRY, fitted_of(()), np.full((3, 2), np.nan)), "show: data with 6 numbers that are not finite"),
+        (lambda: viz.show(ENTRY, fitted_of(()), np.ones((3, 5))), r"show: x has shape \(3, 5\); accepted: \(n, 2\)"),
+        (lambda: viz.show(ENTRY, fitted_of(()), [["a", "b"]]), "show: data=<list> that holds no numbers"),
+        (lambda: viz.show(ENTRY, fitted_of(()), X, cond=X), "show: entry=one of vectors with conditions"),
+        (lambda: viz.show(ENTRY, (), X), "show: fitted=<tuple>; accepted: what jaxgen.fit returned"),
+        (lambda: viz.show(GAUSSIAN, fitted_of(()), X), "show: entry=<Model>; accepted: the jaxgen.Entry"),
+        (
+            lambda: viz.show(ENTRY, fitted_of((), loss=np.ones((5, 400))), X),
+            r"show: fitted=one of 5 seeds; accepted: .*one_seed\(fitted, 0\)",
+        ),
+        (lambda: viz.training(fitted_of((), loss=np.ones((5, 400)))), "training: fitted=one of 5 seeds"),
     ],
 )
 def test_what_cannot_be_drawn_is_named(call, text):

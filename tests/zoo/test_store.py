@@ -84,6 +84,11 @@ def test_what_cannot_be_rebuilt_is_refused(trained, tmp_path):
     own = Entry(entry.model, entry.objective, entry.optimizer, entry.readings)
     with pytest.raises(ValueError, match=r"accepted: an entry made by jaxgen\.zoo\.build"):
         jaxgen.save(tmp_path, own, fitted)
+    several = fitted._replace(history={"loss": np.zeros((5, 3))})
+    for write, name in ((jaxgen.save, "save"), (jaxgen.export, "export")):
+        with pytest.raises(ValueError, match=rf"{name}: fitted=one of 5 seeds; accepted: one of them, jaxgen\.training\.one_seed"):
+            write(tmp_path / "several", entry, several)
+    assert not (tmp_path / "several").exists()
     with pytest.raises(FileNotFoundError, match="accepted: a run folder of jaxgen"):
         jaxgen.load(tmp_path / "nowhere")
     jaxgen.save(tmp_path / "run", entry, fitted)

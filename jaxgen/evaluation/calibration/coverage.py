@@ -36,6 +36,10 @@ def expected_coverage(log_q_draws: np.ndarray, log_q_theta: np.ndarray, *, seed:
         raise ValueError(
             f"expected_coverage: log_q_draws of shape {draws.shape} with log_q_theta of shape {theta.shape}; accepted: (n, L) with (n,)."
         )
+    for name, logs in (("log_q_draws", draws), ("log_q_theta", theta)):
+        # A NaN is neither above nor equal, and would count as a rank; -inf is the density of what cannot be.
+        if np.isnan(logs).any():
+            raise ValueError(f"expected_coverage: {name} with {np.sum(np.isnan(logs))} NaN; accepted: log densities.")
     above, equal = np.sum(draws > theta[:, None], 1), np.sum(draws == theta[:, None], 1)
     return uniformity(randomised(above, equal, draws.shape[1], seed), seed=seed)
 

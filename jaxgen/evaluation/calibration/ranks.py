@@ -125,4 +125,10 @@ def check_draws(function: str, draws: np.ndarray, theta: np.ndarray) -> tuple[np
     draws, theta = np.asarray(draws), np.asarray(theta)
     if draws.ndim != 3 or theta.shape != (draws.shape[0], draws.shape[2]) or not draws.size:
         raise ValueError(f"{function}: draws of shape {draws.shape} with theta of shape {theta.shape}; accepted: (n, L, d) with (n, d).")
+    for name, values in (("draws", draws), ("theta", theta)):
+        # A NaN is neither below nor above the truth, and would count as a rank.
+        if not np.isfinite(values).all():
+            raise ValueError(
+                f"{function}: {name} with {np.sum(~np.isfinite(values))} numbers that are not finite; accepted: finite numbers."
+            )
     return draws, theta
