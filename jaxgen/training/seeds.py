@@ -72,8 +72,7 @@ def fit_seeds(
     >>> fitted.history["loss"].shape, one_seed(fitted, 0).history["loss"].shape
     ((3, 2), (2,))
     """
-    if not isinstance(keys, jax.Array):
-        keys = jnp.stack([checks.key("fit_seeds: keys", key) for key in keys])
+    keys = _stacked(keys)
     checks.counts("fit_seeds", num_steps=num_steps, batch_size=batch_size, steps_per_chunk=steps_per_chunk)
     checks.number("fit_seeds: ema", ema, least=0, below=1)
     if keys.ndim != (1 if jnp.issubdtype(keys.dtype, jax.dtypes.prng_key) else 2) or len(keys) == 0:
@@ -93,6 +92,14 @@ def fit_seeds(
 
         seeds = _trained(keys, entry, batch, plan, devices, told)
     return _result(seeds, entry, batch, num_steps, time.perf_counter() - began)
+
+
+def _stacked(keys: Key | Sequence[Key | int]) -> Key:
+    if isinstance(keys, jax.Array):
+        return keys
+    if not isinstance(keys, Sequence | np.ndarray) or not len(keys):
+        raise ValueError(f"fit_seeds: keys={keys!r}; accepted: a key or an integer for each seed, as jax.random.split(key, 5) makes them.")
+    return jnp.stack([checks.key("fit_seeds: keys", key) for key in keys])
 
 
 def check_seeds(seeds: int, **alone: object) -> None:
@@ -138,10 +145,20 @@ def one_seed(fitted: Fitted, seed: int) -> Fitted:
     Returns:
         What `fit` makes of this seed's key alone. The numbers "compile_seconds" and "train_seconds" are those of all seeds together.
 
+    Raises:
+        ValueError: There is no such seed, or `fitted` is the fit of one seed.
+
     >>> import numpy as np
     >>> one_seed(Fitted(np.asarray([[1.0], [2.0]]), (), {"loss": np.zeros((2, 3)), "num_steps": 3}), 1).params.tolist()
     [2.0]
     """
+    shape = np.shape(fitted.history["loss"])
+    if len(shape) != 2:
+        # Its params would be cut along an axis of their own.
+        raise ValueError("one_seed: fitted=the fit of one seed; accepted: what fit(seeds=...) or fit_seeds returned.")
+    checks.count("one_seed: seed", seed, 0)
+    if seed >= shape[0]:
+        raise ValueError(f"one_seed: seed={seed}; accepted: 0 to {shape[0] - 1}, a place among the seeds.")
     params, aux = jax.tree.map(lambda a: a[seed], (fitted.params, fitted.aux))
     history = {name: value[seed] if np.ndim(value) else value for name, value in fitted.history.items()}
     return Fitted(params, aux, history, fitted.status)

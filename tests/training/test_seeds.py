@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgen import TrainingDiverged, fit, zoo
+from jaxgen import Fitted, TrainingDiverged, fit, zoo
 from jaxgen.training import fit_seeds, one_seed
 
 seeds_module = sys.modules["jaxgen.training.seeds"]
@@ -98,9 +98,23 @@ def test_what_seeds_do_not_go_with_is_refused(gaussian_entry, data, key):
         fit(key, entry, data, 4, seeds=0, **ONE)
     with pytest.raises(ValueError, match=r"fit_seeds: keys of shape \(\)"):
         fit_seeds(key, entry, data, 4, **ONE)
+    for keys in (3, []):
+        with pytest.raises(ValueError, match=r"fit_seeds: keys=(3|\[\]); accepted: a key or an integer for each seed"):
+            fit_seeds(keys, entry, data, 4, **ONE)
     with pytest.raises(ValueError, match="fit_seeds: num_steps=0"):
         fit_seeds(key[None], entry, data, 0, **ONE)
     with pytest.raises(ValueError, match=r"devices=\[\]"):
         fit_seeds(key[None], entry, data, 1, devices=[], **ONE)
     with pytest.raises(ValueError, match="objective prepares batches on the host.*couplings.entropic"):
         fit(key, gaussian_entry(prepare=lambda key, batch: batch), data, 4, seeds=2, **ONE)
+
+
+def test_only_a_seed_that_was_trained_can_be_taken():
+    """JAX would clamp the place of a seed, and cut the params of a single seed along an axis of their own."""
+    two = Fitted(jnp.ones((2, 3)), (), {"loss": np.zeros((2, 4))})
+    assert one_seed(two, 1).params.shape == (3,)
+    for seed in (2, -1, 0.5):
+        with pytest.raises(ValueError, match=f"one_seed: seed={seed}; accepted: "):
+            one_seed(two, seed)
+    with pytest.raises(ValueError, match="one_seed: fitted=the fit of one seed"):
+        one_seed(two._replace(history={"loss": np.zeros(4)}), 0)
