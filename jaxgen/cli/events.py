@@ -28,6 +28,8 @@ def load_for(model: str, source: Mapping[str, Any], download: bool = False, sche
     name = source["data"]
     given = {k: source[k] for k in ("columns", "cond_columns", "discrete", "dates", "drop", "data_dir", "labels") if source.get(k)}
     if datasets.is_images(name):
+        if model not in zoo.IMAGES:
+            raise ValueError(f"--model {model}: --data {name} is read as images; accepted for images: {', '.join(zoo.IMAGES)}.")
         dataset = datasets.load(name, pixels=zoo.pixels(model), download=download, **given)
         print(f"{name}: {len(dataset.train)} / {len(dataset.valid)} / {len(dataset.test)} images from {dataset.source}")
         return dataset

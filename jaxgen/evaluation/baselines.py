@@ -54,6 +54,9 @@ def baselines(
     Returns:
         The NLL of both in nats a row.
 
+    Raises:
+        ValueError: The rows to judge by have another width than those to fit to.
+
     Source: Ledoit and Wolf 2004, Journal of Multivariate Analysis 88(2); Schwarz 1978, Annals of Statistics 6(2).
 
     >>> import numpy as np
@@ -65,6 +68,9 @@ def baselines(
     from sklearn.covariance import EmpiricalCovariance, LedoitWolf
 
     both, held_out = _joined(train, train_cond), _joined(test, test_cond)
+    if both.shape[1:] != held_out.shape[1:]:
+        # NumPy would stretch a single column over all the others.
+        raise ValueError(f"baselines: test of width {held_out.shape[1:]} with its conditions; accepted: {both.shape[1:]}, as train has.")
     rows = np.random.default_rng(seed).permutation(len(both))[:MOST_ROWS]
     # Shrinking helps where rows are few, and hides strong correlations where they are many.
     normal = (EmpiricalCovariance if len(rows) >= MANY_ROWS * both.shape[1] else LedoitWolf)().fit(both[rows])

@@ -26,7 +26,7 @@ from jaxgen.training.looks import end_of_chunk, look_steps
 from jaxgen.training.pace import longest_chunk
 from jaxgen.training.progress import progress_bar
 from jaxgen.training.run_folder import fitted_of, read_run
-from jaxgen.training.saving import Saving, copied_to_host, saver_of
+from jaxgen.training.saving import Saving, copied_to_host, saver_of, saving_of
 from jaxgen.training.seeds import check_seeds, fit_seeds
 from jaxgen.training.step import State, batch_at, init_state, resumed, rows_at, start_from
 from jaxgen.training.validation import Validator, validator
@@ -141,6 +141,7 @@ def fit(
     checks.number("fit: ema", ema, least=0, below=1)
     if patience is not None and valid is None:
         raise ValueError(f"fit: patience={patience}; accepted: None, or a number together with valid=, whose loss decides when to stop.")
+    saving = saving_of(saving, entry)
     batch, held_out = checked_batches(entry, Rows("data", data, "cond", cond), Rows("valid", valid, "valid_cond", valid_cond))
     key_init, key_run, _ = jax.random.split(key, 3)
     fresh = once(lambda k, b: init_state(k, entry, b, num_steps), key_init, jax.tree.map(lambda a: a[:batch_size], batch))
@@ -158,7 +159,7 @@ def fit(
     def result(copied: Callable[[PyTree], PyTree]) -> Fitted:
         return _result(copied, run, key, chunk.compile_seconds, seconds_before + time.perf_counter() - began)
 
-    with deferred_interrupt() as interrupt, saver_of(saving, entry, run.done()) as saver:
+    with deferred_interrupt() as interrupt, saver_of(saving, run.done()) as saver:
         with progress_bar(num_steps, progress) as bar:
             while run.status == "running":
                 run = _advance(loop, run)

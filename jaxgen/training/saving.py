@@ -80,21 +80,18 @@ class Saver:
             raise error
 
 
-@contextlib.contextmanager
-def saver_of(saving: Saving | str | Path | None, entry: Entry, done: int) -> Iterator[Saver | None]:
-    """Give a `Saver`, or None if nothing is to be saved; what it is writing when an error comes is waited for.
+def saving_of(saving: Saving | str | Path | None, entry: Entry) -> Saving | None:
+    """Return how a fit is saved, after a check that it can be.
 
     Args:
-        saving: What saves; a path saves into that folder of a run every 60 seconds.
+        saving: What saves; a path saves into that folder of a run every 60 seconds; None saves nothing.
         entry: The entry that is trained.
-        done: The number of steps done at the start.
 
     Raises:
         ValueError: The seconds or steps are no positive numbers, or nothing can be saved there.
     """
     if saving is None:
-        yield None
-        return
+        return None
     if not isinstance(saving, Saving):
         saving = Saving(functools.partial(write_run, _folder(saving), entry))
     if not callable(saving.write):
@@ -102,6 +99,20 @@ def saver_of(saving: Saving | str | Path | None, entry: Entry, done: int) -> Ite
     checks.number("Saving: seconds", saving.seconds, least=0)
     if saving.steps is not None:
         checks.count("Saving: steps", saving.steps)
+    return saving
+
+
+@contextlib.contextmanager
+def saver_of(saving: Saving | None, done: int) -> Iterator[Saver | None]:
+    """Give a `Saver`, or None if nothing is to be saved; what it is writing when an error comes is waited for.
+
+    Args:
+        saving: What saves, or None.
+        done: The number of steps done at the start.
+    """
+    if saving is None:
+        yield None
+        return
     saver = Saver(saving, done)
     try:
         yield saver

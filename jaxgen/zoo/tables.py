@@ -135,7 +135,7 @@ def prepare(name: str, data: Dataset, *, supports: bool = True, num_params: int 
         The entry, the data and the way back to the units of the data.
 
     Raises:
-        ValueError: The entry or an option is unknown.
+        ValueError: The entry or an option is unknown, or `data` is no data set.
 
     >>> import numpy as np, pandas, jaxgen
     >>> rows = {"age": np.arange(50), "pay": np.exp(np.random.default_rng(0).normal(size=50)), "job": ["a", "b"] * 25}
@@ -143,6 +143,10 @@ def prepare(name: str, data: Dataset, *, supports: bool = True, num_params: int 
     >>> ready.data.train.shape, str(ready.layout.marginals[1])
     ((40, 3), 'above 0')
     """
+    if not isinstance(data, Dataset):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ValueError(
+            f"zoo.prepare: data=<{type(data).__name__}>; accepted: what jaxgen.data.load returned, which takes DataFrames too."
+        )
     if data.schema is None or not data.schema.event:
         return Prepared(build(name, data.event_shape, data.cond_shape, num_params=num_params, **options), data, None)
     known = describe(name, data.event_shape)

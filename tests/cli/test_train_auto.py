@@ -57,3 +57,12 @@ def test_columns_are_told_before_anything_is_fitted(command, tmp_path, monkeypat
     monkeypatch.setattr("jaxgen.cli.train_auto.fit_auto", stopped)
     ended = command(*people(tmp_path))
     assert ended.status == 2 and "stopped" in ended.err and "height" in ended.out and "weight" in ended.out
+
+
+@pytest.mark.parametrize("model", [(), ("--model", "realnvp")])
+def test_images_need_a_model_of_images(command, tmp_path, model):
+    np.save(tmp_path / "images.npy", np.arange(160, dtype=np.uint8).reshape(10, 4, 4))
+    ended = command("train", "--data", tmp_path / "images.npy", "--out", tmp_path / "run", *model)
+    assert (
+        ended.status == 2 and f"--model {model[1] if model else 'auto'}: --data " in ended.err and "accepted for images: gan" in ended.err
+    )

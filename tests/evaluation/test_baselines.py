@@ -31,3 +31,9 @@ def test_a_mixture_of_too_many_columns_is_left_out_and_too_few_rows_are_named():
     assert result.mixture is None and np.isfinite(result.gaussian) and "mixture" not in str(result)
     with pytest.raises(ValueError, match="choose_mixture: x of 3 rows"):
         choose_mixture(x[:3, :2])
+
+
+def test_a_single_column_is_not_stretched_over_the_others():
+    x = np.random.default_rng(0).standard_normal((50, 2))
+    with pytest.raises(ValueError, match=r"baselines: test of width \(1,\) .*; accepted: \(2,\)"):
+        baselines(x, x[:, :1])

@@ -152,6 +152,8 @@ def test_every_check_of_a_model_at_once():
         (lambda: expected_coverage(np.zeros(5), np.zeros(5)), "expected_coverage: log_q_draws of shape"),
         (lambda: tarp(np.zeros((5, 9, 2)), np.zeros((5, 2)), references=np.zeros((4, 2))), "tarp: references of shape"),
         (lambda: local_c2st(np.zeros((5, 9, 2)), np.zeros((5, 2)), np.zeros((4, 1))), "local_c2st: x of 4 rows"),
+        (lambda: uniformity(np.asarray([0.5]), num_points=0), "uniformity: num_points=0"),
+        (lambda: tarp(np.zeros((5, 9, 2)), np.zeros((5, 2)), np.zeros((4, 1))), "tarp: x of 4 rows; accepted: 5"),
         (lambda: tarp(np.full((5, 9, 2), np.nan), np.zeros((5, 2))), "tarp: draws with 90 numbers that are not finite"),
         (lambda: local_c2st(np.zeros((5, 9, 2)), np.full((5, 2), np.inf), np.zeros((5, 1))), "local_c2st: theta with 10 numbers"),
         (lambda: expected_coverage(np.zeros((5, 9)), np.full(5, np.nan)), "expected_coverage: log_q_theta with 5 NaN"),

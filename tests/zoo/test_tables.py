@@ -105,3 +105,8 @@ def test_other_data_pass_through():
     assert prepared.layout is None and prepared.data is data and zoo.schema_of(prepared.entry) is None
     fitted = jaxgen.training.Fitted((), (), {}, "finished", None)
     assert prepared.in_units(fitted) == (prepared.entry, fitted)
+
+
+def test_only_a_data_set_is_prepared():
+    with pytest.raises(ValueError, match="zoo.prepare: data=<DataFrame>; accepted: what jaxgen.data.load returned"):
+        zoo.prepare("tabular", FRAME)

@@ -77,6 +77,8 @@ def tarp(
     (True, True)
     """
     draws, theta = check_draws("tarp", draws, theta)
+    if x is not None and len(np.asarray(x)) != len(theta):
+        raise ValueError(f"tarp: x of {len(np.asarray(x))} rows; accepted: {len(theta)}, one for each of theta.")
     if references is None:
         references = _references(theta, x, np.random.default_rng([10, seed]))
     if references.shape != theta.shape:

@@ -56,6 +56,7 @@ def uniformity(u: np.ndarray, *, num_points: int = 50, level: float = 0.05, seed
     (True, True)
     """
     u = np.asarray(u, np.float64)
+    checks.count("uniformity: num_points", num_points, 2)
     checks.number("uniformity: level", level, above=0, below=1)
     if u.ndim != 1 or not len(u) or not np.all((u >= 0) & (u <= 1)):
         raise ValueError(
