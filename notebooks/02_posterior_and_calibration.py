@@ -129,8 +129,8 @@ for axis, count, name in zip(axes, counts, ("speed", "angle"), strict=True):
 # %% [markdown]
 # ## The coverage
 #
-# The curves of a right posterior stay in the band around the diagonal. If a posterior is too sure of itself, the curve of highest density lies
-# below the diagonal, and the curve of TARP starts above it and ends below it.
+# The curves of a right posterior stay in the band around the diagonal. If a posterior is too sure of itself, they lie
+# below the diagonal, TARP's at all but small levels.
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(8, 4), sharey=True)
