@@ -60,8 +60,10 @@ def mixture(*models: Model) -> Transform:
             for g, p, model in zip(maps, params["parts"], models, strict=True):
                 assert g.inverse is not None
                 pre = g.inverse(p, x, cond, key)
-                log_base = jax.vmap(model.base.log_prob)(pre.z) if batched else model.base.log_prob(pre.z)
-                noises, of_noise, logs = [*noises, pre.z], [*of_noise, log_base], [*logs, log_base + pre.log_det - pre.log_q]
+                log_prob = jax.vmap(model.base.log_prob) if batched else model.base.log_prob
+                log_base = log_prob(pre.z)
+                noise = _possible(pre.z, jnp.isneginf(log_base), model)
+                noises, of_noise, logs = [*noises, noise], [*of_noise, log_prob(noise)], [*logs, log_base + pre.log_det - pre.log_q]
             log_weights = jax.nn.log_softmax(params["logits"])
             joint = jnp.stack(logs, -1)
             joint = joint + jnp.broadcast_to(log_weights, joint.shape)
@@ -84,6 +86,12 @@ def mixture(*models: Model) -> Transform:
         *transforms,
         hooks=Hooks(nfe=num_evaluations),
     )
+
+
+def _possible(z: Noise, never: jax.Array, model: Model) -> Noise:
+    """Replace noise that a part's base never draws by some that it draws: an event that this part never gives may come from another."""
+    some = model.base.sample(seed=jax.random.key(0))
+    return jax.tree.map(lambda a, b: jnp.where(never.reshape(*never.shape, *(1,) * (a.ndim - never.ndim)), b.astype(a.dtype), a), z, some)
 
 
 def _chosen(each: list[PyTree], chosen: jax.Array, batched: bool) -> Event:
