@@ -8,6 +8,7 @@ from scipy.stats import norm
 import jaxgen
 from jaxgen import Model, bases
 from jaxgen import transforms as T
+from jaxgen.evaluation import bridge
 
 
 def mixed(*parts):
@@ -29,3 +30,16 @@ def test_a_part_that_never_gives_an_event_leaves_it_to_the_others():
         assert np.isfinite(value) and np.isfinite(slope["logits"]).all()
     nowhere = jaxgen.log_prob(mixed(box, box), params, jnp.asarray(x)).value
     np.testing.assert_allclose(nowhere, [0.0, -np.inf, -np.inf], atol=1e-6)
+
+
+def test_each_choice_is_a_continuous_map_of_its_own():
+    """Two components within the first part and the second part: three maps, with the weights and the moments of each."""
+    base = bases.joint({"choice": bases.uniform(()), "noise": bases.normal((1,))})
+    model = mixed(Model(base, T.mixture_affine(2)), Model(bases.normal((1,)), T.affine(4.0, 0.1)))
+    inner = {"logits": jnp.log(jnp.asarray([0.3, 0.7])), "loc": jnp.asarray([[-6.0], [-2.0]]), "whitener": jnp.full((2, 1, 1), 2.0)}
+    maps = bridge.continuous_maps(model, {"logits": jnp.log(jnp.asarray([0.4, 0.6])), "parts": (inner, ())})
+    np.testing.assert_allclose([one.weight for one in maps], [0.12, 0.28, 0.6], rtol=1e-5)
+    eps = np.random.default_rng(0).standard_normal((4_000, maps[0].size)).astype(np.float32)
+    params = {"logits": jnp.log(jnp.asarray([0.4, 0.6])), "parts": (inner, ())}
+    moments = [(float(x.mean()), float(x.std())) for x in (one.events(params, eps) for one in maps)]
+    np.testing.assert_allclose(moments, [(-6, 0.5), (-2, 0.5), (4, 0.1)], atol=0.04)
