@@ -5,11 +5,12 @@ The posterior is that of a linear Gaussian, in closed form. A perfect posterior 
     python benchmarks/calibration.py            # 1,000 repetitions of the perfect posterior, 100 of each fault
 """
 
-import argparse
+import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-
-from jaxgen.evaluation.calibration import expected_coverage, local_c2st, probability_integral_transform, simulation_based_calibration, tarp
+from common import options
 
 NOISE, NUM, DRAWS, DIM = 0.5, 200, 99, 3
 SHARE = 1 / (1 + NOISE**2)
@@ -17,18 +18,27 @@ FAULTS = {"perfect": (1.0, 0.0), "too narrow (0.8)": (0.8, 0.0), "shifted (0.2)"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repetitions", type=int, default=1_000)
-    parser.add_argument("--quick", action="store_true", help="20 repetitions, to see that it runs")
-    args = parser.parse_args()
-    rng, num = np.random.default_rng(2), 20 if args.quick else args.repetitions
+    args = options(__doc__, repetitions=None)
+    rng, num = np.random.default_rng(2), 20 if args.quick else int(args.repetitions or 1_000)
+    rows: list[dict[str, Any]] = []
     for name, fault in FAULTS.items():
         runs = [p_values(rng, fault) for _ in range(num if name == "perfect" else max(10, num // 10))]
         shares = {check: np.mean([run[check] <= 0.05 for run in runs]) for check in runs[0]}
         print(f"{name}, {len(runs)} repetitions of {NUM} simulations: " + ", ".join(f"{k} {v:.1%}" for k, v in shares.items()), flush=True)
+        rows.append({"posterior": name, "repetitions": len(runs), **{check: float(share) for check, share in shares.items()}})
+    if args.out:
+        Path(args.out).write_text(json.dumps(rows))
 
 
 def p_values(rng: np.random.Generator, fault: tuple[float, float] | None) -> dict[str, float]:
+    from jaxgen.evaluation.calibration import (
+        expected_coverage,
+        local_c2st,
+        probability_integral_transform,
+        simulation_based_calibration,
+        tarp,
+    )
+
     theta = rng.standard_normal((NUM, DIM))
     x = theta + NOISE * rng.standard_normal((NUM, DIM))
     mean, deviation = (0 * x, 1.0) if fault is None else (SHARE * x + fault[1], fault[0] * (1 - SHARE) ** 0.5)

@@ -89,7 +89,7 @@ def find_marginal(values: np.ndarray, whole: bool = False, *, bounds: bool = Tru
 
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
-    >>> [str(find_marginal(x)) for x in (rng.normal(size=300), np.exp(rng.normal(size=300)), rng.beta(2, 1, 300))]
+    >>> [str(find_marginal(x)) for x in (rng.normal(size=300), np.exp(rng.normal(size=300)), rng.uniform(size=300))]
     ['standardised', 'above 0', 'between 0 and 1']
     """
     rng = np.random.default_rng([7, seed])
