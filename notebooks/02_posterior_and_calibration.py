@@ -29,7 +29,7 @@ rng = np.random.default_rng(0)
 # %% [markdown]
 # ## The simulator
 #
-# A ball is thrown with an unknown speed and angle. We see where it lands and how long it flies, both with noise.
+# A ball is thrown with an unknown speed (m/s) and angle (rad). We see where it lands (m) and how long it flies (s), both with noise.
 
 
 # %%
@@ -48,7 +48,7 @@ def simulate(theta):
 # %% [markdown]
 # ## Simulations, standardised
 #
-# Training wants numbers of order one. What was subtracted and divided by is remembered.
+# Training wants numbers of order one. We keep the mean and the standard deviation, to return to the units of the simulator.
 
 # %%
 theta = prior(5_000)
@@ -63,8 +63,8 @@ def standardised(theta, x):
 # %% [markdown]
 # ## The model
 #
-# A spline flow of the two parameters, given the two numbers that we see. A tenth of the simulations is held out: training looks at them on a
-# geometric grid of steps, stops, and returns the params that predict them best.
+# A spline flow of the two parameters, given the two numbers that we see. A tenth of the simulations is held out: training takes the loss
+# on them on a geometric grid of steps, stops if it no longer falls, and returns the params that predict them best.
 
 # %%
 entry = jaxgen.zoo.build("nsf_ar", event_shape=(2,), cond_shape=(2,), width=32, num_layers=3)
@@ -106,8 +106,8 @@ plt.ylabel("angle (rad)")
 # %% [markdown]
 # ## Is it calibrated?
 #
-# Fresh simulations answer. Among many of them, the true parameter must lie in a region of 90 % probability in 90 % of the cases. Each check has
-# a p-value that is uniform for a perfect posterior; one of twenty perfect posteriors is refused at 0.05.
+# Fresh simulations answer this question. The true parameters must lie in a region of 90 % probability in 90 % of the cases. Each check has
+# a p-value that is uniform for a perfect posterior; one of twenty perfect posteriors is below 0.05.
 
 # %%
 fresh = prior(400)
@@ -115,8 +115,8 @@ checked = calibration(jax.random.key(2), entry.model, fitted.params, *standardis
 print(checked)
 
 # %% [markdown]
-# The histogram of ranks is flat for a right posterior, like a U for one that is too narrow, and a slope for one that is shifted. The grey band
-# holds a bin in 95 of 100 cases.
+# The histogram of ranks is flat for a right posterior, shaped like a U for one that is too narrow, and a slope for one that is shifted. The grey
+# band holds the count of a bin in 95 of 100 cases.
 
 # %%
 counts, low, high = checked.ranks.histogram(num_bins=15)
@@ -129,7 +129,8 @@ for axis, count, name in zip(axes, counts, ("speed", "angle"), strict=True):
 # %% [markdown]
 # ## The coverage
 #
-# The curves of coverage follow the diagonal within the band. Below it, a posterior is too sure of itself.
+# The curves of a right posterior stay in the band around the diagonal. If a posterior is too sure of itself, they lie
+# below the diagonal, TARP's at all but small levels.
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(8, 4), sharey=True)
@@ -142,7 +143,7 @@ for axis, test, name in zip(axes, (checked.coverage, checked.tarp), ("highest de
 # %% [markdown]
 # ## What a fault looks like
 #
-# The same model, made too sure of itself: its draws are pulled half the way to their mean.
+# We make the same model too sure of itself: its draws are pulled half the way to their mean.
 
 # %%
 t, c = standardised(fresh, simulate(fresh))

@@ -25,7 +25,7 @@ def moons(key, n):
 # %% [markdown]
 # ## What all six share
 #
-# A network, as a list of matrices and biases. A last layer of zeros makes a flow begin as the identity and a velocity as rest.
+# A network is a list of matrices and biases. A last layer of zeros makes a flow begin as the identity and a velocity as rest.
 
 
 # %%
@@ -70,8 +70,8 @@ log_normal = lambda z: jnp.sum(-0.5 * z**2 - 0.5 * jnp.log(2 * jnp.pi))
 # %% [markdown]
 # ## 1. Normalizing flow
 #
-# Half of the numbers pass, and a network of them scales and shifts the other half. The map has an inverse, so the density is exact: the noise's
-# density, and the logarithm of how much the map stretches.
+# Half of the coordinates pass unchanged, and a network of them scales and shifts the other half. The map has an inverse, so the density is exact:
+# the log density of the noise, less the logarithm of how much the map stretches.
 
 # %%
 LAYERS = 8
@@ -100,7 +100,7 @@ flow_loss = lambda params, key, x: -jnp.mean(jax.vmap(lambda x: flow_log_prob(pa
 # %% [markdown]
 # ## 2. Autoregressive model
 #
-# One coordinate after the other, each through the inverse of its distribution function: a mixture of logistics whose weights, means and scales
+# One coordinate is drawn after the other, by the inverse of its distribution function: a mixture of logistics whose weights, means and scales
 # depend on the coordinates before it. The noise is uniform; bisection inverts the distribution function.
 
 # %%
@@ -139,7 +139,7 @@ autoregressive_loss = lambda params, key, x: -jnp.mean(jax.vmap(lambda x: autore
 # %% [markdown]
 # ## 3. Variational autoencoder
 #
-# A decoder turns a latent into the mean and the spread of an event. The density cannot be computed; an encoder, which sampling drops, gives a
+# A decoder turns a latent into the mean and the scale of an event. The density cannot be computed; an encoder, which sampling drops, gives a
 # lower bound of it: how well an event is reconstructed, less what its code says beyond the prior.
 
 
@@ -148,7 +148,7 @@ init_vae = lambda key: {"decoder": init_mlp(split(key)[0], 2, 96, 96, 96, 4), "e
 
 
 def gaussian(h):
-    # Small spreads at first: a code that says nothing in the beginning is never listened to.
+    # Small scales at first, because a decoder learns to ignore a code that says nothing in the beginning.
     return h[:2], jnp.clip(h[2:] - 2.0, -7.0, 7.0)
 
 
@@ -172,7 +172,7 @@ def vae_loss(params, key, x):
 # %% [markdown]
 # ## 4. Generative adversarial network
 #
-# A free map from noise to data, without any density. A critic, which sampling drops, learns to tell data from samples; the generator follows
+# The map from noise to data is free and has no density. A critic, which sampling drops, learns to tell data from samples; the generator follows
 # its slope. `stop_gradient` lets one loss train both players, each on its own side of the game, and the slope of the critic is kept small.
 
 
@@ -193,7 +193,7 @@ def gan_loss(params, key, x):
 # %% [markdown]
 # ## 5. Diffusion
 #
-# Data are mixed with noise, `x_t = sin(a) x + cos(a) z` with the angle `a = t pi / 2`, from noise at t = 0 to data at t = 1. A network learns
+# Data x are mixed with noise z, `x_t = sin(a) x + cos(a) z` with the angle `a = t pi / 2`, from noise at t = 0 to data at t = 1. A network learns
 # which noise is in `x_t`. To sample, it is asked at every step, and the same noise is mixed with its guess of the data again, a little less.
 
 
@@ -231,7 +231,7 @@ def diffusion_loss(params, key, x):
 # ## 6. Flow matching
 #
 # The same network in time is a velocity: it learns `x - z`, the direction from noise to data, at points between the two. To sample, follow it.
-# The way is a change of variables, so that the density is exact too: the stretch is the integral of the velocity's divergence.
+# This too is a change of variables with a density: the logarithm of the stretch is the integral of the divergence of the velocity.
 
 # %%
 STEPS = 50
@@ -271,7 +271,7 @@ def matching_loss(params, key, x):
 # %% [markdown]
 # ## All of them
 #
-# One row each: how params begin, how noise becomes data, the loss that is dropped after training, the noise, and what training needs.
+# Each family is one row: how params begin, how noise becomes data, the loss that sampling drops, the noise, and the options of training.
 
 # %%
 gauss, both = lambda key: normal(key, (2,)), lambda key: dict(zip(("latent", "noise"), normal(key, (2, 2)), strict=True))

@@ -43,8 +43,8 @@ def evaluate(
         run: Run folder that `jaxgen train` wrote; evaluation.json is written there.
         data: Data set or file to compare with. By default it is the one that the model was trained on.
         data_dir: Folder with the files of a named image set. By default it is the one of the training.
-        classifier: For images, folder of a classifier in whose features samples are compared. A classifier is trained there if there is
-            none.
+        classifier: For images, folder of a classifier in whose features samples are compared. If the folder holds
+            none, one is trained there.
         num_samples: Number of samples, and largest number of test events.
         num_draws: Number of draws for each event if the density is a bound or an estimate.
         reading: Reading of the parameters, such as ode. Give a wrong name to see which readings the model has.

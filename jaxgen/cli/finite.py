@@ -1,4 +1,4 @@
-"""Numbers that a command is about to write and that are none."""
+"""Refuse to write results that are not finite numbers."""
 
 import numpy as np
 

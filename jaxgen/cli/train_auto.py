@@ -1,4 +1,4 @@
-"""`jaxgen train --model auto`: which model a data set gets that nobody chose one for, and the one for tables of numbers."""
+"""`jaxgen train --model auto`: the model of a data set if the user names none, and the mixture that tables of numbers get."""
 
 import numpy as np
 

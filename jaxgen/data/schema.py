@@ -77,7 +77,7 @@ class Schema(NamedTuple):
         return {name: named[name] for name in order}
 
     def dtypes(self, names: Sequence[str]) -> list[str]:
-        """Return the dtype that each of these columns had in the DataFrame; "" where there was none."""
+        """Return the dtype that each of these columns had in the DataFrame; "" for a column of a file."""
         known = {column.name: column.dtype for column in (*self.event, *self.cond, *self.constant)}
         return [known.get(name, "") for name in names]
 

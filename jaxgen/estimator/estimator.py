@@ -23,8 +23,8 @@ class Estimator(DensityMixin, BaseEstimator):
     """Fit a density to a table, score rows and draw new ones, as scikit-learn's density estimators do.
 
     Args:
-        name: "auto" chooses by the rows: a mixture of Gaussians and kernels weighted by cross-validation, from 300 rows on beside a flow
-            that has the weight which held-out rows give it. Otherwise the name of an entry of `jaxgen.zoo`.
+        name: The name of an entry of `jaxgen.zoo`, or "auto", which fits a mixture of Gaussians and kernels weighted by cross-validation.
+            From 300 rows on, "auto" adds a flow with the weight that held-out rows give it.
         options: Options of the entry, such as `{"width": 32}`; None takes its defaults. With "auto" they are those of `nsf_ar`.
         num_steps: The number of training steps; None takes what is sensible for the number of rows.
         batch_size: The most rows of a training step.
@@ -67,7 +67,7 @@ class Estimator(DensityMixin, BaseEstimator):
 
         Args:
             X: Rows `(n, d)` of finite numbers, an array or a DataFrame.
-            y: Not used; there for scikit-learn's pipelines.
+            y: Ignored; the pipelines of scikit-learn pass it.
 
         Returns:
             The estimator.

@@ -13,7 +13,7 @@ FEWEST_HELD_OUT = 5
 def fit_table(x: np.ndarray, settings: Settings = Settings()) -> tuple[Entry, Fitted]:  # noqa: B008
     """Fit a model to the rows of a table and return it in the units of the table.
 
-    With "auto" the model is a mixture of Gaussians and kernels, weighted by cross-validation. From 300 rows on a flow is a further part,
+    With "auto" the model is a mixture of Gaussians and kernels, weighted by cross-validation. From 300 rows on, a flow is a further part,
     with a weight that the validation rows give it.
 
     Args:

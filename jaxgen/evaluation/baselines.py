@@ -23,8 +23,8 @@ class Baselines(NamedTuple):
     """Hold negative log-likelihoods of held-out rows, in nats a row.
 
     Attributes:
-        gaussian: That of a Gaussian, whose covariance is shrunk as far as few rows ask for.
-        mixture: That of a mixture of Gaussians, or None if there are more than 64 columns.
+        gaussian: The value of a Gaussian, whose covariance is shrunk if the rows are few.
+        mixture: The value of a mixture of Gaussians, or None if there are more than 64 columns.
         num_components: The number of components of the mixture.
     """
 

@@ -1,4 +1,4 @@
-"""What is asked of a synthetic table: are its columns and pairs of columns those of the data, is it told apart, does it repeat records."""
+"""Errors of a synthetic table: of its columns and pairs of columns, how well it is told from the data, and whether it repeats records."""
 
 from itertools import combinations
 from typing import Any, NamedTuple

@@ -44,7 +44,7 @@ def adversarial(
 
     Returns:
         An objective whose aux are the params of the critic and whose metrics are `generator`, `critic`, `penalty` and `accuracy`, the share of
-        pairs of a real and a generated event of which the critic scores the real one higher. Validation judges the generator by the energy
+        pairs of a real and a generated event in which the critic scores the real one higher. Validation judges the generator by the energy
         distance of its samples, because neither player's loss says how good they are.
 
     Raises:

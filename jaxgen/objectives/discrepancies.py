@@ -180,7 +180,7 @@ def sinkhorn_of_squares(epsilon: float = 0.05, tolerance: float = 1e-3, max_iter
 
 
 def _of_pairs(similarity: Callable[[jax.Array, jax.Array], jax.Array], x: jax.Array, y: jax.Array, even: bool) -> jax.Array:
-    """Return the squared distance of the laws of x and y in the space of functions of which `similarity` is the kernel."""
+    """Return the squared distance of the laws of x and y in the space of functions whose kernel is `similarity`."""
     within = similarity(x, x)
     return (jnp.mean(within) if even else _without_itself(within)) + _without_itself(similarity(y, y)) - 2 * jnp.mean(similarity(x, y))
 

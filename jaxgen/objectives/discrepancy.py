@@ -109,7 +109,7 @@ def max_sliced_wasserstein(model: Model, num_directions: int = 64, num_steps: in
 
     Args:
         model: Any model that samples arrays of the shape of an event and whose samples move with its params.
-        num_directions: The number of random directions, the best of which the search begins at.
+        num_directions: The number of random directions; the search begins at the best of them.
         num_steps: The number of steps of the search.
         stratified: Draw the noise of a batch by `bases.stratified`.
 

@@ -17,7 +17,7 @@ def weighted_sum(objectives: Mapping[str, Objective], weights: Mapping[str, floa
     players.
 
     Args:
-        objectives: The objectives by name. One of them at most prepares batches on the host, and none is `data_free`.
+        objectives: The objectives by name. At most one of them prepares batches on the host, and none is `data_free`.
         weights: The weight of each, by the same names.
 
     Returns:
@@ -48,7 +48,8 @@ def weighted_sum(objectives: Mapping[str, Objective], weights: Mapping[str, floa
     free = [name for name, objective in objectives.items() if objective.data_free]
     if len(preparing) > 1 or free:
         what = f"{', '.join(preparing)} prepare batches" if len(preparing) > 1 else f"{', '.join(free)} takes no data"
-        raise ValueError(f"weighted_sum: objectives, of which {what}; accepted: at most one that prepares batches, and none without data.")
+        accepted = "at most one that prepares batches, and none without data"
+        raise ValueError(f"weighted_sum: objectives={list(objectives)}, where {what}; accepted: {accepted}.")
 
     def init(key: Key, params: Params, batch: Batch) -> tuple[Params, Aux]:
         aux: dict[str, Aux] = {}

@@ -1,4 +1,4 @@
-"""Rows of studies that compare arms: one figure a row, the arm that it is compared with, and all effects paired over seeds."""
+"""Rows of studies that compare arms: each row is one figure and names the arm that it is compared with; effects are paired over seeds."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple

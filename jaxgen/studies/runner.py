@@ -22,7 +22,7 @@ class Choice(NamedTuple):
     Attributes:
         quick: Whether to do the quick form.
         seeds: The seeds, over which figures are paired.
-        only: Do only the cells whose names contain this text; several processes can so share a folder.
+        only: Do only the cells whose names contain this text, so that several processes can share a folder.
     """
 
     quick: bool = False

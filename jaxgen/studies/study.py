@@ -64,12 +64,12 @@ class Study(NamedTuple):
         name: The name under which `jaxgen study` knows it.
         question: What the experiment asks, in one or two sentences.
         predictions: The claims that are stored before the first run.
-        cells: `cells(quick, seeds)` lists the configurations of all runs; `quick` asks for those that end within ten minutes on two cores.
+        cells: `cells(quick, seeds)` lists the configurations of all runs; `quick` asks for few of them with few steps.
         run: The function that does the run of one cell and returns its rows, one or several (one for each seed, or each reading). It gets
             all it needs from the cell, so that runs can be done in any order and by several processes.
         table: What the page shows.
-        quick_minutes: How long the quick form takes on two cores, in minutes, about.
-        full_minutes: The same of the full form.
+        quick_minutes: About how many minutes the quick form takes on two cores, an estimate.
+        full_minutes: About how many minutes the full form takes on two cores, an estimate.
     """
 
     name: str

@@ -28,7 +28,7 @@ def target(dim: int, seed: int = 0) -> Target:
     """Return the target of a number of coordinates.
 
     Two coordinates are eight Gaussians. Eight coordinates are four pairs of moons, turned by a random rotation. 64 coordinates are the
-    digits of scikit-learn with uniform noise of one grey level, of which a half is for tests; test sets are drawn from it with replacement.
+    digits of scikit-learn with uniform noise of one grey level, half of them for tests; test sets are drawn from it with replacement.
 
     Args:
         dim: 2, 8 or 64.

@@ -79,7 +79,7 @@ def history_of(arrays: Mapping[str, PyTree]) -> History:
 
 
 def joined(before: Mapping[str, PyTree], after: Mapping[str, PyTree]) -> dict[str, PyTree]:
-    """Return the history of two fits of which the second began where the first ended.
+    """Return the history of two fits, the second begun where the first ended.
 
     Args:
         before: The history of the first, as `Fitted.history` holds it; empty for none.

@@ -1,4 +1,4 @@
-"""How long to train: by the number of rows, because few rows are seen often soon."""
+"""How long to train: by the number of rows, because a training passes over few rows many times."""
 
 from jaxgen import checks
 
@@ -17,7 +17,7 @@ def steps_for(num_steps: int, num_rows: int, batch_size: int = 256) -> int:
         batch_size: The number of rows of a step.
 
     Returns:
-        At most `num_steps`; fewer if these would pass over the data more than 200 times, but at least 200.
+        At most `num_steps`. If these would pass over the data more than 200 times, the steps of 200 passes, but at least 200 steps.
 
     >>> steps_for(3_000, 50_000), steps_for(3_000, 2_000), steps_for(3_000, 150, 150)
     (3000, 1563, 200)

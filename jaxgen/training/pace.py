@@ -14,7 +14,7 @@ def longest_chunk(done: int, most: int, num: int = 0, seconds: float = 0.0) -> i
         done: The number of steps done.
         most: The most steps of any chunk.
         num: The number of steps of the last chunk, or 0 before the first.
-        seconds: The seconds that they took.
+        seconds: The seconds that these steps took.
 
     >>> longest_chunk(0, 100), longest_chunk(1, 100, 1, 0.001), longest_chunk(100, 100, 99, 198.0)
     (1, 99, 1)

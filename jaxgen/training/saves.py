@@ -64,7 +64,7 @@ def newest_save(folder: Path) -> Save:
 
     Raises:
         FileNotFoundError: There is no save.
-        DamagedFileError: There is none that is whole.
+        DamagedFileError: Every save is damaged.
     """
     damaged: list[str] = []
     for path in _saves(folder):

@@ -23,8 +23,8 @@ class Saving(NamedTuple):
     """Say what saves a fit on the way, and how often.
 
     Attributes:
-        write: `(fitted) -> None`, called on a thread with copies on the host; its `status` is "running", and its `state` goes on from there.
-            At the end of the fit it is called once more with the result.
+        write: `(fitted) -> None`, called on a thread with a `Fitted` of copies on the host, whose `status` is "running" and from whose
+            `state` the fit can go on. At the end of the fit it is called once more with the result.
         seconds: Save when this many seconds have passed since the last save.
         steps: Save when this many steps have passed since the last save, too; None goes by the clock alone.
     """
@@ -81,7 +81,7 @@ class Saver:
 
 @contextlib.contextmanager
 def saver_of(saving: Saving | str | Path | None, entry: Entry, done: int) -> Iterator[Saver | None]:
-    """Give a `Saver`, or None if nothing is to be saved; what it is writing when an error comes is waited for.
+    """Give a `Saver`, or None if nothing is to be saved; after an error, wait for the save that is being written.
 
     Args:
         saving: What saves; a path saves into that folder of a run every 60 seconds.

@@ -18,7 +18,7 @@ class Verdict(NamedTuple):
     Attributes:
         loss: The best validation loss.
         step: The step after which it was taken.
-        overfits: Whether the losses after it are worse until the end.
+        overfits: Whether it was taken before the last fifth of the training, and no later loss is better.
     """
 
     loss: float

@@ -28,7 +28,7 @@ MOST_ROWS, FOLDS = 4_000, 5
 LEAST_ROWS = 40
 """With fewer rows no support is looked for: the likelihoods of the families would not tell them apart."""
 BEYOND, NEVER = 3.0, 0.01
-"""A bound is believed if the best marginal without bounds expects at least 3 of the training rows beyond it, where there is none. The other end
+"""A bound is believed if the best marginal without bounds expects at least 3 of the training rows beyond it, although no row is there. The other end
 of an interval may also be so far away that it expects less than a hundredth of a row there."""
 
 

@@ -122,7 +122,8 @@ def prepare(name: str, data: Dataset, *, supports: bool = True, num_params: int 
 
     Numbers go through the marginal that `find_marginal` chooses from the training rows. Whole numbers are dequantised, which makes the
     density a lower bound. A model that takes codes, such as `tabular`, gets categories and gaps as codes, with an exact density; for any other
-    model a category becomes several real numbers, of which the largest counts, and a gap the sign of one more number: a lower bound.
+    model a category becomes several real numbers, whose largest one names it, and a gap becomes the sign of one more number, so that the
+    density is a lower bound.
 
     Args:
         name: The entry's name.

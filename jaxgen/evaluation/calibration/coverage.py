@@ -57,7 +57,8 @@ def tarp(
         seed: The seed of the references, and of ties.
 
     Returns:
-        The test. Its `grid` are the credible levels and its `ecdf` the coverage.
+        The test. Its `grid` are the credible levels and its `ecdf` the coverage. With `x` a posterior that is too sure
+        is below the diagonal at all but small levels.
 
     Raises:
         ValueError: The shapes disagree.

@@ -83,7 +83,7 @@ def strong_critic(accuracy: ArrayLike) -> Finding:
     """Look for a critic that tells real from generated events with ease, so that its slope teaches the generator little.
 
     Args:
-        accuracy: For each step the share of pairs of a real and a generated event of which the critic scores the real one higher, `(n,)`: the
+        accuracy: For each step the share of pairs of a real and a generated event in which the critic scores the real one higher, `(n,)`: the
             metric `accuracy` of `objectives.adversarial`.
 
     Returns:

@@ -13,8 +13,8 @@ from jaxgen.paths.discrete.path import DiscretePath
 def metric(num_categories: int, distance: ArrayLike | None = None, *, scale: float = 3.0, power: float = 1.0) -> DiscretePath:
     """Return the path `q(x_t | x) = softmax(-beta(t) distance(., x))` with `beta = scale (t / (1 - t))^power`.
 
-    It starts uniform and ends at the datum. Its rates are the kinetic-optimal ones, which only move towards the datum. Each costs K^2
-    operations a site, where a mixture path's cost K.
+    It starts uniform and ends at the datum. Its rates are the kinetic-optimal ones, which only move towards the datum. Each rate
+    costs K^2 operations a site, and a rate of a mixture path costs K.
 
     Args:
         num_categories: K, the number of categories.

@@ -80,7 +80,7 @@ class DiscretePath(NamedTuple):
         return jnp.broadcast_to(jnp.asarray(self.prior, like.dtype).reshape(*(1,) * like.ndim, -1), (*like.shape, self.num_states))
 
     def widened(self, p: jax.Array) -> jax.Array:
-        """Return probabilities of data `(..., K)` as probabilities of states `(..., S)`, none of which is the mask."""
+        """Return probabilities of data `(..., K)` as probabilities of states `(..., S)`, with 0 for the mask."""
         extra = self.num_states - self.num_categories
         return p if extra == 0 else jnp.concatenate([p, jnp.zeros((*p.shape[:-1], extra), p.dtype)], -1)
 

@@ -18,8 +18,8 @@ from jaxgen.types import Cond, Event, Key, Noise, Params
 def any_order(init: Init, prediction: DiscretePrediction, order: Sequence[int] | None = None, *, num_steps: int | None = None) -> Transform:
     """Read a masked network as an autoregressive model: the sites are revealed in a stated order, each given those before it.
 
-    The noise is one uniform number for each site, `bases.uniform(event)`. With as many steps as sites this is an autoregressive model, of
-    which the network is one for every order. With fewer steps the sites of a step are independent of each other given those before:
+    The noise is one uniform number for each site, `bases.uniform(event)`. With as many steps as sites this is an autoregressive model, and
+    one network serves every order. With fewer steps the sites of a step are independent of each other given those before:
     another model, whose density is just as exact. `inverse` asks the network once for each step.
 
     Args:

@@ -10,9 +10,10 @@ from jaxgen.types import Cond, Event, Key, Noise, Params
 
 
 def argmax_codes(num_categories: int, num_columns: int = 1) -> Transform:
-    """Build the surjection from K numbers for each column to the code 0.0, 1.0, ... of the largest; of one number, by its sign, for K = 2.
+    """Build the surjection from K numbers for each column to the code 0.0, 1.0, ... of the largest number.
 
-    Its inverse draws numbers u around a one-hot vector and pushes those of the other codes below u_k, `v_j = u_k - softplus(u_k - u_j)`.
+    For K = 2 each column has one number, whose sign tells the code. The inverse draws numbers u around a one-hot vector and pushes those of
+    the other codes below u_k, `v_j = u_k - softplus(u_k - u_j)`.
 
     Args:
         num_categories: The number K of categories, at least 2.

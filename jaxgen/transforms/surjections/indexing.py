@@ -25,12 +25,12 @@ def indexed(base: Base, inner: Transform, num: int) -> Transform:
 
     Returns:
         An EXACT transform with the params `{"inner", "logits"}`, of a `joint` of `base` and `uniform(())`. Its part `at_index` returns
-        noise whose index leaf lies in the middle of cell k, and `num_indices` returns `num`: evaluation reads one map at a time.
+        noise whose index leaf lies in the middle of cell k, and `index_weights` returns the probabilities `(num,)` of the indices.
 
     Raises:
         ValueError: `inner` is not exact, or `num` is no integer of at least 1.
 
-    Source: arXiv 1903.05714, and arXiv 1909.13833, section 4, for an index that depends on no event.
+    Source: arXiv 1903.07714, and arXiv 1909.13833, section 4, for an index that depends on no event.
 
     >>> import jax, jaxgen, numpy as np
     >>> from jaxgen import bases, nets, transforms
