@@ -7,6 +7,7 @@ import numpy as np
 
 from jaxgen import evaluation, zoo
 from jaxgen.data import Dataset
+from jaxgen.data.columns import WHOLE
 from jaxgen.model import log_prob
 from jaxgen.training import Fitted
 from jaxgen.transform import Density
@@ -15,13 +16,17 @@ MOST = 10_000
 """The most rows that judge."""
 
 
-def baselines_of(dataset: Dataset, which: str = "test", most: int = MOST) -> evaluation.Baselines | None:
+def baselines_of(dataset: Dataset, which: str = "test", most: int = MOST, *, standardised: bool = False) -> evaluation.Baselines | None:
     """Return the baselines of a table in the units of its file; None for images, categories, gaps, and densities that are known.
+
+    Whole numbers are spread uniformly over their unit cells, as they are for a model. The NLL is then a bound on that of their probabilities; a
+    density on the numbers themselves could rise without limit.
 
     Args:
         dataset: The data set, whose training rows the baselines are fitted to.
         which: The part that judges, "valid" or "test".
         most: The largest number of rows that judge.
+        standardised: Whether the units are those of the standardised columns instead.
     """
     judge, train = dataset.split(which), dataset.split("train")
     one_hot = dataset.schema is not None and any(column.kind == "category" for column in dataset.schema.cond)
@@ -30,8 +35,12 @@ def baselines_of(dataset: Dataset, which: str = "test", most: int = MOST) -> eva
     if not all(np.isfinite(part).all() for part in (*judge, *train) if part is not None):
         return None
     cond = None if judge.cond is None else judge.cond[:most]
-    found = evaluation.baselines(train.x, judge.x[:most], train.cond, cond)
-    shift = 0.0 if dataset.units is None else float(np.sum(np.log(np.broadcast_to(dataset.units.scale, dataset.event_shape))))
+    scale = np.broadcast_to(1.0 if dataset.units is None else dataset.units.scale, dataset.event_shape)
+    whole = [column.kind in WHOLE for column in dataset.schema.event] if dataset.schema is not None and dataset.schema.event else [False]
+    rng = np.random.default_rng(12)
+    fitted, judged = (x + np.where(whole, rng.uniform(size=x.shape), 0) / scale for x in (train.x, judge.x[:most]))
+    found = evaluation.baselines(fitted, judged, train.cond, cond)
+    shift = 0.0 if standardised else float(np.sum(np.log(scale)))
     return found._replace(gaussian=found.gaussian + shift, mixture=None if found.mixture is None else found.mixture + shift)
 
 

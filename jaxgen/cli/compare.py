@@ -98,7 +98,7 @@ def compare(
         set_aside(out)
     budget = QUICK if quick else FULL
     known = data in datasets.NAMES or dataset.levels is not None
-    real, beside = _reference(data, dataset, budget), None if known else baselines_of(dataset._replace(units=None))
+    real, beside = _reference(data, dataset, budget), None if known else baselines_of(dataset, standardised=True)
     run = _Run(data, dataset, real, budget, steps, quick, num_params, out, settings, beside)
     unasked = accepted if datasets.is_discrete(data) else tuple(COMPARED)
     todo = [(name, seed) for seed in dict.fromkeys(seeds) for name in dict.fromkeys(models or unasked)]

@@ -116,7 +116,7 @@ def features(column: Column, numbers: np.ndarray) -> np.ndarray:
 
     Args:
         column: The column.
-        numbers: Its numbers `(n,)`, NaN where one is missing; the mean stands in for it.
+        numbers: Its numbers `(n,)`, NaN where one is missing; the middle of the column's range stands in for it.
     """
     if column.categories is not None:
         return column.categories.one_hot(numbers.astype(int))

@@ -1,8 +1,10 @@
 """The bridge of a trained model: what was measured, what the bounds say of it, and which remedy would lift them."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxgen.evaluation.bridge import (
@@ -20,12 +22,14 @@ from jaxgen.evaluation.bridge import (
     local_bounds,
     separated_sets,
 )
-from jaxgen.model import Model
+from jaxgen.evaluation.reference import flattened
+from jaxgen.model import Model, sample
 from jaxgen.types import Cond, Key, Params
 
 LEAST_EXCESS = 0.01
 """The excess mass of a bridge, as a share of all samples, below which nothing has to be lifted."""
 MOST_MAPS = 8
+"""The number of maps up to which the masses are measured map by map, and beyond which by samples of the whole model."""
 
 
 class Diagnosis(NamedTuple):
@@ -99,29 +103,37 @@ def diagnose_bridge(
         maps = continuous_maps(model, params)
     except ValueError as error:
         return f"The bounds do not apply: {error}"
-    events = [of.events(params, _noise(jax.random.fold_in(key, i), of, num), cond) for i, of in enumerate(maps[:MOST_MAPS])]
-    weights = np.array([of.weight for of in maps[:MOST_MAPS]])
-    shares = np.array([sets.shares(x) for x in events])
-    masses = weights / weights.sum() @ shares
+    masses, error = _masses(key, maps, params, sets, num, cond)
     truth = sets.counts(real[half:])
-    main = max(range(len(events)), key=lambda i: weights[i])
-    widest = (int(np.argmax(sets.gaps())),)
-    (local,) = local_bounds(jax.random.fold_in(key, 1_000), maps[main], params, sets, (widest,), num=num, cond=cond)
-    paths = crossings(jax.random.fold_in(key, 2_000), maps[main], params, sets, widest, cond=cond)
-    counts = sets.counts(events[main])
+    i = max(range(len(maps)), key=lambda i: maps[i].weight)
+    main, widest = maps[i], (int(np.argmax(sets.gaps())),)
+    (local,) = local_bounds(jax.random.fold_in(key, 1_000), main, params, sets, (widest,), num=num, cond=cond)
+    paths = crossings(jax.random.fold_in(key, 2_000), main, params, sets, widest, cond=cond)
+    counts = sets.counts(_events(key, i, main, params, num, cond))
     inside = int(counts[widest[0]])
     certified = certified_lipschitz(inside, int(counts[:-1].sum()) - inside, num, local.width)
     share, real_share = float(masses[-1]), float(truth[-1] / truth.sum())
-    error = float(np.sqrt(np.sum((weights / weights.sum()) ** 2 * shares[:, -1] * (1 - shares[:, -1]) / num)))
-    floor = bridge_bound_of_sets(shares[main][:-1], sets.gaps(), certified) if certified > 0 else 0.0
+    floor = bridge_bound_of_sets(counts[:-1] / num, sets.gaps(), certified) if certified > 0 else 0.0
     kl = kl_part(truth, np.rint(masses * num))
     remedy = _remedy(share - real_share, error, kl, paths, len(maps))
-    least = least_lipschitz_of_sets(shares[main][:-1], sets.gaps())
+    least = least_lipschitz_of_sets(counts[:-1] / num, sets.gaps())
     return Diagnosis(sets, share, error, real_share, local, paths, len(maps), certified, least, floor, kl, remedy)
 
 
-def _noise(key: Key, of: Continuous, num: int) -> np.ndarray:
-    return np.asarray(jax.random.normal(key, (num, of.size)))
+def _events(key: Key, i: int, of: Continuous, params: Params, num: int, cond: Cond) -> np.ndarray:
+    return of.events(params, np.asarray(jax.random.normal(jax.random.fold_in(key, i), (num, of.size))), cond)
+
+
+def _masses(key: Key, maps: Sequence[Continuous], params: Params, sets: Sets, num: int, cond: Cond) -> tuple[np.ndarray, float]:
+    """Return the shares of the model's samples in each set and, last, outside all sets, with the standard error of the last."""
+    if len(maps) > MOST_MAPS:
+        # Each map is a program that has to be compiled; the whole model is one.
+        conds = None if cond is None else jnp.asarray(cond)[None]
+        shares = sets.shares(flattened(np.asarray(sample(jax.random.fold_in(key, 3_000), maps[0].model, params, num, conds))))
+        return shares, float(np.sqrt(shares[-1] * (1 - shares[-1]) / num))
+    weights = np.array([of.weight for of in maps])
+    each = np.array([sets.shares(_events(key, i, of, params, num, cond)) for i, of in enumerate(maps)])
+    return weights @ each, float(np.sqrt(np.sum(weights**2 * each[:, -1] * (1 - each[:, -1]) / num)))
 
 
 def _remedy(excess: float, error: float, kl: KLPart, paths: Crossings, maps: int) -> str:

@@ -61,7 +61,9 @@ def weighted_sum(objectives: Mapping[str, Objective], weights: Mapping[str, floa
         def loss(params: Params, aux: Aux, key: Key, batch: Batch, clock: Clock) -> tuple[jax.Array, dict[str, jax.Array]]:
             total, metrics = jnp.zeros((), batch.x.dtype), {}
             for k, (name, one) in zip(jax.random.split(key, len(losses)), losses.items(), strict=True):
-                value, told = one(params, aux[name], k, batch, clock)
+                # Noise that was paired for one objective is no independent noise for another.
+                seen = batch if name in preparing else batch._replace(z=None)
+                value, told = one(params, aux[name], k, seen, clock)
                 total = total + weights[name] * value
                 metrics |= {name: value, **{f"{name}_{metric}": v for metric, v in told.items()}}
             return total, metrics
@@ -89,5 +91,6 @@ def weighted_sum(objectives: Mapping[str, Objective], weights: Mapping[str, floa
             max(objective.schedule.judge_from for objective in objectives.values()),
         ),
         additive=all(objective.additive for objective in objectives.values()),
+        num_codes=min((o.num_codes for o in objectives.values() if o.num_codes is not None), default=None),
         judge=total_of({n: o.judge or o.loss for n, o in objectives.items()}) if any(o.judge for o in objectives.values()) else None,
     )

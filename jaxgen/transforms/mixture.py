@@ -2,11 +2,12 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxgen.arguments import require_model
 from jaxgen.lifting import lifted, nfe
 from jaxgen.model import Model
-from jaxgen.transform import Density, Hooks, Maps, Preimage, Transform
+from jaxgen.transform import Density, Hooks, Maps, Part, Preimage, Transform
 from jaxgen.types import Cond, Event, Key, Noise, Params, PyTree
 
 
@@ -21,7 +22,8 @@ def mixture(*models: Model) -> Transform:
 
     Returns:
         An EXACT transform: `inverse` returns every model's noise and the choice of the most probable one, without a key. Its params are
-        `{"logits": (k,), "parts": (params_1, ..., params_k)}`, with equal probabilities at first.
+        `{"logits": (k,), "parts": (params_1, ..., params_k)}`, with equal probabilities at first. Its parts `at_index` and `index_weights` are
+        those of `indexed`: one index for each model, or for each index of a model that has some itself.
 
     Raises:
         ValueError: There are fewer than two models, or one has no exact density.
@@ -60,8 +62,10 @@ def mixture(*models: Model) -> Transform:
             for g, p, model in zip(maps, params["parts"], models, strict=True):
                 assert g.inverse is not None
                 pre = g.inverse(p, x, cond, key)
-                log_base = jax.vmap(model.base.log_prob)(pre.z) if batched else model.base.log_prob(pre.z)
-                noises, of_noise, logs = [*noises, pre.z], [*of_noise, log_base], [*logs, log_base + pre.log_det - pre.log_q]
+                log_prob = jax.vmap(model.base.log_prob) if batched else model.base.log_prob
+                log_base = log_prob(pre.z)
+                noise = _possible(pre.z, jnp.isneginf(log_base), model)
+                noises, of_noise, logs = [*noises, noise], [*of_noise, log_prob(noise)], [*logs, log_base + pre.log_det - pre.log_q]
             log_weights = jax.nn.log_softmax(params["logits"])
             joint = jnp.stack(logs, -1)
             joint = joint + jnp.broadcast_to(log_weights, joint.shape)
@@ -77,13 +81,38 @@ def mixture(*models: Model) -> Transform:
     def num_evaluations(params: Params, z: Noise, /, cond: Cond = None) -> jax.Array | int:
         return sum(nfe(f)(p, z["parts"][str(j)], cond) for j, (f, p) in enumerate(zip(transforms, params["parts"], strict=True)))
 
+    def weights_of_each(params: Params, cond: Cond) -> list[jax.Array]:
+        weights, ones = jax.nn.softmax(params["logits"]), jnp.ones(1, params["logits"].dtype)
+        each = zip(transforms, params["parts"], strict=True)
+        return [weights[j] * (f.parts["index_weights"](p, cond=cond) if "at_index" in f.parts else ones) for j, (f, p) in enumerate(each)]
+
+    def index_weights(params: Params, *, cond: Cond = None) -> jax.Array:
+        return jnp.concatenate(weights_of_each(params, cond))
+
+    def at_index(params: Params, z: Noise, k: jax.Array, *, cond: Cond = None) -> Noise:
+        starts, weights = np.cumsum([0, *map(len, weights_of_each(params, cond))]), jax.nn.softmax(params["logits"])
+        chosen, noises = jnp.sum(k >= starts[1:-1]), dict(z["parts"])
+        for j, (f, p) in enumerate(zip(transforms, params["parts"], strict=True)):
+            if "at_index" in f.parts:
+                inner = jnp.clip(k - starts[j], 0, starts[j + 1] - starts[j] - 1)
+                noises[str(j)] = f.parts["at_index"](p, noises[str(j)], inner, cond=cond)
+        middle = jnp.cumsum(weights)[chosen] - 0.5 * weights[chosen]
+        return {"choice": middle.astype(z["choice"].dtype), "parts": noises}
+
     return lifted(
         lambda change: mixture(*(m._replace(transform=change(m.transform)) for m in models)),
         lift,
         init,
         *transforms,
         hooks=Hooks(nfe=num_evaluations),
+        parts={"at_index": Part(at_index), "index_weights": Part(index_weights)},
     )
+
+
+def _possible(z: Noise, never: jax.Array, model: Model) -> Noise:
+    """Replace noise that a part's base never draws by some that it draws: an event that this part never gives may come from another."""
+    some = model.base.sample(seed=jax.random.key(0))
+    return jax.tree.map(lambda a, b: jnp.where(never.reshape(*never.shape, *(1,) * (a.ndim - never.ndim)), b.astype(a.dtype), a), z, some)
 
 
 def _chosen(each: list[PyTree], chosen: jax.Array, batched: bool) -> Event:

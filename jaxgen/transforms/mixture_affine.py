@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax.scipy.linalg import solve_triangular
 
 from jaxgen import checks
-from jaxgen.transform import Density, Maps, Preimage, Transform
+from jaxgen.transform import Density, Maps, Part, Preimage, Transform
 from jaxgen.types import Cond, Event, Key, Noise, Params
 
 
@@ -25,7 +25,8 @@ def mixture_affine(num_components: int, num_kernels: int = 0) -> Transform:
         An EXACT transform: `inverse` returns the noise of the most probable component and adds up the others, without a key. The params are
         `{"logits": (K,), "loc": (K, d), "whitener": (K, d, d)}` and, with kernels, `{"kernel_logit": (), "centres": (M, d),
         "kernel_whitener": (d, d)}`. A whitener W is lower triangular and has the covariance `inverse(W^T W)`. The first components have
-        random means and unit covariances.
+        random means and unit covariances. The parts `at_index` and `index_weights` are those of `indexed`, with an index for each component
+        and, behind these, for each kernel.
 
     Raises:
         ValueError: A number is no count.
@@ -84,7 +85,15 @@ def mixture_affine(num_components: int, num_kernels: int = 0) -> Transform:
         middle = upper[best] - 0.5 * jnp.exp(log_weights[best])
         return Preimage({"choice": jnp.clip(middle, 0, 1 - jnp.finfo(x.dtype).eps), "noise": z[best]}, scale[best] + rest)
 
-    return Transform(init, Maps(forward, inverse), Density.EXACT)
+    def index_weights(params: Params, *, cond: Cond = None) -> jax.Array:
+        return jnp.exp(_log_weights(params))
+
+    def at_index(params: Params, z: Noise, k: jax.Array, *, cond: Cond = None) -> Noise:
+        weights = index_weights(params)
+        return {**z, "choice": (jnp.cumsum(weights)[k] - 0.5 * weights[k]).astype(z["choice"].dtype)}
+
+    parts = {"at_index": Part(at_index), "index_weights": Part(index_weights)}
+    return Transform(init, Maps(forward, inverse), Density.EXACT, parts=parts)
 
 
 def _log_weights(params: Params) -> jax.Array:

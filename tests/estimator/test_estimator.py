@@ -106,6 +106,17 @@ def test_many_rows_have_a_flow_beside_the_mixture():
     assert np.isfinite(jaxgen.log_prob(entry.model, fitted.params, np.float32(x)).value).all()
 
 
+def test_the_weight_is_that_of_the_part_that_predicts(monkeypatch):
+    """An untrained flow beside a mixture that has found two narrow clusters hardly counts: two rows of each, and 45 that speak for one."""
+    flow = jaxgen.zoo.build("nsf_ar", (1,), **TRAINED["options"])
+    start = jaxgen.Fitted(jaxgen.init(jax.random.key(0), flow.model), (), {})
+    monkeypatch.setattr(auto, "fit_split", lambda *_: start)
+    rng = np.random.default_rng(0)
+    x = rng.choice([-1.0, 1.0], (FLOW_ROWS, 1)) + 0.02 * rng.standard_normal((FLOW_ROWS, 1))
+    _, fitted = fit_table(x, Settings(options=TRAINED["options"]))
+    assert fitted.history["flow_weight"] < 0.1
+
+
 def test_where_the_flow_diverges_the_mixture_stands_alone(monkeypatch):
     def diverge(*_):
         raise jaxgen.TrainingDiverged(3, {}, jaxgen.Fitted((), (), {}))

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+import jaxgen
+from jaxgen.cli.beside import baselines_of
 from jaxgen.evaluation import baselines, choose_mixture
 
 
@@ -37,3 +39,12 @@ def test_a_single_column_is_not_stretched_over_the_others():
     x = np.random.default_rng(0).standard_normal((50, 2))
     with pytest.raises(ValueError, match=r"baselines: test of width \(1,\) .*; accepted: \(2,\)"):
         baselines(x, x[:, :1])
+
+
+def test_whole_numbers_have_the_nll_of_probabilities_and_no_spikes():
+    """Four equally likely numbers have the entropy log 4, below which no honest NLL falls; standardised columns shift it by their scale."""
+    pandas = pytest.importorskip("pandas")
+    data = jaxgen.data.load(pandas.DataFrame({"n": np.random.default_rng(3).integers(4, size=1_000)}))
+    found, moved = baselines_of(data), baselines_of(data, standardised=True)
+    assert np.log(4) - 0.05 < found.mixture < np.log(4) + 0.3 and np.log(4) < found.gaussian < np.log(4) + 0.3
+    assert found.gaussian - moved.gaussian == pytest.approx(float(np.log(data.units.scale[0])), abs=1e-6)

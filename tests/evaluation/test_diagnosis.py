@@ -41,6 +41,15 @@ def test_a_mixture_base_has_no_bridge_and_needs_no_remedy():
     assert said.kl.value < 0.01
 
 
+def test_every_piece_of_many_counts():
+    """Ten components, of which the last two make up half of the data: none of their mass is missing."""
+    base = bases.gaussian_mixture([1] * 8 + [4] * 2, [[-4.0]] * 8 + [[4.0]] * 2, 0.3)
+    said = diagnose_bridge(jax.random.key(0), model(lambda z: z, base), (), two_modes(), num=4_096)
+    assert said.maps == 10
+    assert abs(said.bridge - said.real_bridge) < 0.01 and said.kl.value < 0.01
+    assert said.local.inside == pytest.approx(1, abs=0.05) or said.local.inside < 0.05  # one component, the heaviest, is in one mode
+
+
 def test_a_jump_is_told_from_a_steep_map():
     real = two_modes()
     jump = model(lambda z: 4 * jnp.sign(z) + 3 * jnp.clip(z, -1.3, 1.3))  # it jumps, and still leaves mass where the data have none

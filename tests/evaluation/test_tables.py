@@ -64,6 +64,15 @@ def test_shapes_and_contingency_by_hand():
     assert np.isnan(errors.detection)
 
 
+def test_distances_to_records_by_hand():
+    """Another label is at distance 1, a number by its standard deviations, a gap beside the mean at distance 1 from it: each in turn."""
+    schema = Schema((Column("n", "number", missing=True), Column("c", "category", ("a", "b", "c"))))
+    train = np.array([[0.0, 0], [10.0, 0]])  # mean 5, deviation 5
+    for row, distance in (([0.0, 0], 0.0), ([10.0, 2], 1.0), ([2.5, 0], 0.5), ([20.0, 1], np.sqrt(5)), ([np.nan, 0], np.sqrt(2))):
+        errors = table_errors(np.array([row]), train, train, schema)
+        assert errors.closest == pytest.approx(distance) and errors.copies == (distance == 0)
+
+
 def test_repeated_records_are_seen():
     figures = table_figures(TRAIN[:300], TEST, TRAIN, SCHEMA)
     assert figures["copies"] == 1 and figures["copies_floor"] < 0.02 and figures["closest_record"] < 0.1 * figures["closest_record_floor"]

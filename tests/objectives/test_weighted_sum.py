@@ -47,6 +47,24 @@ def test_what_one_objective_prepares_and_finishes_is_done_and_stages_are_waited_
     assert total.finish(1.0, {"staged": 5.0, "plain": 7.0}, BATCH) == 6.0
 
 
+def test_noise_that_is_paired_for_one_objective_is_not_read_by_another():
+    """A score that is learned on coupled noise is not that of the data, and transport pairs are asked for one objective alone."""
+    paired = Objective(
+        no_aux,
+        lambda params, aux, key, batch, clock: (jnp.mean(batch.z), {}),
+        prepare=lambda key, batch: batch._replace(z=batch.x + 1),
+        judge=lambda params, aux, key, batch, clock: (jnp.mean(batch.z), {}),
+    )
+    free = Objective(no_aux, lambda params, aux, key, batch, clock: (jnp.asarray(5.0 if batch.z is None else -1.0), {}), num_codes=3)
+    total = objectives.weighted_sum(
+        {"paired": paired, "free": free, "more": free._replace(num_codes=2)}, dict.fromkeys(("paired", "free", "more"), 1.0)
+    )
+    batch = total.prepare(None, BATCH)
+    for loss in (total.loss, total.judge):
+        assert float(loss((), dict.fromkeys(("paired", "free", "more"), ()), jax.random.key(0), batch, CLOCK)[0]) == 3 + 5 + 5
+    assert total.num_codes == 2 and objectives.weighted_sum({"paired": paired}, {"paired": 1.0}).num_codes is None
+
+
 def test_validation_judges_by_the_sum_of_what_judges_each():
     judged = power(1)._replace(judge=lambda params, aux, key, batch, clock: (jnp.asarray(100.0), {}))
     total = objectives.weighted_sum({"judged": judged, "plain": power(2)}, {"judged": 2.0, "plain": 0.5})

@@ -48,6 +48,14 @@ def test_each_player_has_its_own_optimiser_and_clipping():
     np.testing.assert_allclose([update[0][0], update[1]["critic"][0]], [-0.5, -5.0])
 
 
+def test_weight_decay_takes_its_share_of_a_parameter_without_a_gradient():
+    for decay, expected in ((0.0, 0.0), (0.5, -0.1 * 0.5 * 2.0)):
+        optimizer = jaxgen.training.adam(0.1, weight_decay=decay)(1)
+        params = jnp.asarray([2.0])
+        update, _ = optimizer.update(jnp.zeros(1), optimizer.init(params), params)
+        np.testing.assert_allclose(update, [expected], atol=1e-7)
+
+
 def test_an_optimiser_of_optax_trains_as_it_is():
     """Plain gradient descent without an average: the mean of a Gaussian after two steps, by hand."""
     model = jaxgen.Model(jaxgen.bases.normal((1,)), jaxgen.transforms.diagonal_affine())

@@ -85,6 +85,13 @@ def test_numbers_alone_stay_exact_and_their_density_is_that_of_the_data():
     np.testing.assert_allclose(other, values + np.log(data.units.scale).sum(), atol=1e-3)
 
 
+def test_the_affine_marginal_of_whole_numbers_is_that_of_their_cells():
+    """A whole number n stands for [n, n + 1), whose middle is half a unit above it."""
+    x = np.array([[0.0, 0.0], [1.0, 1.0], [2.0, 2.0], [1.0, 1.0]])
+    schema = jaxgen.data.Schema((jaxgen.data.Column("n", "integer"), jaxgen.data.Column("y")))
+    assert [marginal.theta[0] for marginal in zoo.tables.find_marginals(schema, x, False)] == [1.5, 1.0]
+
+
 @pytest.mark.slow
 def test_a_table_of_300_columns_is_prepared_and_trains():
     """Mixed and wide: every third column a category, every third with gaps."""

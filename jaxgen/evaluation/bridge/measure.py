@@ -73,12 +73,13 @@ class Continuous(NamedTuple):
 def continuous_maps(model: Model, params: Params) -> tuple[Continuous, ...]:
     """Return the continuous maps from Gaussian noise that make up a model.
 
-    A mixture base has one for each component, and an index leaf (`jaxgen.transforms.indexed`) one for each index. Every other model is one
-    map of one Gaussian vector, also if its noise is joint, as that of a variational autoencoder or of a stochastic sampler.
+    A mixture base has one for each component, and a transform that chooses by a uniform number (`transforms.indexed`, `mixture`,
+    `mixture_affine`) one for each choice. Every other model is one map of one Gaussian vector, also if its noise is joint, as that of a
+    variational autoencoder or of a stochastic sampler.
 
     Args:
         model: The model.
-        params: Its params, from which an index leaf takes its probabilities.
+        params: Its params, from which the probabilities of choices are taken.
 
     Returns:
         The maps, whose weights sum to one.

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import binom, norm
 
 from jaxgen.evaluation import bridge
 
@@ -58,8 +58,6 @@ def test_the_certified_constant_is_below_the_true_one_as_often_as_promised(p, b)
 
 def test_clopper_pearson_covers_and_its_ends_are_the_binomials_quantiles():
     interval = bridge.clopper_pearson(3, 10)
-    from scipy.stats import binom
-
     assert binom.sf(2, 10, interval.low) == pytest.approx(0.025)
     assert binom.cdf(3, 10, interval.high) == pytest.approx(0.025)
     assert bridge.clopper_pearson(10, 10).high == 1.0
@@ -74,6 +72,18 @@ def test_the_kl_part_is_unbiased_and_its_error_honest():
     assert values.mean() == pytest.approx(exact, abs=0.008)
     assert errors.mean() == pytest.approx(values.std(), rel=0.15)
     assert bridge.kl_part([1, 1, 0], [10, 0, 5]).value < np.inf
+
+
+def test_the_kl_part_is_unbiased_where_the_model_hardly_goes():
+    """Half of the truth in a cell where the model has a twentieth, by a sum over all counts: the half sample alone takes off p / q there."""
+    num, counts = 100, np.arange(101)
+    values = [bridge.kl_part([5e8, 5e8], [num - count, count]).value for count in counts]
+    exact = 0.5 * np.log(0.5 / 0.95) + 0.5 * np.log(0.5 / 0.05)
+    assert binom.pmf(counts, num, 0.05) @ values == pytest.approx(exact, abs=0.01)
+    # Of few real events against a model that is known, the bias is 1 / 80.
+    few = np.arange(41)
+    values, exact = [bridge.kl_part([k, 40 - k], [5e8, 5e8]).value for k in few], 0.3 * np.log(0.6) + 0.7 * np.log(1.4)
+    assert binom.pmf(few, 40, 0.3) @ values == pytest.approx(exact, abs=0.003)
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,18 @@ def test_the_mismatch_of_latents_is_zero_for_one_distribution_and_one_far_away()
     assert detectors.latent_mismatch(0.3 * rng(1).normal(size=(300, 2)), prior).alarm
 
 
+def test_the_mismatch_is_without_bias_by_hand():
+    """Two draws at a distance of 2: within them the mean distance of two different ones is 2, and not 1."""
+    assert detectors.latent_mismatch([[0.0], [2.0]], [[1.0], [1.0]]).effect == 0
+    assert detectors.latent_mismatch([[0.0], [2.0]], [[5.0], [5.0]]).effect == pytest.approx((8 - 2) / 8)
+
+
+def test_the_swing_of_noise_is_that_of_the_means_of_its_blocks():
+    """Blocks of 50 independent steps have means that deviate by one over the root of 50 of a step's deviation."""
+    swings = [detectors.oscillating_loss(rng(seed).normal(size=2_000)).effect for seed in range(40)]
+    assert np.mean(swings) == pytest.approx(50**-0.5, rel=0.1)
+
+
 def test_training_that_swings_or_climbs_is_unstable_and_a_slow_decline_is_not():
     steps = np.arange(2_000)
     noise = rng(0).normal(size=2_000) * 0.1
