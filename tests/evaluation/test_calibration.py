@@ -16,6 +16,7 @@ from jaxgen.evaluation.calibration import (
     tarp,
     uniformity,
 )
+from jaxgen.evaluation.calibration.coverage import _references
 
 NOISE = 0.5
 SHARE = 1 / (1 + NOISE**2)
@@ -110,6 +111,14 @@ def test_ties_are_broken_at_random():
     y, draws = rng.integers(3, size=400), rng.integers(3, size=(400, 30))
     assert probability_integral_transform(draws, y).p_value > 0.01
     assert expected_coverage(0.0 * draws, 0.0 * y).p_value > 0.01
+
+
+def test_references_of_the_data_spread_as_the_parameters_around_their_prediction():
+    rng = np.random.default_rng(7)
+    theta, x = simulations(rng, 4_000)
+    away = _references(theta, x, rng) - SHARE * x
+    np.testing.assert_allclose(away.std(0), (1 - SHARE) ** 0.5, rtol=0.06)
+    np.testing.assert_allclose(np.corrcoef(away.T, (theta - SHARE * x).T)[:D, D:], 0, atol=0.07)
 
 
 def test_one_observation_is_judged_by_its_own_draws():

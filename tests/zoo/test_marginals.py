@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jaxgen.zoo import find_marginal
-from jaxgen.zoo.marginals import SCALARS, _Family, _fitted, _log_density
+from jaxgen.zoo import find_marginal, marginals
+from jaxgen.zoo.marginals import SCALARS, _believed, _Family, _fitted, _log_density, affine_marginal
 
 N = 1_000
 LAWS = {
@@ -54,6 +54,23 @@ def test_no_bound_is_believed_that_the_rows_do_not_speak_for(seed):
     """Positive by chance: a Gaussian three deviations above zero, where another row may well be negative."""
     x = np.random.default_rng(seed).normal(3, 1, 400)
     assert find_marginal(np.abs(x)).family in ("affine", "tails")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "believed"),
+    # Of 1,000 standard normal rows 159 lie beyond 1, 1.35 beyond 3 and none beyond 6.
+    [(-1, np.inf, True), (-6, np.inf, False), (-6, 6, False), (-6, 1, True), (-1, 6, True), (-1, 3, False), (-3, 1, False), (-1, 1, True)],
+)
+def test_both_ends_of_a_support_are_missed_by_rows_or_out_of_their_reach(low, high, believed):
+    assert _believed(affine_marginal(0.0, 1.0), 1_000, low, high) == believed
+
+
+@pytest.mark.parametrize(("spread", "family"), [(0.05, "tails"), (2.0, "affine")])
+def test_a_family_is_taken_only_if_it_is_ahead_by_more_than_its_standard_error(spread, family, monkeypatch):
+    """Ahead by 0.02 nats on average over 200 rows, whose scores differ by little or by much."""
+    scores = 0.02 + spread * np.resize([1.0, -1.0], 200)
+    monkeypatch.setattr(marginals, "_judged", lambda x, fold, family: scores if family.name == "tails" else np.zeros(200))
+    assert find_marginal(np.random.default_rng(0).standard_t(2, 200), bounds=False).family == family
 
 
 def test_whole_numbers_have_the_bounds_that_hold_many_rows():

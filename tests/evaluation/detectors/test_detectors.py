@@ -121,6 +121,12 @@ def test_training_that_swings_or_climbs_is_unstable_and_a_slow_decline_is_not():
     assert detectors.oscillating_loss(np.where(steps > 1_900, np.nan, decline)).alarm
 
 
+def test_what_the_noise_of_a_flat_loss_gives_back_is_no_divergence():
+    """The gain of noise is noise, and so is what it loses again."""
+    found = [detectors.diverging_loss(rng(seed).normal(size=400)) for seed in range(20)]
+    assert not any(finding.alarm for finding in found) and max(finding.effect for finding in found) > 0.5
+
+
 def test_a_game_is_judged_by_its_players_and_not_by_the_sum_of_their_losses():
     history = {"loss": np.linspace(0, 9, 200), "generator": np.zeros(200), "critic": np.zeros(200), "accuracy": np.full(200, 0.97)}
     names = {finding.name: finding.alarm for finding in detectors.unstable_training(history)}
