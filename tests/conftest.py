@@ -31,7 +31,13 @@ import jax
 import pytest
 from hypothesis import HealthCheck, settings
 
+import jaxgen
+
 jax.config.update("jax_num_cpu_devices", 2)
+
+# pytest binds a module that nothing has imported yet over the function of its name, as in `jaxgen.artifacts.export`.
+for _name in jaxgen.__all__:
+    getattr(jaxgen, _name)
 
 if version("jax").startswith("0.10."):
     # JAX makes an MLIR context for each program: 4 ms and 1.3 MB, which its caches keep, and the suite has tens of thousands. One for each
