@@ -83,7 +83,12 @@ def write_samples(path: Path, x: np.ndarray, schema: Schema | None, cond: Table 
 
 
 def write_images(path: Path, x: np.ndarray) -> None:
-    """Write an array of images `(n, height, width, channels)` as .npy or .npz."""
+    """Write images as .npy or .npz.
+
+    Args:
+        path: The file; its ending decides the form.
+        x: Images `(n, height, width, channels)`.
+    """
     with replacing(path) as part, part.open("wb") as file:
         if path.suffix == ".npz":
             np.savez(file, allow_pickle=False, x=x)

@@ -55,7 +55,12 @@ def declare(out: Path, study: Study, settings: dict[str, Any]) -> None:
 
 
 def stored_rows(out: Path, cell: Cell) -> list[Row] | None:
-    """Return the rows of a cell that is done, or None if it is not, or if one of its runs failed."""
+    """Return the rows of a cell that is done, or None if it is not, or if one of its runs failed.
+
+    Args:
+        out: Folder of the study.
+        cell: The cell.
+    """
     path = out / CELLS / f"{cell_name(cell)}.json"
     if not path.is_file():
         return None

@@ -80,5 +80,10 @@ REMEDIES: dict[str, Callable[[str], Entry]] = {
 
 @functools.cache
 def remedy(model: str, name: str) -> Entry:
-    """Return the entry of a remedy for a target, the same one at each call."""
+    """Return the entry of a remedy for a target, the same one at each call.
+
+    Args:
+        model: The name of the remedy, a key of `REMEDIES`.
+        name: The name of the target.
+    """
     return REMEDIES[model](name)

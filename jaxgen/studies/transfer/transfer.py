@@ -35,7 +35,12 @@ class Transfer(NamedTuple):
 
 
 def plane(name: str, seed: int) -> np.ndarray:
-    """Return 50,000 training events of a named density; every seed has its own."""
+    """Return 50,000 training events `(50_000, 2)` of a named density.
+
+    Args:
+        name: The name of the density.
+        seed: The seed; every seed has events of its own.
+    """
     return data.load(name, num_train=50_000, num_valid=1, num_test=1, seed=seed).train
 
 
