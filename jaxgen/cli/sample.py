@@ -10,11 +10,21 @@ from jaxgen.cli import arguments
 from jaxgen.cli.finite import require_finite
 from jaxgen.cli.table import read_conditions, write_samples
 from jaxgen.data.tables import Table
-from jaxgen.model import sample as draw
+from jaxgen.questions import sample as draw
 from jaxgen.training import Entry
 
 
-def sample(run: Path, /, *, out: Path, num: int = 1_000, seed: int = 0, reading: str | None = None, cond: Path | None = None) -> int:
+def sample(
+    run: Path,
+    /,
+    *,
+    out: Path,
+    num: int = 1_000,
+    seed: int = 0,
+    reading: str | None = None,
+    cond: Path | None = None,
+    given: tuple[str, ...] | None = None,
+) -> int:
     """Draw samples from a trained model, in the units of its data, and write them to a file.
 
     Args:
@@ -26,6 +36,7 @@ def sample(run: Path, /, *, out: Path, num: int = 1_000, seed: int = 0, reading:
         reading: Reading of the parameters, such as ode or ddim. Give a wrong name to see which readings the model has.
         cond: For a conditional model, a .npy, .npz, .csv or .parquet file that has the columns of the condition. One sample is drawn for each
             row, and --num is not used.
+        given: What is given of each sample, as --given age=35 smoker=yes, for a model that was trained with --any-subset.
     """
     arguments.count("--num", num)
     arguments.seed(seed)
@@ -37,7 +48,8 @@ def sample(run: Path, /, *, out: Path, num: int = 1_000, seed: int = 0, reading:
         raise ValueError(f"--out {out}: the samples of this model are images; accepted: a file that ends in .npy or .npz.")
     arguments.memory("--num", num, *entry.card.config["event_shape"])
     count = num if conditions is None else len(conditions)
-    x = np.asarray(draw(jax.random.key(seed), entry.model, fitted.params, count, conditions, batch_size=min(count, 65_536)))
+    how = {"given": None if given is None else arguments.pairs("--given", given), "batch_size": min(count, 65_536)}
+    x = np.asarray(draw(jax.random.key(seed), entry.model, fitted.params, count, conditions, **how))
     schema = zoo.schema_of(entry)
     require_finite(f"--out {out}", x, gaps=schema is not None and any(column.missing for column in schema.event))
     write_samples(out, x, schema, beside)
