@@ -118,24 +118,19 @@ def log_prob(
         return log_prob_of_events(model, params, x, cond, **how)
     questions, size = _questions("log_prob", model, params, cond)
     rows = np.asarray(x, np.float64)
-    if rows.ndim != 2 or rows.shape[1] != size:
-        raise ValueError(f"log_prob: x has shape {rows.shape}; accepted: (n, {size}), a batch of this model's events.")
+    if rows.ndim != 2 or rows.shape[1] != size or not len(rows):
+        raise ValueError(f"log_prob: x has shape {rows.shape}; accepted: (n, {size}) with n >= 1, a batch of this model's events.")
     known = np.full(rows.shape, np.nan)
     if isinstance(given, Mapping):
         known = _known("log_prob", questions, size, given, len(rows))
     elif given is not None:
-        places = _places("log_prob: given", questions, size, given)
+        places = _complete("given", questions, rows, given)
         known[:, places] = rows[:, places]
-        _complete("given", questions, places, known)
-    fixed: np.ndarray = ~np.isnan(known).any(axis=0)
-    asked: np.ndarray = ~fixed
-    if of is not None:
-        places = _places("log_prob: of", questions, size, of)
-        asked = np.isin(np.arange(size), places)
-        _complete("of", questions, places, rows)
+    fixed = ~np.isnan(known[0])
+    asked = ~fixed if of is None else np.isin(np.arange(size), _complete("of", questions, rows, of))
     if (asked & fixed).any() or not asked.any():
-        both = [_shown(questions, j) for j in np.flatnonzero(asked & fixed)]
-        said = f"{', '.join(both)} in of= and in given=" if both else "no column that is asked for"
+        both = ", ".join(_shown(questions, j) for j in range(size) if asked[j] and fixed[j])
+        said = f"{both} in of= and in given=" if both else "no column that is asked for"
         raise ValueError(f"log_prob: {said}; accepted: at least one column in of=, and none of them in given=.")
     event = np.where(asked, rows, np.nan)
     one = model if questions.through is None else _through(model, _mask(fixed), _mask(asked))
@@ -240,13 +235,15 @@ def _places(where: str, questions: Questions, size: int, names: Sequence[Name] |
     return places
 
 
-def _complete(argument: str, questions: Questions, places: list[int], rows: np.ndarray) -> None:
+def _complete(argument: str, questions: Questions, rows: np.ndarray, names: Sequence[Name] | Name) -> list[int]:
+    """Return the indices of columns that are named, whose values stand in all rows."""
+    places = _places(f"log_prob: {argument}", questions, rows.shape[1], names)
     for j in places:
-        if np.isnan(rows[:, j]).any():
-            row = int(np.argmax(np.isnan(rows[:, j])))
-            raise ValueError(
-                f"log_prob: {argument}= with {_shown(questions, j)}, which is missing in row {row} of x; accepted: rows with it."
-            )
+        gone = np.isnan(rows[:, j])
+        if gone.any():
+            where = f"{_shown(questions, j)}, which is missing in row {int(np.argmax(gone))} of x"
+            raise ValueError(f"log_prob: {argument}= with {where}; accepted: rows with it.")
+    return places
 
 
 def _shown(questions: Questions, place: int) -> str:

@@ -119,7 +119,7 @@ def source_of(entry: Entry, data: str | None, data_dir: Path | None, classifier:
     source = {**source, "data": name, **({"data_dir": str(data_dir)} if data_dir else {})}
     schema = zoo.schema_of(entry)
     dataset = load_for(entry.card.name, source, schema=schema)
-    if schema is not None and entry.model.transform.hooks.questions is not None:
+    if schema is not None and zoo.takes_gaps(entry):
         # To such a model a missing category is a gap, as a missing number is.
         splits = {split: as_gaps(schema, getattr(dataset, split)) for split in ("train", "valid", "test")}
         dataset = dataset._replace(**splits)

@@ -9,6 +9,7 @@ import numpy as np
 from jaxgen.nets import Net
 from jaxgen.roles import decoded
 from jaxgen.transform import Hooks, Preimage, Transform, bijection
+from jaxgen.transforms.in_order import InOrder, questions_in_order
 from jaxgen.transforms.scalars.categorical import categorical
 from jaxgen.transforms.scalars.scalar import Scalar
 from jaxgen.types import Cond, Event, Key, Noise, Params
@@ -104,7 +105,10 @@ def autoregressive_columns(
     def forward_and_log_det(params: Params, z: Noise, /, cond: Cond = None) -> tuple[Event, jax.Array]:
         return forward_steps(params, z, cond)[:2]
 
-    def inverse(params: Params, x: Event, /, cond: Cond = None, key: Key | None = None) -> Preimage:
+    middle = 0.5 if noise == "uniform" else 0.0
+
+    def back(params: Params, x: Event, cond: Cond) -> tuple[jax.Array, jax.Array]:
+        """The noise of each column and its log-determinant."""
         _check_event(x, categories)
         theta = theta_of(params, x, cond)
         z, log_det = jnp.zeros_like(x), jnp.zeros_like(x)
@@ -113,15 +117,24 @@ def autoregressive_columns(
             z_of, log_det_of = jax.vmap(s.inverse)(theta[columns, : s.num_params], x[columns])
             z, log_det = z.at[columns].set(z_of), log_det.at[columns].set(log_det_of)
         if gated:
-            middle = jnp.asarray(0.5 if noise == "uniform" else 0, x.dtype)
-            filler = jnp.where(x == 0, -log_noise(middle), -jnp.inf)
+            filler = jnp.where(x == 0, -log_noise(jnp.asarray(middle, x.dtype)), -jnp.inf)
             z, log_det = jnp.where(closed(x, cond), middle, z), jnp.where(closed(x, cond), filler, log_det)
+        return z, log_det
+
+    def inverse(params: Params, x: Event, /, cond: Cond = None, key: Key | None = None) -> Preimage:
+        z, log_det = back(params, x, cond)
         return Preimage(z, jnp.sum(log_det))
+
+    def forward(params: Params, z: Noise, /, cond: Cond = None) -> Event:
+        return forward_steps(params, z, cond)[0]
 
     def stages(params: Params, z: Noise, /, cond: Cond = None) -> jax.Array:
         return forward_steps(params, z, cond)[2]
 
-    return bijection(init, forward_and_log_det, inverse, hooks=Hooks(stages, nfe=lambda params, z, cond=None: z.shape[0]))
+    # Where a gap has a column of its own, what is given is not a prefix of what is drawn.
+    questions = None if gated else questions_in_order(InOrder(init, forward, back, log_noise, middle))
+    hooks = Hooks(stages, nfe=lambda params, z, cond=None: z.shape[0], questions=questions)
+    return bijection(init, forward_and_log_det, inverse, hooks=hooks)
 
 
 def _one_hot(x: jax.Array, categories: Sequence[int]) -> jax.Array:

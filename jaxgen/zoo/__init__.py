@@ -23,7 +23,7 @@ from jaxgen.zoo import (
     residual,
 )
 from jaxgen.zoo.forms import image, sequence, vector
-from jaxgen.zoo.known_cells import partial_rows
+from jaxgen.zoo.known_cells import partial_rows, takes_gaps
 from jaxgen.zoo.marginals import Marginal, find_marginal
 from jaxgen.zoo.networks import Nets
 from jaxgen.zoo.registry import (
@@ -92,5 +92,6 @@ __all__ = [
     "schema_of",
     "sequence",
     "small",
+    "takes_gaps",
     "vector",
 ]

@@ -10,6 +10,7 @@ from jaxgen.data import Column, Schema
 from jaxgen.data.cells import is_missing
 from jaxgen.data.columns import WHOLE
 from jaxgen.data.tables import Table, Unusable
+from jaxgen.training import Entry
 from jaxgen.transform import Questions, Transform
 from jaxgen.zoo.marginals import Marginal
 
@@ -23,6 +24,12 @@ def as_gaps(schema: Schema, x: np.ndarray) -> np.ndarray:
     """
     gone = [len(column.labels) - 1 if column.missing and column.kind == "category" else np.nan for column in schema.event]
     return np.where(x == np.asarray(gone), np.nan, x)
+
+
+def takes_gaps(entry: Entry) -> bool:
+    """Return whether an entry was trained on all subsets of its columns, so that NaN in an event is a value that is not known."""
+    questions = entry.model.transform.hooks.questions
+    return questions is not None and questions.through is None
 
 
 def partial_rows(schema: Schema, table: Table) -> np.ndarray:
