@@ -88,7 +88,7 @@ def test_constraints_pin_each_package_once():
     assert len(names) == len(set(names))
 
 
-@pytest.mark.parametrize("group", ["core", "data", "test"])
+@pytest.mark.parametrize("group", ["core", "data", "test", "docs"])
 def test_constraints_cover_every_dependency(group):
     wanted = PROJECT["dependencies"] if group == "core" else PROJECT["optional-dependencies"][group]
     tested = {canonicalize_name(pin.name): pin for pin in pins()}
@@ -102,7 +102,7 @@ def test_constraints_cover_every_dependency(group):
 def test_installed_closure_is_pinned():
     """Everything that jaxgen pulls in here, directly or not, stands in constraints.txt."""
     tested = {canonicalize_name(pin.name) for pin in pins()}
-    groups = [PROJECT["dependencies"], *(PROJECT["optional-dependencies"][extra] for extra in ("data", "test"))]
+    groups = [PROJECT["dependencies"], *(PROJECT["optional-dependencies"][extra] for extra in ("data", "test", "docs"))]
     seen, queue = set(), [Requirement(line) for group in groups for line in group]
     while queue:
         requirement = queue.pop()
