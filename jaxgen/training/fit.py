@@ -191,7 +191,7 @@ def fit(
         if entry.objective.finish is not None and run.status != "diverged":
             fitted = fitted._replace(params=entry.objective.finish(fitted.params, fitted.aux, batch))
         if saves:
-            _end(where, saver, to_host(fitted))
+            _end(where, saver, fitted if where.sharding is None else to_host(fitted))
     if run.status == "diverged":
         diagnosis = _diagnosed(entry, run, batch, key_run, plan)
         raise TrainingDiverged(run.done(), run.history.last(), fitted, diagnosis)
