@@ -23,7 +23,7 @@ from tasks.sbibm import best_accuracy, c2st
 SIZES: dict[str, dict[str, Any]] = {
     "cfm": {"width": 128, "depth": 3, "learning_rate": 3e-3},
     "edm": {"width": 128, "depth": 3, "learning_rate": 3e-3},
-    "tabular": {"width": 128, "depth": 2, "num_components": 3, "learning_rate": 4e-3},
+    "tabular": {"width": 256, "depth": 2, "num_components": 4, "learning_rate": 3e-3},
 }
 TOLERATED = {"accuracy": 0.52, "nats": 0.03}
 

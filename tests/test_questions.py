@@ -175,6 +175,29 @@ def test_gaps_are_filled_and_nothing_else_is_touched():
     assert all(len(np.unique(filled[:, i, j])) == 4 for i, j in np.argwhere(~there))
 
 
+def test_a_diffusion_that_was_not_trained_to_answers_by_guidance_and_says_so():
+    """Gaussian data, for which guidance is exact: the conditional's moments are NumPy's, and no density is claimed."""
+    covariance = np.array([[1.0, 0.8], [0.8, 1.0]])
+    path = paths.edm()
+
+    def denoiser(params, x, t, cond=None):
+        sigma = path.sigma(t)
+        return jnp.asarray(covariance, x.dtype) @ jnp.linalg.solve(jnp.asarray(covariance, x.dtype) + sigma**2 * jnp.eye(2), x)
+
+    prediction = paths.prediction(path, denoiser, "denoiser")
+    nets = zoo.Nets((2,))
+    plain = jaxgen.Model(bases.normal((2,)), T.heun(lambda key, z, cond=None: (), prediction, 8))
+    entry = zoo.any_subset.by_guidance(
+        nets, zoo.build("edm", (2,), **zoo.small("edm"))._replace(model=plain, readings={"heun": plain}), prediction, False
+    )
+    with pytest.warns(UserWarning, match="by guidance, exact for Gaussian data alone"):
+        x = np.asarray(jaxgen.sample(0, entry.model, (), 1_500, given={1: 1.5}))
+    assert np.all(x[:, 1] == np.float32(1.5))
+    assert abs(x[:, 0].mean() - 1.2) < 0.07 and abs(x[:, 0].std() - 0.6) < 0.05
+    with pytest.raises(jaxgen.ImplicitDensityError):
+        jaxgen.log_prob(entry.model, (), ROWS[:, :2], of=0, given=1)
+
+
 WRONG = {
     "a name": (
         lambda m, p: jaxgen.sample(0, m, p, 2, given={"age": 1.0}),

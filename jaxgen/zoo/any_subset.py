@@ -1,21 +1,28 @@
 """One fit for any question: entries whose model answers what of a row is given, trained on all subsets of its columns at once."""
 
 import math
+import warnings
 from collections.abc import Sequence
 from types import MappingProxyType
 from typing import TypeAlias
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
 from jaxgen import objectives
-from jaxgen.paths import Prediction, of_asked
+from jaxgen.paths import Prediction, conditioned_on, of_asked
 from jaxgen.training import Entry
-from jaxgen.transforms import answering
+from jaxgen.transform import Density, Maps, Questions, Transform
+from jaxgen.transforms import answering, heun
 from jaxgen.transforms.answering import Rest
+from jaxgen.types import Cond, Event, Noise, Params
 from jaxgen.zoo.networks import Nets
 
 AnySubset: TypeAlias = bool | Sequence[int]
 """Whether any subset of the columns may be given: True for columns of one coordinate each, or how many coordinates each column has."""
+KNOWN_TO, GUIDED_STEPS = 0.01, 64
+"""The standard deviation with which guidance knows what is given, and the steps of its sampler."""
 
 
 def restricted(prediction: Prediction, any_subset: AnySubset) -> Prediction:
@@ -57,6 +64,49 @@ def over_subsets(name: str, nets: Nets, entry: Entry, any_subset: AnySubset, res
     objective = objectives.any_subset(entry.objective, widths)
     readings = MappingProxyType(models if entry.readings else {})
     return entry._replace(model=models[entry.card.reading], objective=objective, readings=readings)
+
+
+def by_guidance(nets: Nets, entry: Entry, prediction: Prediction, any_subset: AnySubset) -> Entry:
+    """Return a diffusion that answers questions approximately, by guidance, although it was not trained to.
+
+    The denoiser is updated by the known coordinates as if the data around it were Gaussian (`paths.conditioned_on`): exact for Gaussian data.
+    Samples of an answer have an implicit density.
+
+    Args:
+        nets: What events are.
+        entry: The entry.
+        prediction: What its network predicts.
+        any_subset: The option of the entry; an entry that is trained on all subsets needs no guidance and is returned as it is.
+    """
+    if any_subset or nets.is_image or nets.cond_dim is not None or prediction.coupled:
+        return entry
+
+    def answers(f: Transform) -> Transform:
+        through = lambda given, asked: _guided(f, prediction, np.array(given))
+        return f._replace(hooks=f.hooks._replace(questions=Questions(through=through)))
+
+    models = {reading: model._replace(transform=answers(model.transform)) for reading, model in entry.models.items()}
+    return entry._replace(model=models[entry.card.reading], readings=MappingProxyType(models))
+
+
+def _guided(f: Transform, prediction: Prediction, given: np.ndarray) -> Transform:
+    """Return the transform of a row, given some of its coordinates by its condition; without any it is `f`."""
+    if not given.any():
+        return f
+    warnings.warn(
+        "This diffusion was not trained on questions: its answer is by guidance, exact for Gaussian data alone. any_subset=True trains it.",
+        stacklevel=2,
+    )
+    posterior = conditioned_on(prediction, np.eye(len(given))[given], None, KNOWN_TO)
+    sampler = heun(f.init, posterior, GUIDED_STEPS)
+
+    def forward(params: Params, z: Noise, /, cond: Cond = None) -> Event:
+        # The noise of a chain begins with that of an ODE.
+        start = z["x0"] if isinstance(z, dict) else z
+        row = jnp.asarray(cond, start.dtype)
+        return jnp.where(given, row, sampler.forward(params, start, row[given]))
+
+    return Transform(f.init, Maps(forward), Density.IMPLICIT)
 
 
 def of_normal(scale: float) -> Rest:

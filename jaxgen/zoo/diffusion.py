@@ -13,7 +13,7 @@ from jaxgen.training import Entry, Style, adam
 from jaxgen.transform import Transform
 from jaxgen.transforms import ancestral, ddim, euler_maruyama, heun, learned_path, probability_flow
 from jaxgen.types import Params
-from jaxgen.zoo.any_subset import AnySubset, of_normal, over_subsets, restricted
+from jaxgen.zoo.any_subset import AnySubset, by_guidance, of_normal, over_subsets, restricted
 from jaxgen.zoo.forms import image, vector
 from jaxgen.zoo.guidance import check_guidance, steered, with_dropout
 from jaxgen.zoo.networks import Nets
@@ -79,6 +79,7 @@ def ddpm(
     if any_subset:
         del readings["ancestral"]
     entry = read_as(_without_ode(readings, nets), objective, "noise prediction", adam(learning_rate))
+    entry = by_guidance(nets, entry, learnt, any_subset)
     return over_subsets("ddpm", nets, entry, any_subset, of_normal(float(path.sigma(jnp.zeros(())))))
 
 
@@ -147,6 +148,7 @@ def edm(
     plain = Model(normal(nets.event), probability_flow(init, learnt, trace=trace))
     objective = denoising(plain, path, "denoiser", weight=_inverse_variance(sigma_data), times=lognormal_times(path), coupling=coupling)
     entry = read_as(_without_ode(readings, nets), with_dropout(objective, guidance), "denoising", adam(learning_rate))
+    entry = by_guidance(nets, entry, learnt, any_subset)
     return over_subsets("edm", nets, entry, any_subset, of_normal(float(path.sigma(jnp.zeros(())))))
 
 
