@@ -14,7 +14,7 @@ from jaxgen.arguments import noise_shape, require_model
 from jaxgen.model import LogProb, Model
 from jaxgen.model import log_prob as log_prob_of_events
 from jaxgen.model import sample as sample_events
-from jaxgen.transform import Questions
+from jaxgen.transform import Questions, Transform
 from jaxgen.types import Cond, Event, Key, Params
 
 Name: TypeAlias = str | int
@@ -259,8 +259,10 @@ def _alike(questions: Questions, model: Model, given: np.ndarray) -> list[tuple[
     if questions.through is None:
         return [(np.arange(len(given)), model)]
     patterns, which = np.unique(given, axis=0, return_inverse=True)
-    groups = [np.flatnonzero(which.ravel() == k) for k in range(len(patterns))]
-    return [(rows, _through(model, _mask(p), _mask(~p))) for rows, p in zip(groups, patterns, strict=True)]
+    by: dict[Model, list[int]] = {}
+    for k, pattern in enumerate(patterns):
+        by.setdefault(_through(model, _mask(pattern), _mask(~pattern)), []).append(k)
+    return [(np.flatnonzero(np.isin(which.ravel(), some)), one) for one, some in by.items()]
 
 
 @functools.lru_cache(maxsize=256)
@@ -268,4 +270,9 @@ def _through(model: Model, given: tuple[bool, ...], asked: tuple[bool, ...]) -> 
     """Remembered, because programs are compiled for each model."""
     questions = model.transform.hooks.questions
     assert questions is not None and questions.through is not None
-    return Model(model.base, questions.through(given, asked))
+    return _with(model, questions.through(given, asked))
+
+
+@functools.lru_cache(maxsize=256)
+def _with(model: Model, transform: Transform) -> Model:
+    return Model(model.base, transform)

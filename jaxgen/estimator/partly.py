@@ -25,13 +25,15 @@ def has_gaps_or_labels(x: Any) -> bool:
     Args:
         x: Rows `(n, d)`, an array or a DataFrame.
     """
-    if is_frame(x):
-        table = read_frame(x)
-        columns = [table.column(j) for j in range(len(table.names))]
-        return any(cells.dtype.kind not in "uif" or bool(np.isnan(cells.astype(np.float64)).any()) for cells in columns)
     try:
-        return bool(np.isnan(np.asarray(x, np.float64)).any())
+        if is_frame(x):
+            table = read_frame(x)
+            columns = [table.column(j) for j in range(len(table.names))]
+            return any(cells.dtype.kind not in "uif" or bool(np.isnan(cells.astype(np.float64)).any()) for cells in columns)
+        rows = np.asarray(x)
+        return rows.dtype.kind in "fO" and bool(np.isnan(rows.astype(np.float64)).any())
     except (TypeError, ValueError):
+        # What is no table, or cannot be read here, is refused by who fits it.
         return False
 
 

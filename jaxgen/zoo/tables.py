@@ -233,7 +233,7 @@ def on_table(
         The entry, with the layout in its config, and `fitted` with params `(params, ())`.
     """
     partly = None
-    if layout.partial or entry.model.transform.hooks.questions is not None:
+    if entry.model.transform.hooks.questions is not None and entry.card.config["cond_shape"] is None:
         asked = Layout(layout.schema, layout.marginals, layout.coded, partial=True)
         questions = questions_of(layout.schema, layout.marginals)
         partly = Partly(

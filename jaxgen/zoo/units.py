@@ -1,5 +1,6 @@
 """The units of the data as the last transform of the chain: trained standardised, sampled and evaluated in the user's own."""
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -57,12 +58,14 @@ def in_units(
     """
     units = {"loc": loc, "scale": scale, "cond_loc": cond_loc, "cond_scale": cond_scale}
     config = {**entry.card.config, "units": {k: None if v is None else np.asarray(v, np.float64).tolist() for k, v in units.items()}}
-    partly = None if entry.model.transform.hooks.questions is None else _partly_standardised(entry, np.asarray(loc), np.asarray(scale))
+    partly = _partly_standardised(entry, np.asarray(loc, np.float64), np.asarray(scale, np.float64))
     return behind(entry, fitted, affine(loc, scale), cond_loc, cond_scale, config, partly=partly)
 
 
-def _partly_standardised(entry: Entry, loc: np.ndarray, scale: np.ndarray) -> Partly:
-    size = entry.card.config["event_shape"]
+def _partly_standardised(entry: Entry, loc: np.ndarray, scale: np.ndarray) -> Partly | None:
+    size = entry.card.config.get("event_shape", np.broadcast_shapes(loc.shape, scale.shape))
+    if entry.model.transform.hooks.questions is None or len(size) != 1 or entry.card.config.get("cond_shape") is not None:
+        return None
     loc, scale = np.broadcast_to(loc, size), np.broadcast_to(scale, size)
     marginals = [affine_marginal(float(shift), float(factor)) for shift, factor in zip(loc, scale, strict=True)]
     cells = [Cell(marginal.scalar, marginal.theta) for marginal in marginals]
@@ -117,7 +120,7 @@ def _asked_in_units(inner: Transform, questions: Questions, last: Transform, par
 
     if questions.through is None:
         return _with_questions(answered(inner), partly.questions)
-    others = questions.through
+    others, answered = questions.through, functools.lru_cache(maxsize=256)(answered)
 
     def through(given: tuple[bool, ...], asked: tuple[bool, ...]) -> Transform:
         return answered(others(partly.spread(given), partly.spread(asked)))
