@@ -47,6 +47,24 @@ def base_colours(positions: np.ndarray, base_kind: str) -> np.ndarray:
     return _oklch(0.74 - 0.09 * mass, chroma, hue + 0.6)
 
 
+def plane_colours(uniforms: np.ndarray) -> np.ndarray:
+    """Return the colour of each point of the unit square: from blue through violet to orange along the first axis, brighter along the second.
+
+    The path avoids greens, and every step changes the blue-yellow channel or the lightness, so that red-green blindness loses no direction.
+
+    Args:
+        uniforms: Points `(n, 2)` of the unit square.
+
+    Returns:
+        RGB values `(n, 3)` in [0, 1].
+
+    >>> plane_colours(np.array([[0.0, 0.0], [1.0, 1.0]])).round(1).tolist()
+    [[0.2, 0.4, 0.7], [1.0, 0.7, 0.4]]
+    """
+    u, v = np.clip(np.asarray(uniforms, float), 0, 1).T
+    return _oklch(0.52 + 0.29 * v, np.full(u.shape, 0.135), np.deg2rad(255 + 165 * u))
+
+
 def _oklch(lightness: np.ndarray, chroma: np.ndarray, hue: np.ndarray) -> np.ndarray:
     """Turn OKLCH into clipped sRGB (Ottosson 2020): equal steps look equal, and no hue is much brighter than another."""
     a, b = chroma * np.cos(hue), chroma * np.sin(hue)
