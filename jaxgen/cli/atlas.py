@@ -85,11 +85,11 @@ def _names(runs: tuple[Path, ...]) -> list[str]:
 
 
 def _panel(key: jax.Array, name: str, run: Path, entry: Entry, fitted: Fitted, label: str | None) -> Panel | Tiles:
-    figures = _figures(run)
-    if len(entry.card.config["event_shape"]) == 3:
+    figures, images = _figures(run), len(entry.card.config["event_shape"]) == 3
+    if label is not None and not (images and classes_of(entry)):
+        raise ValueError(f"--label {label}: {run} was trained without labels; accepted: runs of images with labels.")
+    if images:
         classes = classes_of(entry)
-        if label is not None and not classes:
-            raise ValueError(f"--label {label}: {run} was trained without labels; accepted: runs with labels.")
         cond = labelled(entry, (label or classes[0],), 1)[0] if classes else None
         shown = tiles(key, entry, fitted, name, levels_of(entry), cond)
         facts = figures | ({"class": label or classes[0]} if classes else {})

@@ -52,7 +52,7 @@ class Tracks(NamedTuple):
         lattice: A square lattice of `SIDE` by `SIDE` points in the base, row by row; None for noise of one coordinate.
         found: How the noise behind the rows was found.
         shared: Whether `samples` are the quantiles of `uniforms`, and so the same noise as in other models.
-        line: Whether the model has no states on the way, so that a page moves the points along straight lines.
+        line: Whether the model has no states on the way that live where its noise does, so that a page moves the points along straight lines.
         steps: Which of the model's stages the states are, counted from 1, `(S,)`.
         nfe: Mean number of network evaluations per sample.
         base_kind: "gaussian", "uniform" or "logistic".
@@ -104,12 +104,11 @@ def track(key: Key, model: Model, params: Params, data: np.ndarray, most: int = 
         parts.append(with_start(noise, jnp.asarray(_lattice(kind, width)[..., np.argsort(order)])))
     states, outputs, evaluations, steps = states_of(model, params, jax.tree.map(lambda *a: jnp.concatenate(a), *parts), most)
     line = states.shape[1] == 1 or "latent" in (noise if isinstance(noise, dict) else {})
-    moving = (states[:, -1:] if line else states).swapaxes(0, 1)
+    moving = states.swapaxes(0, 1)
     starts = np.concatenate([plane(np.asarray(start_of(part))[:, order]) for part in parts])
     ends = np.cumsum([0, *(len(start_of(part)) for part in parts)])
     pieces = [Track(starts[a:b], moving[:, a:b], outputs[a:b]) for a, b in zip(ends, ends[1:], strict=False)]
     lattice = pieces[2] if width > 1 else None
-    steps = steps[-1:] if line else steps
     return Tracks(uniforms, pieces[0], pieces[1], lattice, found, shared, line, steps, float(evaluations[:NUM_SAMPLES].mean()), kind)
 
 

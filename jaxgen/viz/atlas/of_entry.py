@@ -21,14 +21,19 @@ class Densities(NamedTuple):
     """Hold log densities in nats where a panel shows them.
 
     Attributes:
-        at_points: Those of `points_of(tracks)`, `(n + m,)`.
+        at_points: Those of `points_of(tracks)`, `(n + m,)`, or None.
         on_grid: Those on `density_grid` of the data, row by row, or None.
         size: The number of points along each axis of the grid.
     """
 
-    at_points: np.ndarray
+    at_points: np.ndarray | None
     on_grid: np.ndarray | None = None
     size: int = SIZE
+
+    @staticmethod
+    def parted(values: np.ndarray, num: int, size: int | None) -> "Densities":
+        """Return `num` values at points and, behind them, `size * size` values on a grid; `size` is None for no grid."""
+        return Densities(values[:num] if num else None, None if size is None else values[num:], size or SIZE)
 
 
 def panel(key: Key, entry: Entry, fitted: Fitted, data: np.ndarray, name: str = "", source: str = "data") -> Panel:
@@ -68,20 +73,22 @@ def panel_of(
         The panel.
     """
     card, num = entry.card, len(tracks.samples.noise)
-    log_samples, log_rows = (None, None) if densities is None else (densities.at_points[:num], densities.at_points[num:])
+    at_points = None if densities is None else densities.at_points
+    log_samples, log_rows = (None, None) if at_points is None else (at_points[:num], at_points[num:])
     density = None
     if densities is not None and densities.on_grid is not None:
         density = (*density_grid(data, densities.size)[:2], densities.on_grid.reshape(densities.size, densities.size))
     kind = str(entry.model.transform.kind) + (", of the ODE" if entry.model.transform.proxy is not None else "")
+    shown = slice(-1, None) if tracks.line else slice(None)
     facts = {"density": kind, "evaluations": f"{tracks.nfe:,.0f}"}
     return Panel(
         Label(name or card.name, card.family, card.objective, card.reading, card.style.accent, card.style.sentence, facts),
-        _way(tracks.samples, log_samples),
-        _way(tracks.rows, log_rows),
-        None if tracks.lattice is None else _way(tracks.lattice, None),
+        _way(tracks.samples, shown, log_samples),
+        _way(tracks.rows, shown, log_rows),
+        None if tracks.lattice is None else _way(tracks.lattice, shown),
         _plane(data[: len(tracks.rows.noise)]),
         "t = {time}" if moves(entry) else card.style.stage,
-        tuple(int(step) for step in tracks.steps),
+        tuple(int(step) for step in tracks.steps[shown]),
         tracks.line,
         tracks.shared,
         tracks.found,
@@ -107,11 +114,11 @@ def _densities(key: Key, entry: Entry, fitted: Fitted, data: np.ndarray, tracks:
     plane = data.shape[1] == 2
     asked = np.concatenate([points, density_grid(data, size)[2]]) if plane else points
     values = np.asarray(log_prob(model, fitted.params, asked.astype(np.float32), key=key, num_draws=draws).value)
-    return Densities(values[: len(points)], values[len(points) :] if plane else None, size)
+    return Densities.parted(values, len(points), size if plane else None)
 
 
-def _way(track: Track, log_density: np.ndarray | None) -> Way:
-    return Way(np.concatenate([track.noise[None], track.states]), log_density)
+def _way(track: Track, shown: slice, log_density: np.ndarray | None = None) -> Way:
+    return Way(np.concatenate([track.noise[None], track.states[shown]]), log_density)
 
 
 def _plane(events: np.ndarray) -> np.ndarray:

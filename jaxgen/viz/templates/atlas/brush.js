@@ -47,7 +47,6 @@ function brush(canvas, on) {
 
 function keyboard(canvas, on) {
   let spot = null;
-  const show = () => { on.draft(circle(spot)); on.hover(spot.x, spot.y, null); };
   canvas.addEventListener("keydown", event => {
     const side = canvas.clientWidth, step = side * (event.shiftKey ? 0.01 : 0.05);
     spot ??= { x: side / 2, y: side / 2, radius: 0.14 * side };
@@ -55,6 +54,7 @@ function keyboard(canvas, on) {
     if (moves[event.key]) {
       spot.x = Math.min(side, Math.max(0, spot.x + moves[event.key][0]));
       spot.y = Math.min(side, Math.max(0, spot.y + moves[event.key][1]));
+      on.hover(spot.x, spot.y, null);
     } else if (event.key === "+" || event.key === "=") spot.radius *= 1.2;
     else if (event.key === "-") spot.radius /= 1.2;
     else if (event.key === "Enter") on.mark(circle(spot), event.shiftKey);
@@ -62,7 +62,7 @@ function keyboard(canvas, on) {
     else return;
     event.preventDefault();
     event.stopPropagation();
-    show();
+    on.draft(circle(spot));
   });
   canvas.addEventListener("blur", () => { spot = null; on.draft(null); on.leave(); });
 }

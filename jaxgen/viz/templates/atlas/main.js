@@ -8,7 +8,7 @@ const state = { time: 1, brush: "samples", marked: new Set(), source: null, tile
 const panels = data.panels.map((json, index) => {
   const card = find(index), panel = json.type === "images" ? images(json) : points(json);
   return Object.assign(panel, {
-    card, name: json.label.name, accent: json.label.accent, where: card.querySelector(".where"), seen: true, draft: {},
+    card, name: json.label.name, accent: json.label.accent, now: card.querySelector(".now"), ofNoise: card.querySelector(".of-noise"), seen: true, draft: {},
     canvases: Object.fromEntries([...card.querySelectorAll("canvas")].map(canvas => [canvas.dataset.plane, canvas])),
   });
 });
@@ -29,7 +29,8 @@ function palette() {
 
 function draw(panel) {
   const said = stageAt(panel, state.time);
-  panel.where.textContent = caption(panel, said);
+  panel.now.textContent = caption(panel, said);
+  if (panel.ofNoise) panel.ofNoise.textContent = state.brush === "rows" ? `noise: ${panel.found}` : panel.shared ? "noise" : "noise of its own";
   for (const [plane, canvas] of Object.entries(panel.canvases)) {
     const what = panel.type === "images" ? state.images : plane === "noise" ? "its noise" : said;
     canvas.setAttribute("aria-label", `${panel.name}, ${panel.label.family}: ${what}. ${state.marked.size ? `${markedIn(panel)} points marked.` : ""}`);
@@ -41,9 +42,7 @@ function draw(panel) {
 
 function caption(panel, said) {
   if (panel.type === "images") return state.images === "stages" ? said : state.images === "order" && !panel.order ? "no order: all pixels at once" : "";
-  const lacks = state.show.density && !panel.density ? (panel.wide ? "; no density in many coordinates" : "; no density") : "";
-  if (state.brush === "rows") return `${said}; noise by ${panel.found}`;
-  return said + (panel.shared ? "" : "; noise of its own") + lacks;
+  return said + (state.show.density && !panel.density ? (panel.wide ? "; no density in many coordinates" : "; no density") : "");
 }
 
 function drawPoints(panel, plane, canvas, { ink, soft, line }) {
@@ -68,8 +67,8 @@ function drawWay(panel, sheet, way, at, ink, line) {
   const colour = way.colours ?? shared, size = Math.max(2, Math.min(3.4, sheet.side / 90)), marked = marksOf(panel);
   if (marked.size) {
     sheet.dots(at, i => (marked.has(i) ? null : [line, size]));
-    sheet.dots(at, i => (marked.has(i) ? [ink, size + 2.6] : null));
-    sheet.dots(at, i => (marked.has(i) ? [colour[i], size + 0.8] : null));
+    sheet.dots(at, i => (marked.has(i) ? [ink, size + 1.9] : null));
+    sheet.dots(at, i => (marked.has(i) ? [colour[i], size + 0.5] : null));
   } else sheet.dots(at, i => [colour[i], size]);
   if (state.hover !== null && state.hover < way.num && linked(panel)) sheet.rings(at, [state.hover], ink, 6);
 }
@@ -168,7 +167,7 @@ function hover(panel, plane, x, y, event) {
 
 function told(panel, way, i) {
   const pair = at => `(${[0, 1].map(k => at[2 * i + k].toFixed(2).replace("-", "−")).join(", ")}${panel.wide ? ", ..." : ""})`;
-  const density = way.logp ? `log p = ${way.logp[i].toFixed(2).replace("-", "−")} nats (${panel.kind})` : `no log p (${panel.kind})`;
+  const density = way.logp ? `log p = ${way.logp[i].toFixed(2).replace("-", "−")} nats (${panel.kind})` : panel.kind === "implicit" ? "no log p: implicit" : `log p not asked (${panel.kind})`;
   return `${panel.name}\nz = ${pair(way.stages[0])}\nx = ${pair(way.stages[panel.last])}\n${density}`;
 }
 
@@ -255,7 +254,7 @@ function choose(panel, event) {
 function arrange() {
   const width = grid.clientWidth, gap = 12, beside = root.classList.contains("with-noise") ? 2 : 1, num = panels.length;
   const room = Math.max(320, innerHeight - (grid.getBoundingClientRect().top + scrollY) - 8);
-  const least = beside === 2 ? 230 : 150, most = Math.max(1, Math.min(num, Math.floor((width + gap) / (least + gap))));
+  const least = beside === 2 ? 230 : 118, most = Math.max(1, Math.min(num, Math.floor((width + gap) / (least + gap))));
   const height = columns => {
     const card = (width - gap * (columns - 1)) / columns;
     return Math.ceil(num / columns) * ((card - 18) / beside + 68 + gap);
