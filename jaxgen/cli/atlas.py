@@ -16,7 +16,7 @@ from jaxgen.cli.pixels import classes_of, labelled, levels_of
 from jaxgen.cli.sample import in_reading
 from jaxgen.evaluation.tracks import shared_uniforms
 from jaxgen.training import Entry, Fitted
-from jaxgen.viz.atlas import Panel, Tiles, panel, tiles, write_atlas
+from jaxgen.viz.atlas import Panel, Tiles, images_panel, points_panel, write_atlas
 
 
 def atlas(
@@ -91,13 +91,13 @@ def _panel(key: jax.Array, name: str, run: Path, entry: Entry, fitted: Fitted, l
     if images:
         classes = classes_of(entry)
         cond = labelled(entry, (label or classes[0],), 1)[0] if classes else None
-        shown = tiles(key, entry, fitted, name, levels_of(entry), cond)
+        shown = images_panel(key, entry, fitted, name, levels_of(entry), cond)
         facts = figures | ({"class": label or classes[0]} if classes else {})
     else:
         source = entry.card.config.get("source")
         if source is None:
             raise ValueError(f"{run}: its config does not say which data it was trained on; accepted: a folder that jaxgen train wrote.")
-        shown = panel(key, entry, fitted, _events(entry, source), name, str(source["data"]))
+        shown = points_panel(key, entry, fitted, _events(entry, source), name, str(source["data"]))
         facts = figures
     return shown._replace(label=shown.label._replace(facts={**shown.label.facts, **facts}))
 

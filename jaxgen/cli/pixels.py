@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxgen import checks, viz, zoo
+from jaxgen import checks, zoo
 from jaxgen.atomic import replacing
 from jaxgen.data import Dataset
 from jaxgen.training import Entry
@@ -88,7 +88,10 @@ def write_images(path: Path, x: np.ndarray, levels: int) -> None:
     """
     with replacing(path) as part, part.open("wb") as file:
         if path.suffix == ".png":
-            file.write(viz.grid_png(x, levels))
+            # Matplotlib takes a second to import, which arrays do not need.
+            from jaxgen.viz import grid_png
+
+            file.write(grid_png(x, levels))
         elif path.suffix == ".npz":
             np.savez(file, allow_pickle=False, x=x)
         else:

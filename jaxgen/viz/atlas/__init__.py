@@ -6,10 +6,10 @@ between panels take about 600 lines, without any library. bokeh was weighed in t
 1.65 MB on every page, it selects on one canvas at a time unless scripts are added, and it would be one more dependency.
 """
 
-from jaxgen.viz.atlas.of_entry import panel
-from jaxgen.viz.atlas.of_images import tiles
+from jaxgen.viz.atlas.of_entry import points_panel
+from jaxgen.viz.atlas.of_images import images_panel
 from jaxgen.viz.atlas.page import write_atlas
 from jaxgen.viz.atlas.panel import Panel
 from jaxgen.viz.atlas.tiles import Tiles
 
-__all__ = ["Panel", "Tiles", "panel", "tiles", "write_atlas"]
+__all__ = ["Panel", "Tiles", "images_panel", "points_panel", "write_atlas"]

@@ -36,7 +36,7 @@ class Densities(NamedTuple):
         return Densities(values[:num] if num else None, None if size is None else values[num:], size or SIZE)
 
 
-def panel(key: Key, entry: Entry, fitted: Fitted, data: np.ndarray, name: str = "", source: str = "data") -> Panel:
+def points_panel(key: Key, entry: Entry, fitted: Fitted, data: np.ndarray, name: str = "", source: str = "data") -> Panel:
     """Compute the panel of a trained entry of vectors.
 
     Args:
@@ -58,7 +58,7 @@ def panel(key: Key, entry: Entry, fitted: Fitted, data: np.ndarray, name: str = 
 def panel_of(
     entry: Entry, fitted: Fitted, data: np.ndarray, tracks: Tracks, densities: Densities | None, name: str = "", source: str = "data"
 ) -> Panel:
-    """Assemble the panel of what was computed; `panel` says what the arguments are.
+    """Assemble the panel of what was computed; `points_panel` says what the arguments are.
 
     Args:
         entry: The entry.

@@ -21,7 +21,7 @@ _MEMORY = 2**28
 """How many numbers the states of all samples may hold."""
 
 
-def tiles(key: Key, entry: Entry, fitted: Fitted, name: str = "", levels: int = 256, cond: Cond = None) -> Tiles:
+def images_panel(key: Key, entry: Entry, fitted: Fitted, name: str = "", levels: int = 256, cond: Cond = None) -> Tiles:
     """Compute the panel of a trained entry of images.
 
     Args:

@@ -9,7 +9,7 @@ from jaxgen import bases, objectives
 from jaxgen import transforms as T
 from jaxgen.training import Fitted
 from jaxgen.transform import Hooks, Maps, Transform, no_params
-from jaxgen.viz.atlas import tiles
+from jaxgen.viz.atlas import images_panel
 from jaxgen.viz.atlas.of_images import COLUMNS, LINES, NUM, SIDE
 
 EVENT = (3, 4, 1)
@@ -22,7 +22,7 @@ def entry_of(base, transform):
 
 
 def shown(base, transform, levels=2):
-    return tiles(KEY, entry_of(base, transform), Fitted((), (), {}, "finished", None), "name", levels)
+    return images_panel(KEY, entry_of(base, transform), Fitted((), (), {}, "finished", None), "name", levels)
 
 
 def test_lines_and_planes_keep_the_law_of_the_noise():
@@ -74,7 +74,9 @@ def test_a_model_of_one_step_has_its_noise_and_its_output():
 
 def test_a_condition_holds_for_all_images():
     turned = Transform(no_params, Maps(lambda params, z, cond=None: jnp.full(EVENT, cond[1])))
-    panel = tiles(KEY, entry_of(bases.normal(EVENT), turned), Fitted((), (), {}, "finished", None), levels=2, cond=jnp.asarray([0.0, 1.0]))
+    panel = images_panel(
+        KEY, entry_of(bases.normal(EVENT), turned), Fitted((), (), {}, "finished", None), levels=2, cond=jnp.asarray([0.0, 1.0])
+    )
     assert np.all(panel.stages[-1] == 1) and np.all(panel.lines == 1) and np.all(panel.plane == 1)
 
 
