@@ -13,8 +13,8 @@ function palette() {
 
 function draw(panel) {
   const said = stageAt(panel, state.time);
-  panel.now.textContent = caption(panel, said);
-  if (panel.ofNoise) panel.ofNoise.textContent = state.brush === "rows" ? `noise: ${panel.found}` : panel.shared ? "noise" : "noise of its own";
+  panel.now.title = panel.now.textContent = caption(panel, said);
+  if (panel.ofNoise) panel.ofNoise.title = panel.ofNoise.textContent = state.brush === "rows" ? `noise: ${panel.found}` : panel.shared ? "noise" : "noise of its own";
   for (const [plane, canvas] of Object.entries(panel.canvases)) {
     const what = panel.type === "images" ? state.images : plane === "noise" ? "its noise" : said;
     canvas.setAttribute("aria-label", `${panel.name}, ${panel.label.family}: ${what}. ${state.marked.size ? `${markedIn(panel)} points marked.` : ""}`);
