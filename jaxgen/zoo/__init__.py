@@ -23,6 +23,7 @@ from jaxgen.zoo import (
     residual,
 )
 from jaxgen.zoo.forms import image, sequence, vector
+from jaxgen.zoo.image_sizes import SIZES, Size, default_size
 from jaxgen.zoo.marginals import Marginal, find_marginal
 from jaxgen.zoo.networks import Nets
 from jaxgen.zoo.registry import (
@@ -51,11 +52,13 @@ __all__ = [
     "FAMILIES",
     "IMAGES",
     "NAMES",
+    "SIZES",
     "Family",
     "Layout",
     "Marginal",
     "Nets",
     "Prepared",
+    "Size",
     "adversarial",
     "autoencoder",
     "autoencoder_of_pixels",
@@ -64,6 +67,7 @@ __all__ = [
     "bridges",
     "build",
     "count_params",
+    "default_size",
     "describe",
     "docstring",
     "diffusion",

@@ -117,7 +117,9 @@ class Prepared(NamedTuple):
         return behind(entry, fitted, last, None, None, entry.card.config, ((), ()))
 
 
-def prepare(name: str, data: Dataset, *, supports: bool = True, num_params: int | None = None, **options: Option) -> Prepared:
+def prepare(
+    name: str, data: Dataset, *, supports: bool = True, num_params: int | None = None, size: str | None = None, **options: Option
+) -> Prepared:
     """Build the entry `name` for a data set, and bring the data set to the coordinates that the entry takes.
 
     Numbers go through the marginal that `find_marginal` chooses from the training rows. Whole numbers are dequantised, which makes the
@@ -130,6 +132,7 @@ def prepare(name: str, data: Dataset, *, supports: bool = True, num_params: int 
         data: What `jaxgen.data.load` returned.
         supports: Whether supports and heavy tails are looked for; False standardises every number.
         num_params: See `zoo.build`.
+        size: For images, see `zoo.build`.
         options: Options of the entry.
 
     Returns:
@@ -149,7 +152,7 @@ def prepare(name: str, data: Dataset, *, supports: bool = True, num_params: int 
             f"zoo.prepare: data=<{type(data).__name__}>; accepted: what jaxgen.data.load returned, which takes DataFrames too."
         )
     if data.schema is None or not data.schema.event:
-        return Prepared(build(name, data.event_shape, data.cond_shape, num_params=num_params, **options), data, None)
+        return Prepared(build(name, data.event_shape, data.cond_shape, num_params=num_params, size=size, **options), data, None)
     known = describe(name, data.event_shape)
     coded = "categories" in known
     assert data.units is not None
@@ -158,7 +161,7 @@ def prepare(name: str, data: Dataset, *, supports: bool = True, num_params: int 
     if coded:
         gates: dict[str, Option] = {"gates": layout.gates if max(layout.gates) >= 0 else None} if "gates" in known else {}
         options = {"categories": layout.categories, **gates, **options}
-    entry = build(name, (sum(layout.widths),), data.cond_shape, num_params=num_params, **options)
+    entry = build(name, (sum(layout.widths),), data.cond_shape, num_params=num_params, size=size, **options)
     arrays = {split: encoded(jax.random.key(i), layout, rows) for i, (split, rows) in enumerate(x.items())}
     return Prepared(entry, data._replace(**arrays), layout)
 
