@@ -13,7 +13,10 @@ SECONDS = 2.0
 """Steps are measured for about so long."""
 
 
-def within(minutes: float | None, plan: Plan, done: int, make: Callable[[Plan], Chunk]) -> tuple[Plan, Chunk]:
+Agreed = Callable[[float], tuple[float, ...]]
+
+
+def within(minutes: float | None, plan: Plan, done: int, make: Callable[[Plan], Chunk], agreed: Agreed) -> tuple[Plan, Chunk]:
     """Return the plan with no more steps than fit into the time, and its compiled chunk.
 
     If all steps fit, the chunk that was measured is returned, so nothing is compiled twice.
@@ -23,6 +26,7 @@ def within(minutes: float | None, plan: Plan, done: int, make: Callable[[Plan], 
         plan: The plan with all steps.
         done: The number of steps that are done already.
         make: Compiles the chunk of a plan, from the same state each time.
+        agreed: Returns a number of the first of several processes, as `Placement.agreed` does.
 
     Returns:
         The plan and the chunk. There is at least one step to do.
@@ -30,7 +34,7 @@ def within(minutes: float | None, plan: Plan, done: int, make: Callable[[Plan], 
     chunk = make(plan)
     if minutes is None:
         return plan, chunk
-    most = done + max(1, int(60 * minutes / seconds_a_step(chunk, plan, done)))
+    most = done + max(1, int(60 * minutes / seconds_a_step(chunk, plan, done, agreed)))
     if most >= plan.num_steps:
         return plan, chunk
     plan = plan._replace(num_steps=most)
@@ -39,19 +43,20 @@ def within(minutes: float | None, plan: Plan, done: int, make: Callable[[Plan], 
     return plan, shorter._replace(compile_seconds=shorter.compile_seconds + chunk.compile_seconds)
 
 
-def seconds_a_step(chunk: Chunk, plan: Plan, done: int) -> float:
+def seconds_a_step(chunk: Chunk, plan: Plan, done: int, agreed: Agreed) -> float:
     """Return the seconds of a training step, measured on copies of the state, which stays as it was.
 
     Args:
         chunk: The compiled chunk.
         plan: Its plan.
         done: The number of steps that are done already.
+        agreed: As in `within`.
     """
 
     def timed(state: PyTree, num: int) -> tuple[PyTree, float]:
         began = time.perf_counter()
         state, _ = chunk.run(state, done, done + num)
-        return state, time.perf_counter() - began
+        return state, agreed(time.perf_counter() - began)[0]
 
     # The first step waits for memory and caches.
     state, _ = timed(jax.tree.map(jnp.copy, chunk.state), 1)

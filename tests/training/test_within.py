@@ -39,7 +39,7 @@ def chunks(clock, made):
 @pytest.mark.parametrize(("minutes", "done", "steps"), [(1.0, 0, 20), (1.0, 400, 420), (0.01, 7, 8)])
 def test_as_many_steps_as_fit_and_at_least_one(minutes, done, steps, clock):
     made = []
-    plan, chunk = within_module.within(minutes, Plan(1_000, 8, 0.9, 100), done, chunks(clock, made))
+    plan, chunk = within_module.within(minutes, Plan(1_000, 8, 0.9, 100), done, chunks(clock, made), lambda s: (s,))
     assert plan == Plan(steps, 8, 0.9, 100) and [p.num_steps for p, _ in made] == [1_000, steps]
     assert chunk.compile_seconds == 4.0 and made[1][1] == []
     assert all(begin == done for begin, _ in made[0][1])
@@ -48,7 +48,7 @@ def test_as_many_steps_as_fit_and_at_least_one(minutes, done, steps, clock):
 @pytest.mark.parametrize("minutes", [None, 50.0])
 def test_what_fits_is_compiled_once_and_its_state_left_alone(minutes, clock):
     made = []
-    plan, chunk = within_module.within(minutes, Plan(1_000, 8, 0.9, 100), 0, chunks(clock, made))
+    plan, chunk = within_module.within(minutes, Plan(1_000, 8, 0.9, 100), 0, chunks(clock, made), lambda s: (s,))
     assert plan.num_steps == 1_000 and len(made) == 1 and float(chunk.state["step"]) == 0.0
     assert (made[0][1] == []) is (minutes is None)
 
