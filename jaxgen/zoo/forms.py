@@ -139,7 +139,7 @@ def options_of(
     if ratio > 1 and isinstance(rate, float):
         known["learning_rate"] = rate / ratio**0.5
     if form.rank == IMAGE and event is not None:
-        known |= sized(size, event, {**known, **given})
+        known |= sized(size, event, known, given)
     return known
 
 

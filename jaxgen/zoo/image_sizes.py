@@ -47,6 +47,9 @@ SIZES: Mapping[str, Size] = {
 }
 """The sizes by name, from the smallest to the largest."""
 
+LARGEST_LAYER = 8_000_000
+"""A perceptron whose last layer has more weights gives way to convolutions: 256 levels of 784 pixels would have a hundred million."""
+
 _WIDTHS = ("width", "state_dim", "prior_width")
 _DEPTHS = ("depth", "num_layers")
 
@@ -72,32 +75,39 @@ def find_size(where: str, size: str | None) -> Size:
     return SIZES[name]
 
 
-def sized(size: Size, event: Shape, options: Mapping[str, object]) -> dict[str, int | str]:
+def sized(size: Size, event: Shape, published: Mapping[str, object], given: Mapping[str, object]) -> dict[str, int | str]:
     """Return the options of an image entry that a size changes, each no larger than it is published.
 
     Args:
         size: The size.
         event: The shape of an image (height, width, channels).
-        options: All options of the entry as they are published, some of them replaced by what the caller gave.
+        published: All options of the entry as they are published.
+        given: The options that the caller gave, on which the others may depend.
 
     Returns:
         New values of some of the options.
 
-    >>> sized(SIZES["small"], (8, 8, 1), {"width": 64, "depth": 2, "stem": 1, "network": "unet"})
+    >>> unet = {"width": 64, "depth": 2, "stem": 1, "network": "unet"}
+    >>> sized(SIZES["small"], (8, 8, 1), unet, {})
     {'width': 32, 'depth': 1, 'network': 'dit'}
-    >>> sized(SIZES["small"], (64, 64, 3), {"width": 64, "depth": 2, "stem": 1, "network": "unet"})["stem"]
+    >>> sized(SIZES["small"], (64, 64, 3), unet, {"depth": 3})["stem"]
     4
     """
     if size == PUBLISHED:
         return {}
-    small: dict[str, int | str] = {name: _wide(size.width * n) for name in _WIDTHS if isinstance(n := options.get(name), int)}
+    options = {**published, **given}
+    network = str(options.get("network"))
+    if network == "unet" and size.transformer and "network" not in given:
+        network = "dit"
+    if network == "mlp" and _last_layer(size, event, options) > LARGEST_LAYER and "network" not in given:
+        network = "convolution"
+    small: dict[str, int | str] = {"network": network} if "network" in options else {}
+    small |= {name: _wide(size.width * n) for name in _WIDTHS if isinstance(n := options.get(name), int)}
     small |= {name: math.ceil(size.depth * n) for name in _DEPTHS if isinstance(n := options.get(name), int)}
     if "width" in options and options["width"] is None:
-        small["width"] = _units(size, event, str(options["network"]))
+        small["width"] = _units(size, event, network)
     if "stem" in options:
         small["stem"] = 2 ** max(0, math.ceil(math.log2(max(event[:2]) / size.places)))
-    if size.transformer and options.get("network") == "unet":
-        small["network"] = "dit"
     return {name: value for name, value in small.items() if value != options[name] and not _larger(value, options[name], name)}
 
 
@@ -109,6 +119,13 @@ def _units(size: Size, event: Shape, network: str) -> int:
     """Return the width of an autoencoder's network, whose default goes by its kind; 0 for an unknown kind, which its entry refuses."""
     published = WIDTHS.get(network, 0)
     return min(published, _wide(size.units * math.sqrt(math.prod(event)) if network == "mlp" else size.width * published))
+
+
+def _last_layer(size: Size, event: Shape, options: Mapping[str, object]) -> int:
+    """Return how many weights the last layer of a perceptron has that gives the logits of all levels of all pixels."""
+    levels, width = options.get("levels"), options.get("width")
+    outputs = math.prod(event) * (levels - 1 if isinstance(levels, int) else 1)
+    return outputs * (width if isinstance(width, int) else _units(size, event, "mlp"))
 
 
 def _larger(value: object, published: object, name: str) -> bool:

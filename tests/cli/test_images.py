@@ -114,7 +114,6 @@ def test_a_training_of_images_says_its_size_first_and_ends_by_the_clock(command,
             "--size small: accepted: small, base, published, for models of images",
         ),
         (("--model", "realnvp", "--data", "two_moons", "--minutes", "0"), "--minutes 0.0: accepted: a number above 0"),
-        (("--data", "two_moons", "--minutes", "3"), "--minutes 3.0: --model auto does not take it"),
     ],
 )
 def test_a_mistake_is_answered_in_one_line(command, plain, monkeypatch, tmp_path, arguments, message):

@@ -77,6 +77,10 @@ def test_what_is_given_stays_and_decides_the_rest(on):
     assert zoo.build("cfm", (8, 8, 1), width=64, network="unet").card.config["options"] == {"depth": 1, "width": 64, "network": "unet"}
     assert zoo.build("vae", (28, 28, 1)).card.config["options"]["width"] == 448
     assert zoo.build("vae", (28, 28, 1), network="convolution").card.config["options"]["width"] == 16
+    # The logits of 256 levels would take a perceptron of a hundred million weights.
+    bytes_ = zoo.build("vae", (28, 28, 1), levels=256).card.config["options"]
+    assert (bytes_["network"], bytes_["width"], bytes_["depth"]) == ("convolution", 16, 1)
+    assert zoo.build("vae", (28, 28, 1), levels=256, network="mlp").card.config["options"]["width"] == 448
 
 
 def test_a_size_that_does_not_apply_is_refused():
