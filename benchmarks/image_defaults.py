@@ -2,8 +2,10 @@
 
 Every entry is trained as `jaxgen train --model NAME --data SET` does: default sizes, batch, steps and early stopping, and `--minutes` of training
 at most (compilation comes on top, and is printed). The Frechet ratio compares samples with test images in the features of a small
-classifier, over what other test images have: 1 is what real images reach. One run measures the entries of `--only` that the file `--out` does not
-hold yet, and adds a row for each to it; so runs can be shared out and gone on with. `--page` writes the page of that file alone, pictures included.
+classifier, over what other test images have: 1 is what real images reach. One run measures the entries of `--only` that the file `--out` does
+not hold yet, and adds a row for each to it. An interrupted training is saved and gone on with, so runs can be shared out. `--page` writes the
+page of that file alone, pictures included. CPU seconds count all threads and the compilation, and say what a training costs on a machine that
+does other work too.
 
     python benchmarks/image_defaults.py --out runs/images.json --page runs/images.html --minutes 5 --only cfm vae
 """
@@ -12,6 +14,7 @@ import argparse
 import base64
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -28,6 +31,7 @@ COLUMNS = {
     "steps": "Training steps, of those that are planned.",
     "s a step": "Seconds of training by steps, validation included.",
     "training": "Seconds of training.",
+    "CPU": "CPU seconds of training with its compilation, all threads; of the last part of a training that was interrupted.",
     "compilation": "Seconds of tracing and compiling the training step.",
     "sampling": "Seconds until the samples are there, compilation included.",
     "size": "The size of the defaults, and the events of a step.",
@@ -41,6 +45,7 @@ def main() -> None:
     parser.add_argument("--data-dir", help="the folder of a named set's files")
     parser.add_argument("--only", nargs="+", choices=ENTRIES, default=ENTRIES, metavar="ENTRY")
     parser.add_argument("--minutes", type=float, default=5.0, help="the most minutes of training of an entry")
+    parser.add_argument("--steps", type=int, help="a number of steps in place of the default and of --minutes")
     parser.add_argument("--size", help="small, base or published; by default that of the device")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quick", action="store_true", help="one second of training each, to see that it runs")
@@ -52,6 +57,8 @@ def main() -> None:
     todo = [name for name in args.only if (args.data, name, args.seed) not in done]
     for name in todo:
         row = measured(args, name, minutes)
+        if row is None:
+            raise SystemExit(f"{name}: interrupted; the same command goes on")
         # Read again: another run may have added its own.
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(json.dumps([*rows_of(args.out), row], indent=1) + "\n", encoding="utf-8")
@@ -64,8 +71,8 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
 
 
-def measured(args: argparse.Namespace, name: str, minutes: float) -> dict[str, Any]:
-    """Train one entry by its defaults, draw from it, and compare with test images."""
+def measured(args: argparse.Namespace, name: str, minutes: float) -> dict[str, Any] | None:
+    """Train one entry by its defaults, draw from it, and compare with test images; None after an interrupt."""
     import jax
     import numpy as np
 
@@ -79,9 +86,16 @@ def measured(args: argparse.Namespace, name: str, minutes: float) -> dict[str, A
     levels: dict[str, Any] = {"levels": data.levels} if "levels" in zoo.describe(name, data.event_shape) else {}
     entry = zoo.build(name, data.event_shape, size=args.size, **levels)
     card, batch = entry.card, min(entry.card.batch_size, len(data.train))
-    steps = jaxgen.training.steps_for(card.num_steps, len(data.train), batch)
-    held_out = {"valid": data.valid, "patience": jaxgen.training.PATIENCE}
-    fitted = jaxgen.fit(args.seed, entry, data.train, steps, batch_size=batch, minutes=minutes, progress=True, **held_out)
+    steps = args.steps or jaxgen.training.steps_for(card.num_steps, len(data.train), batch)
+    how: dict[str, Any] = {"batch_size": batch, "valid": data.valid, "patience": jaxgen.training.PATIENCE}
+    folder = args.out.with_suffix("") / f"{Path(args.data).stem}-{name}-{args.seed}"
+    how |= {"saving": folder, "start": folder if folder.is_dir() else None, "minutes": None if args.steps else minutes}
+    cpu = time.process_time()
+    fitted = jaxgen.fit(args.seed, entry, data.train, steps, progress=True, **how)
+    cpu = time.process_time() - cpu
+    if fitted.status == "interrupted":
+        return None
+    shutil.rmtree(folder)
     test = evaluation.pixels_of(data, "test")[:MOST_TEST]
     began = time.perf_counter()
     drawn = np.asarray(jaxgen.sample(args.seed + 1, entry.model, fitted.params, max(SHOWN, len(test) // 2)))
@@ -94,7 +108,7 @@ def measured(args: argparse.Namespace, name: str, minutes: float) -> dict[str, A
         "data": args.data, "entry": name, "seed": args.seed, "minutes": minutes, "size": args.size or zoo.default_size(),
         "devices": f"{jax.device_count()} x {jax.devices()[0].device_kind}", "cores": len(os.sched_getaffinity(0)),
         "batch_size": batch, "steps": history["num_steps"], "planned_steps": history["planned_steps"], "status": fitted.status,
-        "train_seconds": history["train_seconds"], "compile_seconds": history["compile_seconds"], "sample_seconds": sampling,
+        "train_seconds": history["train_seconds"], "compile_seconds": history["compile_seconds"], "sample_seconds": sampling, "cpu_seconds": cpu,
         "num_params": zoo.count_params(fitted.params), "num_aux": zoo.count_params(fitted.aux),
         "verdict": str(jaxgen.training.verdict(history) or ""), "frechet_ratio": ratio(classifier.features(drawn)),
         "picture": base64.b64encode(figure_png(grid(np.floor(drawn[:SHOWN]), 16))).decode("ascii"),
@@ -119,8 +133,8 @@ def cells(row: dict[str, Any]) -> list[str]:
     dropped = f" + {row['num_aux']:,}" if row["num_aux"] else ""
     return [
         row["entry"], f"{row['frechet_ratio']:.2f}", f"{row['num_params']:,}{dropped}", f"{row['steps']:,} of {row['planned_steps']:,}",
-        f"{row['train_seconds'] / max(row['steps'], 1):.3f}", f"{row['train_seconds']:.0f}", f"{row['compile_seconds']:.0f}",
-        f"{row['sample_seconds']:.0f}", f"{row['size']}, {row['batch_size']}", row["verdict"],
+        f"{row['train_seconds'] / max(row['steps'], 1):.3f}", f"{row['train_seconds']:.0f}", f"{row['cpu_seconds']:.0f}",
+        f"{row['compile_seconds']:.0f}", f"{row['sample_seconds']:.0f}", f"{row['size']}, {row['batch_size']}", row["verdict"],
     ]  # fmt: skip
 
 
@@ -134,7 +148,7 @@ def write_page(path: Path, rows: list[dict[str, Any]]) -> None:
     for i, row in enumerate(rows):
         if i == 0 or rows[i - 1]["data"] != row["data"]:
             sections.append(viz.Section(f"{row['data']}: real images", "Test images.", [base64.b64decode(row["real"])]))
-        said = f"Frechet ratio {row['frechet_ratio']:.2f} after {row['train_seconds']:.0f} s of training on {row['cores']} cores."
+        said = f"Frechet ratio {row['frechet_ratio']:.2f} after {row['steps']:,} steps: {row['cpu_seconds']:.0f} CPU seconds."
         sections.append(viz.Section(f"{row['data']}: {row['entry']}", said, [base64.b64decode(row["picture"])]))
     introduction = ("Samples of each image entry at its defaults: sizes, batch, steps and early stopping as `jaxgen train` takes them.",)
     runs = [viz.Run(cells(row)) for row in rows]
