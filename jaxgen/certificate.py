@@ -15,6 +15,7 @@ import scipy.special
 from jax.core import Tracer
 
 from jaxgen.arguments import require_model
+from jaxgen.finite import unsaid
 from jaxgen.lifting import over_batch, stages
 from jaxgen.model import Model, log_prob
 from jaxgen.refusals import require_transform
@@ -205,8 +206,10 @@ class _Problem:
                 rows = _REPLICATES.get(model.transform.kind, 1)
                 x, cond = jax.tree.map(lambda a: jnp.tile(a, (rows, *(1,) * (a.ndim - 1))) if rows > 1 else a, (x, cond))
                 key = self.key if rows == 1 or self.key is None else jax.random.fold_in(self.key, chunk)
-                values = log_prob(model, params, x, cond, key=key, num_draws=self.num_draws, batch_size=self.batch_size).value
-                self.known[asked] = np.asarray(values, np.float64).reshape(rows, -1)
+                # A value that is not finite gets no bound, and is not said twice.
+                with unsaid():
+                    density = log_prob(model, params, x, cond, key=key, num_draws=self.num_draws, batch_size=self.batch_size)
+                self.known[asked] = np.asarray(density.value, np.float64).reshape(rows, -1)
         return self.known[asked]
 
     def mean(self, rung: _Rung, moved: bool = False) -> np.ndarray:

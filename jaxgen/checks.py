@@ -2,6 +2,8 @@
 
 import difflib
 import math
+import sys
+import warnings
 from collections.abc import Iterable, Sequence
 
 import jax
@@ -135,3 +137,16 @@ def positive_numbers(name: str, values: object) -> None:
         raise ValueError(f"{name}={values!r}; accepted: one or more positive numbers.")
     for value in values:
         number(name, value, above=0)
+
+
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn at the line of the user's code that led here, whatever functions of this library lie between.
+
+    Args:
+        message: The warning.
+        category: Its class.
+    """
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] == "jaxgen":
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)

@@ -14,6 +14,7 @@ from jaxgen.cli.finite import require_finite
 from jaxgen.cli.sample import conditions_for, in_reading
 from jaxgen.cli.table import read_events
 from jaxgen.data.writers import write_columns
+from jaxgen.finite import unsaid
 from jaxgen.model import log_prob as density
 
 
@@ -67,7 +68,8 @@ def log_prob(
         raise ValueError(f"--cond {cond}: has {len(conditions)} rows; accepted: {len(x)}, one condition for each event of {data}.")
     options = {"key": jax.random.key(seed), "num_draws": num_draws}
     if certify is None:
-        lp = density(entry.model, fitted.params, x, conditions, **options)
+        with unsaid():
+            lp = density(entry.model, fitted.params, x, conditions, **options)
     else:
         lp = certified(entry.model, fitted.params, x, certify, conditions, **options)
     value, stderr = np.asarray(lp.value), np.asarray(lp.stderr)

@@ -13,6 +13,7 @@ from jaxgen.cli.pixels import classes_of, labelled, levels_of, whole, write_imag
 from jaxgen.cli.table import read_conditions, write_samples
 from jaxgen.data.tables import Table
 from jaxgen.data.writers import ENDINGS
+from jaxgen.finite import unsaid
 from jaxgen.model import sample as draw
 from jaxgen.training import Entry
 
@@ -55,7 +56,8 @@ def sample(
     arguments.memory("--num", num, *shape)
     conditions, beside = (labelled(entry, label, num, cond), None) if label else conditions_for(entry, cond)
     count = num if conditions is None else len(conditions)
-    x = np.asarray(draw(jax.random.key(seed), entry.model, fitted.params, count, conditions, batch_size=min(count, 65_536)))
+    with unsaid():
+        x = np.asarray(draw(jax.random.key(seed), entry.model, fitted.params, count, conditions, batch_size=min(count, 65_536)))
     schema = zoo.schema_of(entry)
     require_finite(f"--out {out}", x, gaps=schema is not None and any(column.missing for column in schema.event))
     if len(shape) > 1:
