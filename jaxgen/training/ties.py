@@ -46,8 +46,10 @@ def say_ties(name: str, entry: Entry, batch: Batch) -> None:
 
 
 def _commonest(column: np.ndarray) -> tuple[float, float]:
-    """Return the number that most rows hold, and their share."""
-    values, counts = np.unique(column, return_counts=True)
+    """Return the number that most rows hold, and their share. A gap is no number."""
+    values, counts = np.unique(column[~np.isnan(column)], return_counts=True)
+    if not len(values):
+        return 0.0, 0.0
     return float(values[counts.argmax()]), float(counts.max() / len(column))
 
 
