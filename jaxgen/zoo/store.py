@@ -7,9 +7,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxgen.atomic import written_by_jaxgen
 from jaxgen.objective import Batch
 from jaxgen.training import Entry, Fitted, init_state
-from jaxgen.training.run_folder import SAVES, fitted_of, read_run, write_run
+from jaxgen.training.run_folder import SAVES, ReadRun, fitted_of, read_run, write_run
 from jaxgen.training.seeds import require_one_seed
 from jaxgen.zoo.registry import build
 from jaxgen.zoo.tables import Layout, on_table
@@ -54,15 +55,16 @@ def load(path: str | Path) -> tuple[Entry, Fitted]:
     path = Path(path)
     if not (path / SAVES).is_dir():
         raise FileNotFoundError(f"load: path={str(path)!r}; accepted: a run folder of jaxgen with a save in {SAVES}/.")
-    run = read_run(path)
+    with written_by_jaxgen(f"load: path={str(path)!r}"):
+        return _rebuilt(path, read_run(path))
+
+
+def _rebuilt(path: Path, run: ReadRun) -> tuple[Entry, Fitted]:
     for message in run.save.damaged:
-        warnings.warn(f"{message} The save before it is taken: {run.save.path.name}.", stacklevel=2)
+        warnings.warn(f"{message} The save before it is taken: {run.save.path.name}.", stacklevel=4)
     config = run.config
-    try:
-        cond_shape = config["cond_shape"]
-        entry = build(config["name"], config["event_shape"], cond_shape, **config["options"])
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"load: path={str(path)!r} with {error!r} in its config; accepted: a config that jaxgen wrote.") from None
+    cond_shape = config["cond_shape"]
+    entry = build(config["name"], config["event_shape"], cond_shape, **config["options"])
     like = jax.eval_shape(lambda key: _initial(key, entry, config["event_shape"], cond_shape), jax.random.key(0))
     units, table = config.get("units"), config.get("table")
     entry = entry._replace(
@@ -76,18 +78,11 @@ def load(path: str | Path) -> tuple[Entry, Fitted]:
             "folder of this version of jaxgen. CHANGELOG.md names the entries whose params changed; train those again."
         ) from None
     if table is not None:
-        return _on_table(str(path), entry, fitted._replace(params=fitted.params[0]), table)
+        plain, cond = fitted._replace(params=fitted.params[0]), table["cond"]
+        return on_table(entry, plain, Layout.from_json(table), cond["loc"], cond["scale"])
     if units is None:
         return entry, fitted
     return in_units(entry, fitted._replace(params=fitted.params[0]), **units)
-
-
-def _on_table(path: str, entry: Entry, fitted: Fitted, table: Any) -> tuple[Entry, Fitted]:
-    try:
-        layout, cond = Layout.from_json(table), table["cond"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"load: path={path!r} with {error!r} in its config; accepted: a config that jaxgen wrote.") from None
-    return on_table(entry, fitted, layout, cond["loc"], cond["scale"])
 
 
 def _initial(key: jax.Array, entry: Entry, event_shape: Any, cond_shape: Any) -> Any:
