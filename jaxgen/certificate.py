@@ -14,6 +14,7 @@ import numpy as np
 import scipy.special
 from jax.core import Tracer
 
+from jaxgen import checks
 from jaxgen.arguments import require_model
 from jaxgen.finite import unsaid
 from jaxgen.lifting import over_batch, stages
@@ -154,9 +155,10 @@ def certify(
         )
     if isinstance(atol, bool) or not isinstance(atol, int | float | np.number) or not atol > 0:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ValueError(f"certify: atol={atol!r}; accepted: a positive tolerance in nats, such as 1e-3.")
-    x = x if isinstance(x, jax.Array) else np.asarray(x)
-    if not (jnp.issubdtype(x.dtype, jnp.number) or x.dtype == bool):
+    x = x if isinstance(x, jax.Array | np.ndarray) else checks.numbers("certify: x", x)
+    if x.dtype != bool and not any(jnp.issubdtype(x.dtype, kind) for kind in (np.floating, np.integer)):
         raise ValueError(f"certify: x of dtype {x.dtype}; accepted: an array of numbers (n, *event).")
+    checks.leaves("certify: params", params)
     dtypes = {jnp.result_type(leaf) for leaf in jax.tree.leaves(params)} | {x.dtype}
     low = not any(dtype == np.float64 for dtype in dtypes)
     problem = _Problem(model, params, x, cond, key, num_draws, batch_size)
