@@ -1,7 +1,9 @@
 """Whole-batch functions as compiled programs."""
 
+import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import jax
@@ -13,6 +15,7 @@ CPU_OPTIONS: dict[str, Any] = {"xla_cpu_prefer_vector_width": 512}
 # For what runs once: compiling it well takes longer than running it.
 _LIGHT: dict[str, Any] = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 _OUTERMOST = get_opaque_trace_state()
+_PLATFORM: ContextVar[str | None] = ContextVar("platform", default=None)
 
 Result = TypeVar("Result")
 
@@ -63,6 +66,31 @@ def once(function: Callable[..., Result], *args: Any) -> Result:
         What `function` returns.
     """
     return jax.jit(function, compiler_options=_LIGHT if jax.default_backend() == "cpu" else None)(*args)
+
+
+def platform() -> str:
+    """Return the kind of device that a program is traced for, "cpu" or another, on which forms of the same mathematics depend.
+
+    Within `traced_for` it is the named one, and otherwise JAX's default backend.
+    """
+    return _PLATFORM.get() or jax.default_backend()
+
+
+@contextlib.contextmanager
+def traced_for(name: str) -> Generator[None]:
+    """Trace what is traced within the block for the platform `name`.
+
+    A function that `jax.jit` has traced before is not traced again.
+
+    >>> with traced_for("gpu"):
+    ...     platform()
+    'gpu'
+    """
+    token = _PLATFORM.set(name)
+    try:
+        yield
+    finally:
+        _PLATFORM.reset(token)
 
 
 def outermost() -> bool:

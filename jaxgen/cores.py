@@ -14,6 +14,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from jaxgen.batch_sizes import first_rows, padded, padded_size
 from jaxgen.compiled import compiled, outermost
 from jaxgen.types import Key, Params, PyTree
 
@@ -55,21 +56,36 @@ def over_cores(function: Rows) -> Program:
 
     Returns:
         `program(static, num, batch_size, params, key, *rows)`, which makes the `num` keys out of one and returns the results of all rows,
-        tied to no device.
+        tied to no device. Outside of a caller's transformation a batch is computed as one of the sizes of `jaxgen.batch_sizes`.
     """
 
     @compiled(0, 1, 2, 3)
     def whole(
-        static: tuple[Hashable, ...], num: int, batch_size: int | None, mesh: Mesh | None, params: Params, key: Key | None, rows: PyTree
+        static: tuple[Hashable, ...],
+        size: int,
+        batch_size: int | None,
+        mesh: Mesh | None,
+        params: Params,
+        key: Key | None,
+        num: np.int32 | None,
+        rows: PyTree,
     ) -> Any:
-        keys = None if key is None else jax.random.split(key, num)
+        keys = None if key is None else _keys(key, size, num)
         sliced = functools.partial(split(mesh, functools.partial(function, *static)), params)
-        return _in_batches(sliced, num, batch_size, keys, *rows)
+        return _in_batches(sliced, size, batch_size, keys, *rows)
 
     @functools.wraps(function)
     def program(static: tuple[Hashable, ...], num: int, batch_size: int | None, params: Params, key: Key | None, *rows: PyTree) -> Any:
-        mesh = mesh_for(num if batch_size is None else min(batch_size, num), params, key, rows)
-        return gathered(mesh, whole(static, num, batch_size, mesh, everywhere(mesh, params), key, rows))
+        if num < 1 or not outermost() or _placed(rows):
+            return whole(static, num, batch_size, None, params, key, None, rows)
+        size = padded_size(num, batch_size)
+        mesh = mesh_for(size if batch_size is None else min(batch_size, size), params, key)
+        if size != num:
+            rows = padded(rows, size)
+        # Without a key no program needs to know how many rows are padding.
+        result = whole(static, size, batch_size, mesh, everywhere(mesh, params), key, None if key is None else np.int32(num), rows)
+        result = gathered(mesh, result)
+        return result if size == num else first_rows(result, num)
 
     return program
 
@@ -88,9 +104,7 @@ def mesh_for(num: int, *args: PyTree) -> Mesh | None:
     if num < 2 * LEAST or jax.default_backend() != "cpu" or not outermost():
         return None
     count = max(n for n in range(1, len(jax.devices()) + 1) if num % n == 0 and (n == 1 or num // n >= LEAST))
-    if count == 1 or any(getattr(a, "committed", False) for a in jax.tree.leaves(args)):
-        return None
-    return _mesh(count)
+    return None if count == 1 or _placed(args) else _mesh(count)
 
 
 def everywhere(mesh: Mesh | None, params: Params) -> Params:
@@ -158,6 +172,17 @@ def gathered(mesh: Mesh | None, result: PyTree) -> PyTree:
         return jnp.asarray(np.concatenate([np.asarray(shards[start]) for start in sorted(shards)]))
 
     return jax.tree.map(joined, result)
+
+
+def _placed(args: PyTree) -> bool:
+    """Return whether an argument is tied to a device."""
+    return any(getattr(a, "committed", False) for a in jax.tree.leaves(args))
+
+
+def _keys(key: Key, size: int, num: jax.Array | np.int32 | None) -> Key:
+    """Return a key for each of the events, of which those from `num` on are copies of the last one before, as their rows are."""
+    keys = jax.random.split(key, size)
+    return keys if num is None else jnp.where(jnp.arange(size) < num, keys, keys[num - 1])
 
 
 def _in_batches(function: Rows, num: int, batch_size: int | None, *rows: PyTree) -> Any:

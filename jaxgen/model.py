@@ -14,7 +14,6 @@ from typing import NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jaxgen import checks
 from jaxgen.arguments import (
@@ -29,7 +28,6 @@ from jaxgen.arguments import (
     require_model,
     with_rows,
 )
-from jaxgen.compiled import compiled
 from jaxgen.cores import over_cores
 from jaxgen.lifting import over_batch
 from jaxgen.refusals import require_transform
@@ -211,12 +209,12 @@ def log_prob(
         raise ValueError(f"log_prob: key=None; accepted: a key such as jax.random.key(0), because this density is {density!s}.")
     if key is not None:
         key = checks.key("log_prob: key", key)
-    x = x if isinstance(x, jax.Array) else as_array("log_prob", x)
+    x = as_array("log_prob", x)
     num = x.shape[0] if x.ndim else -1
     cond = with_rows("log_prob", cond, num)
     draws = 1 if density is Density.EXACT else num_draws
     value, stderr = _log_prob((model, draws), num, batch_size or _default_batch(model, num_draws), params, key, x, cond)
-    return LogProb(value, jnp.asarray(np.zeros(value.shape, value.dtype)) if stderr is None else stderr, density)
+    return LogProb(value, stderr, density)
 
 
 def encode(model: Model, params: Params, x: Event, cond: Cond = None, *, key: Key | int | None = None) -> Noise:
@@ -239,8 +237,9 @@ def encode(model: Model, params: Params, x: Event, cond: Cond = None, *, key: Ke
     if key is not None:
         key = checks.key("encode: key", key)
     x = as_array("encode", x)
-    cond = with_rows("encode", cond, x.shape[0] if x.ndim else -1)
-    return _encode(model, params, x, cond, key)
+    num = x.shape[0] if x.ndim else -1
+    cond = with_rows("encode", cond, num)
+    return _encode((model,), num, None, params, key, x, cond)
 
 
 def sample_rows(model: Model, params: Params, keys: Key, cond: Cond = None) -> Event:
@@ -317,12 +316,14 @@ def encode_rows(model: Model, params: Params, keys: Key | None, x: Event, cond: 
         return checked_preimage("encode", inverse(params, x, cond, keys), x.shape[0]).z
 
 
-_sample, _log_prob = over_cores(sample_rows), over_cores(log_prob_rows)
+@over_cores
+def _log_prob(model: Model, num_draws: int, params: Params, keys: Key | None, x: Event, cond: Cond) -> tuple[jax.Array, jax.Array]:
+    value, stderr = log_prob_rows(model, num_draws, params, keys, x, cond)
+    # Here and not by the caller, who would wait for a second program: it takes as long as the density of a few events.
+    return value, jnp.zeros_like(value) if stderr is None else stderr
 
 
-@compiled(0)
-def _encode(model: Model, params: Params, x: Event, cond: Cond, key: Key | None) -> Noise:
-    return encode_rows(model, params, None if key is None else jax.random.split(key, x.shape[0]), x, cond)
+_sample, _encode = over_cores(sample_rows), over_cores(encode_rows)
 
 
 def _combine(logs: jax.Array, kind: Density) -> tuple[jax.Array, jax.Array]:
@@ -349,4 +350,6 @@ def _noise(model: Model, keys: Key) -> Noise:
 def _default_batch(model: Model, num_draws: int) -> int:
     """Return how many events are computed at once, so that neither activations nor long noise paths fill the memory."""
     size = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(noise_shape(model)))
-    return max(1, min(65_536, 2**25 // size) // num_draws)
+    most = max(1, min(65_536, 2**25 // size) // num_draws)
+    # A round number, which cores can share.
+    return most - most % 1024 or most

@@ -87,7 +87,10 @@ def test_labels_are_a_condition_and_kept_with_the_run(command, plain, pixels, tm
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--model", "realnvp", "--data", "digits_8x8"), "--model realnvp: --data digits_8x8 is read as images; accepted for images: gan, "),
+        (
+            ("--model", "realnvp", "--data", "digits_8x8"),
+            "--model realnvp: --data digits_8x8 is read as images; accepted for images: gan, ",
+        ),
         (("--model", "realnvp", "--data", "digits", "--labels"), "--labels: this is for images; --data digits has none"),
         (("--model", "realnvp", "--data-dir", "x"), "--data-dir: this is for images"),
         (("--model", "plain", "--data", "fashion_mnist", "--data-dir", "none"), "data_dir=none; accepted: an existing folder"),
