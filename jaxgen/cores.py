@@ -21,6 +21,7 @@ from jaxgen.types import Key, Params, PyTree
 AXIS = "events"
 # Below, crossing over costs more than the second core saves.
 LEAST = 512
+_SPLIT = P(AXIS)
 
 
 Rows: TypeAlias = Callable[..., Any]
@@ -80,12 +81,19 @@ def over_cores(function: Rows) -> Program:
             return whole(static, num, batch_size, None, params, key, None, rows)
         size = padded_size(num, batch_size)
         mesh = mesh_for(size if batch_size is None else min(batch_size, size), params, key)
-        if size != num:
-            rows = padded(rows, size)
+        given = rows if size == num else padded(rows, size)
         # Without a key no program needs to know how many rows are padding.
-        result = whole(static, size, batch_size, mesh, everywhere(mesh, params), key, None if key is None else np.int32(num), rows)
-        result = gathered(mesh, result)
-        return result if size == num else first_rows(result, num)
+        count = None if key is None else np.int32(num)
+        try:
+            result = whole(static, size, batch_size, mesh, everywhere(mesh, params), key, count, given)
+        except ValueError:
+            if size == num:
+                raise
+            result = None
+        if result is None:
+            # What is wrong with the arguments is said of those that were given.
+            return whole(static, num, batch_size, None, params, key, None, rows)
+        return first_rows(result, num) if mesh is None else gathered(result, num)
 
     return program
 
@@ -152,26 +160,37 @@ def split(mesh: Mesh | None, function: Rows) -> Rows:
     return over_devices
 
 
-def gathered(mesh: Mesh | None, result: PyTree) -> PyTree:
-    """Return `result` in one piece and tied to no device, so that it goes with arrays of any device.
+def gathered(result: PyTree, num: int) -> PyTree:
+    """Return the first `num` rows of a result that is split over a mesh, tied to no device, so that they go with arrays of any device.
 
     Args:
-        mesh: The mesh over which the result is split, or None.
-        result: A pytree of arrays.
+        result: A pytree of arrays, split along their first axis.
+        num: The number of rows.
 
     Returns:
-        The same arrays on one device, to which they are not tied.
+        The rows on one device, to which they are not tied.
     """
-    if mesh is None:
-        return result
 
-    # JAX's own indexing takes twice as long. A rest that does not divide leaves every device with a copy of all rows; shards that
-    # start at one row are therefore taken once.
+    # JAX's own indexing takes twice as long, and `jnp.asarray` four times as long as a program, of which the few sizes of batches need few.
     def joined(a: jax.Array) -> jax.Array:
-        shards = {s.index[0].start or 0: s.data for s in a.addressable_shards}
-        return jnp.asarray(np.concatenate([np.asarray(shards[start]) for start in sorted(shards)]))
+        if isinstance(a.sharding, NamedSharding) and a.sharding.spec == _SPLIT:
+            whole = np.concatenate([np.asarray(a.addressable_data(i)) for i in range(a.sharding.mesh.size)])
+        elif a.is_fully_replicated:
+            whole = np.asarray(a.addressable_data(0))
+        else:
+            whole = np.concatenate([np.asarray(s.data) for s in sorted(a.addressable_shards, key=_start)])
+        return _on_default_device(whole) if num == len(whole) else jnp.asarray(whole[:num].copy())
 
     return jax.tree.map(joined, result)
+
+
+@jax.jit
+def _on_default_device(a: np.ndarray) -> jax.Array:
+    return jnp.asarray(a)
+
+
+def _start(shard: Any) -> int:
+    return shard.index[0].start or 0
 
 
 def _placed(args: PyTree) -> bool:

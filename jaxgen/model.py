@@ -28,6 +28,7 @@ from jaxgen.arguments import (
     require_model,
     with_rows,
 )
+from jaxgen.batch_sizes import zeros
 from jaxgen.cores import over_cores
 from jaxgen.lifting import over_batch
 from jaxgen.refusals import require_transform
@@ -162,7 +163,7 @@ def sample_and_log_prob(
     transform = model.transform
     if transform.kind is Density.EXACT and transform.proxy is None and transform.forward_and_log_det is not None:
         x, value = _sample_and_log_prob((model,), num_samples, batch_size, params, key, cond)
-        return x, LogProb(value, jnp.zeros_like(value), Density.EXACT)
+        return x, LogProb(value, zeros(value), Density.EXACT)
     x = sample(key, model, params, num_samples, cond, batch_size=batch_size)
     return x, log_prob(model, params, x, cond, key=jax.random.fold_in(key, 1), num_draws=num_draws, batch_size=batch_size)
 
@@ -214,7 +215,7 @@ def log_prob(
     cond = with_rows("log_prob", cond, num)
     draws = 1 if density is Density.EXACT else num_draws
     value, stderr = _log_prob((model, draws), num, batch_size or _default_batch(model, num_draws), params, key, x, cond)
-    return LogProb(value, stderr, density)
+    return LogProb(value, zeros(value) if stderr is None else stderr, density)
 
 
 def encode(model: Model, params: Params, x: Event, cond: Cond = None, *, key: Key | int | None = None) -> Noise:
@@ -316,14 +317,7 @@ def encode_rows(model: Model, params: Params, keys: Key | None, x: Event, cond: 
         return checked_preimage("encode", inverse(params, x, cond, keys), x.shape[0]).z
 
 
-@over_cores
-def _log_prob(model: Model, num_draws: int, params: Params, keys: Key | None, x: Event, cond: Cond) -> tuple[jax.Array, jax.Array]:
-    value, stderr = log_prob_rows(model, num_draws, params, keys, x, cond)
-    # Here and not by the caller, who would wait for a second program: it takes as long as the density of a few events.
-    return value, jnp.zeros_like(value) if stderr is None else stderr
-
-
-_sample, _encode = over_cores(sample_rows), over_cores(encode_rows)
+_sample, _log_prob, _encode = over_cores(sample_rows), over_cores(log_prob_rows), over_cores(encode_rows)
 
 
 def _combine(logs: jax.Array, kind: Density) -> tuple[jax.Array, jax.Array]:
