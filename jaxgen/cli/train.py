@@ -13,6 +13,7 @@ from jaxgen.cli import arguments
 from jaxgen.cli import columns as columns_of
 from jaxgen.cli.beside import beside_nll
 from jaxgen.cli.events import load_for
+from jaxgen.cli.pixels import image_facts
 from jaxgen.cli.run_folder import clear, open_folder
 from jaxgen.cli.signals import Kept
 from jaxgen.cli.train_auto import chosen, train_auto
@@ -111,6 +112,8 @@ def train(
     prepared = _prepared(model, dataset, num_params, supports, options)
     columns_of.show(data, prepared)
     prepared = _with_config(prepared, source=source, training={"batch_size": min(batch_size, len(dataset.train)), "ema": ema})
+    if len(dataset.event_shape) == 3:
+        prepared = _with_config(prepared, images=image_facts(dataset))
     out = open_folder(out, resume, overwrite)
     Kept.text = f"the folder {out} is as it was."
     run = _Run(out, prepared, _plan(out, prepared, resume, steps, seed), overwrite)
