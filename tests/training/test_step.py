@@ -48,7 +48,7 @@ def test_a_loss_or_a_gradient_that_is_not_finite_leaves_the_state_as_it_was(term
 
 
 def test_a_step_on_an_accelerator_has_no_branch_and_is_the_same_step(gaussian_entry, data, key):
-    """A branch there waits for the host in every step; it is read off the programs that are lowered for a GPU here."""
+    """A branch there waits for the host in every step. Branches on the platform are gone once a program is lowered."""
     entry, batch = gaussian_entry(), Batch(data)
     state = init_state(key, entry, batch, 5)
 
@@ -56,12 +56,12 @@ def test_a_step_on_an_accelerator_has_no_branch_and_is_the_same_step(gaussian_en
         with traced_for(platform):
             return jax.jit(make_step(entry, 5)).trace(state, batch, key)
 
-    def branches(traced, platform):
-        text = traced.lower(lowering_platforms=(platform,)).as_text()
-        return text.count("stablehlo.case") + text.count("stablehlo.if")
+    def branches(traced):
+        text = str(traced.jaxpr)
+        return text.count(" cond[") - text.count("branches_platforms=(")
 
     on_cpu, elsewhere = traced("cpu"), traced("gpu")
-    assert branches(on_cpu, "cpu") > 0 == branches(elsewhere, "cuda")
+    assert branches(on_cpu) > 0 == branches(elsewhere)
     for a, b in zip(*(jax.tree.leaves(t.lower().compile()(state, batch, key)[0]) for t in (on_cpu, elsewhere)), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-6)
 
