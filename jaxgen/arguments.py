@@ -99,12 +99,13 @@ def checked_preimage(name: str, preimage: object, num: int) -> Preimage:
     return preimage
 
 
-def as_array(name: str, x: Event) -> Any:
+def as_array(name: str, x: Event, argument: str = "x") -> Any:
     """Return events as an array.
 
     Args:
         name: The function, for the message.
         x: Events `(n, *event)`, as anything that `jnp.asarray` takes.
+        argument: The argument, for the message.
 
     Returns:
         A JAX array; an array of numbers of NumPy as it is, because a compiled program takes it in faster than `jnp.asarray` does.
@@ -116,8 +117,8 @@ def as_array(name: str, x: Event) -> Any:
         return x
     try:
         return jnp.asarray(x)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name}: x=<{type(x).__name__}>; accepted: an array of numbers (n, *event).") from None
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"{name}: {argument}={checks.short(x)}; accepted: an array of numbers.") from None
 
 
 def require_density(name: str, model: Model) -> Density:
@@ -206,7 +207,11 @@ def with_rows(name: str, rows: Cond, num: int) -> Cond:
     Raises:
         ValueError: There are conditions, and neither one nor `num` of them.
     """
-    if rows is None or jnp.shape(rows)[:1] == (num,):
+    if rows is None:
+        return None
+    if not isinstance(rows, jax.Array):
+        rows = as_array(name, rows, "cond")
+    if jnp.shape(rows)[:1] == (num,):
         return rows
     if jnp.shape(rows)[:1] == (1,) and num > 0:
         return jnp.broadcast_to(rows, (num, *jnp.shape(rows)[1:]))
