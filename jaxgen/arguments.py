@@ -3,7 +3,7 @@
 import contextlib
 import functools
 from collections.abc import Generator
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import jax
 import jax.numpy as jnp
@@ -99,7 +99,7 @@ def checked_preimage(name: str, preimage: object, num: int) -> Preimage:
     return preimage
 
 
-def as_array(name: str, x: Event, argument: str = "x") -> Any:
+def as_array(name: str, x: Event, argument: str = "x") -> jax.Array:
     """Return events as an array.
 
     Args:
@@ -113,8 +113,10 @@ def as_array(name: str, x: Event, argument: str = "x") -> Any:
     Raises:
         ValueError: `x` is no array of numbers.
     """
-    if isinstance(x, jax.Array) or (isinstance(x, np.ndarray) and x.dtype.kind in "biuf"):
+    if isinstance(x, jax.Array):
         return x
+    if isinstance(x, np.ndarray) and x.dtype.kind in "biuf":
+        return cast(jax.Array, x)
     try:
         return jnp.asarray(x)
     except (TypeError, ValueError, OverflowError):
