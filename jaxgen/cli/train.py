@@ -105,9 +105,10 @@ def train(
             option = f"--num-params {num_params}" if num_params is not None else f"--ema {ema}"
             raise ValueError(f"{option}: --model {AUTO} does not take it; accepted: a model by its name, such as --model nsf.")
         settings = Settings(
-            options=_given(options), num_steps=steps, batch_size=batch_size, patience=patience or None, seed=seed, progress=True
-        )
-        return _auto(open_folder(out, resume, overwrite), dataset, supports, settings, source, overwrite)
+            options=_given(options), num_steps=steps, batch_size=batch_size, patience=patience or None, seed=seed, progress=True,
+            supports=supports, keep=True,
+        )  # fmt: skip
+        return _auto(open_folder(out, resume, overwrite), dataset, settings, source, overwrite)
     prepared = _prepared(model, dataset, num_params, supports, options)
     columns_of.show(data, prepared)
     prepared = _with_config(prepared, source=source, training={"batch_size": min(batch_size, len(dataset.train)), "ema": ema})
@@ -120,14 +121,14 @@ def train(
     return 130 if fitted.status == "interrupted" else 0
 
 
-def _auto(out: Path, dataset: Dataset, supports: bool, settings: Settings, source: dict[str, Any], overwrite: bool) -> int:
+def _auto(out: Path, dataset: Dataset, settings: Settings, source: dict[str, Any], overwrite: bool) -> int:
     """Fit, write and close what "auto" makes of a table of numbers."""
-    prepared, fitted = train_auto(dataset, supports, settings, lambda prepared: columns_of.show(source["data"], prepared))
+    prepared, fitted = train_auto(dataset, settings, lambda prepared: columns_of.show(source["data"], prepared))
     run = _Run(out, _with_config(prepared, source=source), _Plan(jax.random.key(settings.seed), 0, None, {}), overwrite)
     _Writer(run)(fitted)
     Kept.text = f"the run is saved in {out}."
     _close(run, dataset, fitted)
-    return 0
+    return 130 if fitted.status == "interrupted" else 0
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:

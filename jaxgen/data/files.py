@@ -34,6 +34,22 @@ def load_file(path: str, choice: Choice = EVERYTHING, *, seed: int = 0, sizes: d
     return load_table(read_table(path), Path(path).stem, choice, seed=seed, sizes=sizes)
 
 
+def described(table: Table, choice: Choice = EVERYTHING) -> tuple[Schema, np.ndarray]:
+    """Describe the columns of a table.
+
+    Args:
+        table: The table.
+        choice: What the user said about its columns.
+
+    Returns:
+        The description, and the events `(n, d)` float64 in the units of the source: numbers, codes, days, NaN for what is missing.
+
+    Raises:
+        DataError: A column cannot be used, or none varies. One message names all such columns.
+    """
+    return _found(table, choice)[:2]
+
+
 def load_table(
     table: Table,
     name: str,

@@ -10,6 +10,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from jaxgen import checks, model, zoo
+from jaxgen.data import Schema, to_frame
+from jaxgen.data.files import described
+from jaxgen.data.frames import is_frame, read_frame
 from jaxgen.estimator.auto import AUTO, Settings
 from jaxgen.estimator.tables import fit_table
 from jaxgen.training import PATIENCE, Fitted
@@ -24,18 +27,23 @@ class Estimator(DensityMixin, BaseEstimator):
 
     Args:
         name: The name of an entry of `jaxgen.zoo`, or "auto", which fits a mixture of Gaussians and kernels weighted by cross-validation.
-            From 300 rows on, "auto" adds a flow with the weight that held-out rows give it.
-        options: Options of the entry, such as `{"width": 32}`; None takes its defaults. With "auto" they are those of `nsf_ar`.
+            From 300 rows on, "auto" adds a flow with the weight that held-out rows give it. A table with categories or gaps gets `tabular`.
+        options: Options of the entry, such as `{"width": 32}`; None takes its defaults. With "auto" they are those of `nsf_ar`, or of
+            `tabular`.
         num_steps: The number of training steps; None takes what is sensible for the number of rows.
         batch_size: The most rows of a training step.
         validation_fraction: The fraction of the rows that decides when to stop and which params are the best.
         patience: Stop after this many validation losses in a row without a better one; None never stops.
         num_draws: How many draws estimate a density that is not exact.
+        supports: Whether bounds and heavy tails of columns are looked for.
         random_state: An integer, a `numpy.random.RandomState`, or None for another seed each time.
 
     Attributes:
         entry_: The entry, whose events are rows in the units of the table. `jaxgen.save(path, entry_, fitted_)` writes both.
         fitted_: What was fitted: params, history and how the training ended.
+        schema_: What each column is, if the table was a DataFrame; None for an array, whose columns are real numbers.
+        density_kind_: What the scores are: "exact", "unbiased", "lower bound", or "implicit" for a model without a density. Integers and
+            dates of a DataFrame are dequantised, so that their scores are lower bounds of log probabilities.
         n_features_in_: The number of columns.
         feature_names_in_: The names of the columns, if the table was a DataFrame.
 
@@ -56,35 +64,53 @@ class Estimator(DensityMixin, BaseEstimator):
         validation_fraction: float = 0.15,
         patience: int | None = PATIENCE,
         num_draws: int = 100,
+        supports: bool = True,
         random_state: Any = None,
     ) -> None:
         self.name, self.options, self.num_steps, self.batch_size = name, options, num_steps, batch_size
         self.validation_fraction, self.patience = validation_fraction, patience
-        self.num_draws, self.random_state = num_draws, random_state
+        self.num_draws, self.supports, self.random_state = num_draws, supports, random_state
 
     def fit(self, X: Any, y: Any = None) -> "Estimator":
         """Fit the density to a table.
 
         Args:
-            X: Rows `(n, d)` of finite numbers, an array or a DataFrame.
+            X: Rows `(n, d)`: an array of finite numbers, or a DataFrame of pandas, polars or pyarrow, whose columns may also be integers,
+                categories and dates and may have gaps.
             y: Ignored; the pipelines of scikit-learn pass it.
 
         Returns:
             The estimator.
 
         Raises:
-            ValueError: X has a value that is not finite, or fewer than two rows; or a parameter of the estimator cannot be used.
+            ValueError: X has a value or a column that cannot be used, or fewer than two rows; or a parameter of the estimator cannot be used.
         """
         self._check_parameters()
-        frame = type(X) if hasattr(X, "columns") and hasattr(X, "to_numpy") else None
-        rows = np.asarray(validate_data(self, X, dtype=np.float64, ensure_min_samples=2))
+        seed = _seed(self.random_state)
+        self.schema_, rows = self._described(X)
         settings = Settings(
-            self.name, dict(self.options or {}), self.num_steps, self.batch_size, self.validation_fraction, self.patience,
-            _seed(self.random_state),
+            self.name, dict(self.options or {}), self.num_steps, self.batch_size, self.validation_fraction, self.patience, seed,
+            supports=self.supports,
         )  # fmt: skip
-        self.entry_, self.fitted_ = fit_table(rows, settings)
-        self._frame = frame
+        self.entry_, self.fitted_ = fit_table(rows, settings, self.schema_)
+        self.density_kind_ = str(self.entry_.model.transform.kind)
         return self
+
+    def _described(self, X: Any) -> tuple[Schema | None, np.ndarray]:
+        """Return what the columns are and the rows as numbers."""
+        if not is_frame(X):
+            return None, np.asarray(validate_data(self, X, dtype=np.float64, ensure_min_samples=2))
+        validate_data(self, X, skip_check_array=True)
+        if len(X) < 2:
+            raise ValueError(f"Estimator: a DataFrame of {len(X)} rows; accepted: at least 2.")
+        return described(read_frame(X))
+
+    def _rows(self, X: Any) -> np.ndarray:
+        """Return rows of a table like the one that was fitted, as float32."""
+        if self.schema_ is None or not is_frame(X):
+            return np.asarray(validate_data(self, X, dtype=np.float64, reset=False), np.float32)
+        validate_data(self, X, skip_check_array=True, reset=False)
+        return self.schema_.encode(read_frame(X)).astype(np.float32)
 
     def _check_parameters(self) -> None:
         """Refuse parameters that cannot be used; scikit-learn wants that done here and not at the construction."""
@@ -112,7 +138,7 @@ class Estimator(DensityMixin, BaseEstimator):
             ImplicitDensityError: The model has no density.
         """
         check_is_fitted(self)
-        rows = np.asarray(validate_data(self, X, dtype=np.float64, reset=False), np.float32)
+        rows = self._rows(X)
         num = len(rows)
         blocks = np.concatenate([rows, np.repeat(rows[-1:], -num % BLOCK, axis=0)]).reshape(-1, BLOCK, rows.shape[1])
         exact = self.entry_.model.transform.kind is Density.EXACT
@@ -138,13 +164,13 @@ class Estimator(DensityMixin, BaseEstimator):
             random_state: The seed; None takes the estimator's.
 
         Returns:
-            Rows `(n_samples, d)` in the units of the table: a pandas DataFrame if the estimator was fitted to one, otherwise an array.
+            Rows `(n_samples, d)` in the units of the table: if the estimator was fitted to a DataFrame, one with the same columns and types,
+            otherwise an array.
         """
         check_is_fitted(self)
         seed = _seed(self.random_state if random_state is None else random_state)
         rows = np.asarray(model.sample(jax.random.key(seed), self.entry_.model, self.fitted_.params, n_samples), np.float64)
-        names = getattr(self, "feature_names_in_", None)
-        return rows if self._frame is None or names is None else self._frame(rows, columns=list(names))
+        return rows if self.schema_ is None else to_frame(self.schema_, rows)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state without functions: the entry as its config, and params as numpy arrays."""
@@ -158,11 +184,9 @@ class Estimator(DensityMixin, BaseEstimator):
     def __setstate__(self, state: dict[str, Any]) -> None:
         state = dict(state)
         if "entry_" in state:
-            config = state["entry_"]
-            entry = zoo.build(config["name"], config["event_shape"], config["cond_shape"], **config["options"])
             params, *rest = state["fitted_"]
-            fitted = Fitted(jax.tree.map(jnp.asarray, params[0]), *rest)
-            state["entry_"], state["fitted_"] = zoo.in_units(entry, fitted, **config["units"])
+            fitted = Fitted((jax.tree.map(jnp.asarray, params[0]), ()), *rest)
+            state["entry_"], state["fitted_"] = zoo.rebuilt(state["entry_"], fitted)
         super().__setstate__(state)
 
 

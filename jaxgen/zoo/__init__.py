@@ -41,8 +41,8 @@ from jaxgen.zoo.registry import (
     small,
 )
 from jaxgen.zoo.sizing import count_params, num_sampling_params
-from jaxgen.zoo.store import load, save
-from jaxgen.zoo.tables import Layout, Prepared, prepare, schema_of
+from jaxgen.zoo.store import load, rebuilt, save
+from jaxgen.zoo.tables import Layout, Prepared, build_on, encoded, encoded_with_log_det, exact, find_marginals, on_table, prepare, schema_of
 from jaxgen.zoo.units import in_units
 
 __all__ = [
@@ -63,12 +63,17 @@ __all__ = [
     "autoregressive_of_pixels",
     "bridges",
     "build",
+    "build_on",
     "count_params",
     "describe",
-    "docstring",
     "diffusion",
     "discrete_diffusion",
+    "docstring",
+    "encoded",
+    "encoded_with_log_det",
+    "exact",
     "find_marginal",
+    "find_marginals",
     "flow",
     "flow_in_order",
     "flow_map",
@@ -81,8 +86,10 @@ __all__ = [
     "load",
     "mixture",
     "num_sampling_params",
+    "on_table",
     "pixels",
     "prepare",
+    "rebuilt",
     "register",
     "residual",
     "save",

@@ -1,6 +1,7 @@
 """Save and load a trained entry: its config as JSON and its arrays under checksums, never code."""
 
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,28 @@ def load(path: str | Path) -> tuple[Entry, Fitted]:
     if units is None:
         return entry, fitted
     return in_units(entry, fitted._replace(params=fitted.params[0]), **units)
+
+
+def rebuilt(config: Mapping[str, Any], fitted: Fitted) -> tuple[Entry, Fitted]:
+    """Build an entry again from the config of its card.
+
+    Args:
+        config: The config of an entry that `zoo.build` made and that may have been brought to the units of its data.
+        fitted: What was fitted, with the params of the entry in these units.
+
+    Returns:
+        The entry and `fitted`, both in the units of the data if the config has some.
+
+    >>> from jaxgen import zoo
+    >>> entry = zoo.build("realnvp", (2,), width=8)
+    >>> rebuilt(entry.card.config, Fitted((), (), {}))[0].card.config == entry.card.config
+    True
+    """
+    entry = build(config["name"], config["event_shape"], config["cond_shape"], **config["options"])
+    units, table = config.get("units"), config.get("table")
+    if table is not None:
+        return _on_table("config", entry, fitted._replace(params=fitted.params[0]), table)
+    return (entry, fitted) if units is None else in_units(entry, fitted._replace(params=fitted.params[0]), **units)
 
 
 def _on_table(path: str, entry: Entry, fitted: Fitted, table: Any) -> tuple[Entry, Fitted]:

@@ -64,6 +64,29 @@ def test_csv_dialects(tmp_path, text, columns):
     assert np.array_equal(table.read(columns), VALUES[:, list(columns)])
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1", "cp1252"])
+def test_a_csv_file_of_a_spreadsheet_is_read_in_its_encoding(tmp_path, encoding):
+    path = tmp_path / "t.csv"
+    path.write_text("größe;straße\n1,5;Ähre\n2,5;Öl\n" * 1, encoding=encoding)
+    table = read_table(str(path))
+    assert table.names == ("größe", "straße") and table.dialect == (";", ",")
+    assert table.column(0).tolist() == [1.5, 2.5] and table.column(1).tolist() == ["Ähre", "Öl"]
+
+
+@pytest.mark.parametrize("text", [",a,b\n0,1.5,x\n1,2.5,y\n", ",a,b\n1,1.5,x\n2,2.5,y\n", "a,b\n1.5,x\n2.5,y\n"])
+def test_the_index_that_a_data_frame_writes_is_left_out(tmp_path, text):
+    path = tmp_path / "t.csv"
+    path.write_text(text)
+    table = read_table(str(path))
+    assert table.names == ("a", "b") and table.column(0).tolist() == [1.5, 2.5] and table.column(1).tolist() == ["x", "y"]
+
+
+def test_a_column_without_a_name_that_does_not_count_is_a_column(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text(",a\n0,1.5\n5,2.5\n")
+    assert read_table(str(path)).names == ("", "a")
+
+
 @pytest.mark.parametrize(
     ("text", "columns", "match"),
     [
