@@ -79,7 +79,7 @@ round(local.ratio, 2), round(local.z, 1)
 # Let u be the distance of x to the first mode over the width of the gap, cut at 1. The mean slope of u is the Gaussian surface of its
 # level sets, added up over the levels (coarea), and no set of a given Gaussian measure has less surface than a half-space (isoperimetry).
 # The slope of u is the stretch of F along the direction n away from the mode, `|J^T n|`, one vector-Jacobian product a point.
-# `docs/bridge.md` has the proof.
+# `docs/explanation/bridge.md` has the proof.
 #
 # The same number without a derivative: random great-circle paths of noise cross the gap, and each crossing costs its width.
 

@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CONTRACT = ROOT / "tests" / "contract"
 PAGES = {
     name: (ROOT / name).read_text(encoding="utf-8")
-    for name in ("CONTRIBUTING.md", "README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))))
+    for name in ("CONTRIBUTING.md", "README.md", *(path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "docs").rglob("*.md"))))
 }
 CONTRIBUTING = PAGES["CONTRIBUTING.md"]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -281,7 +281,7 @@ def test_every_path_and_link_of_a_page_exists(page):
     text = PAGES[page]
     named = re.findall(r"`((?:jaxgen|tests|docs|benchmarks|notebooks)/[\w./-]*)`", text)
     links = [(ROOT / page).parent / link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
-    assert (named and links) or page not in ("CONTRIBUTING.md", "docs/architecture.md")
+    assert (named and links) or page not in ("CONTRIBUTING.md", "docs/explanation/architecture.md")
     assert [path for path in named if path not in WALKED and not (ROOT / path).exists()] == []
     assert [link for link in links if not link.exists()] == []
     assert not any((ROOT / path).exists() for path in WALKED)
@@ -302,7 +302,7 @@ def test_the_picture_of_the_rooms_is_the_order_of_imports():
     """The boxes of the drawing, from top to bottom, are the layers that the import-linter holds, and each has a sentence below it."""
     layers = next(c for c in PROJECT["tool"]["importlinter"]["contracts"] if c["type"] == "layers")["layers"]
     order = [room.strip() for layer in layers for room in layer.split(":")]
-    page = PAGES["docs/architecture.md"]
+    page = PAGES["docs/explanation/architecture.md"]
     (drawing,) = re.findall(r"```mermaid\n(.*?)```", page, re.DOTALL)
     assert re.findall(r"^\s*(\w+)\[", drawing, re.MULTILINE) == order
     arrows = re.findall(r"^\s*(\w+) --> (\w+)$", drawing, re.MULTILINE)
@@ -316,10 +316,11 @@ def test_both_pages_and_the_others_go_into_the_source_distribution():
     include = PROJECT["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
     for name in ("docs", "CONTRIBUTING.md", "CHANGELOG.md", "CITATION.cff", ".pre-commit-config.yaml"):
         assert f"/{name}" in include and (ROOT / name).exists()
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    pages = [f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))]
-    for name in (*pages, "CONTRIBUTING.md", "CHANGELOG.md", "CITATION.cff"):
-        assert f"]({name})" in readme
+    for name in ("CONTRIBUTING.md", "CHANGELOG.md", "CITATION.cff", *(page for page in PAGES if page.endswith("/index.md"))):
+        assert f"]({name})" in PAGES["README.md"]
+    for name in (page for page in PAGES if page.startswith("docs/") and not page.startswith("docs/reference/api/")):
+        folder, file = name.rsplit("/", 1)
+        assert file == "index.md" or f"]({file})" in PAGES[f"{folder}/index.md"]
 
 
 def test_the_citation_names_this_version_and_licence():

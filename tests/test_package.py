@@ -15,7 +15,8 @@ import jaxgen
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "jaxgen"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT, BUILD = SETTINGS["project"], SETTINGS["tool"]["hatch"]
 
 COMPARE = "python3 -m venv .venv && .venv/bin/pip install -c constraints.txt . && .venv/bin/jaxgen compare --data two_moons"
 TEST = 'python3 -m venv .venv && .venv/bin/pip install -c constraints.txt ".[test]" && .venv/bin/python -m pytest -n 2'
@@ -88,7 +89,7 @@ def test_constraints_pin_each_package_once():
     assert len(names) == len(set(names))
 
 
-@pytest.mark.parametrize("group", ["core", "data", "test"])
+@pytest.mark.parametrize("group", ["core", "data", "test", "docs"])
 def test_constraints_cover_every_dependency(group):
     wanted = PROJECT["dependencies"] if group == "core" else PROJECT["optional-dependencies"][group]
     tested = {canonicalize_name(pin.name): pin for pin in pins()}
@@ -102,7 +103,7 @@ def test_constraints_cover_every_dependency(group):
 def test_installed_closure_is_pinned():
     """Everything that jaxgen pulls in here, directly or not, stands in constraints.txt."""
     tested = {canonicalize_name(pin.name) for pin in pins()}
-    groups = [PROJECT["dependencies"], *(PROJECT["optional-dependencies"][extra] for extra in ("data", "test"))]
+    groups = [PROJECT["dependencies"], *(PROJECT["optional-dependencies"][extra] for extra in ("data", "test", "docs"))]
     seen, queue = set(), [Requirement(line) for group in groups for line in group]
     while queue:
         requirement = queue.pop()
@@ -126,5 +127,51 @@ def test_readme_holds_the_command(command):
 
 def test_ci_runs_the_readme_test_command():
     _, install, test = TEST.replace(".venv", "").split(" && ")
-    commands = source(ROOT / ".ci" / "run").replace('"$env"', "").splitlines()
+    script = source(ROOT / ".ci" / "run")
+    commands = script.replace('"$env"', "").replace('"$constraints"', "constraints.txt").splitlines()
+    assert 'constraints="${CONSTRAINTS:-constraints.txt}"' in commands
     assert commands.index(install) < commands.index(test)
+
+
+def workflow(name: str) -> str:
+    return source(ROOT / ".github" / "workflows" / f"{name}.yml")
+
+
+def test_the_workflow_runs_the_whole_check_on_every_python_that_is_allowed():
+    """Text is read, because no YAML reader is a dependency."""
+    text = workflow("ci")
+    (versions,) = re.findall(r"python: \[(.*)\]", text)
+    tried = [name.rsplit(" ", 1)[1] for name in PROJECT["classifiers"] if re.search(r"Python :: 3\.\d+$", name)]
+    assert re.findall(r'"([\d.]+)"', versions) == ["3.11", "3.12", "3.13", "3.14"] and set(tried) <= set(
+        re.findall(r'"([\d.]+)"', versions)
+    )
+    assert PROJECT["requires-python"] == f">={tried[0]}" and "run: .ci/run" in text and "dependencies: [pinned, newest]" in text
+    *first, last = tried
+    assert f"Python {', '.join(first)} or {last}" in source(ROOT / "README.md")
+
+
+def test_a_release_is_built_checked_and_published_without_a_token():
+    text = workflow("release")
+    assert all(step in text for step in ("python -m build", "twine check --strict", "id-token: write", "gh-action-pypi-publish"))
+    assert not re.search(r"secrets\.|password|api-token|https?://", text)
+
+
+def test_the_metadata_lead_to_the_project():
+    urls = PROJECT["urls"]
+    assert set(urls) >= {"Homepage", "Documentation", "Changelog", "Issues", "Paper"}
+    repository = urls["Homepage"]
+    assert all(urls[name].startswith(repository) for name in ("Changelog", "Issues"))
+    assert f"repo_url: {repository}\n" in source(ROOT / "mkdocs.yml") and f'repository-code: "{repository}"' in source(
+        ROOT / "CITATION.cff"
+    )
+
+
+def test_the_page_of_a_release_has_no_relative_link():
+    """The substitutions of pyproject.toml, applied to the README as the build does."""
+    text = source(ROOT / "README.md")
+    for rule in BUILD["metadata"]["hooks"]["fancy-pypi-readme"]["substitutions"]:
+        text = re.sub(rule["pattern"], rule["replacement"], text)
+    targets = re.findall(r"\]\(([^)\s]+)\)", text)
+    assert len(targets) > 20 and [target for target in targets if not target.startswith("https://")] == []
+    repository = PROJECT["urls"]["Homepage"].split("github.com/")[1]
+    assert f"(https://raw.githubusercontent.com/{repository}/main/notebooks/picture.png)" in text

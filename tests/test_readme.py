@@ -10,7 +10,7 @@ import jaxgen
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-ZOO = (ROOT / "docs" / "zoo.md").read_text(encoding="utf-8")
+ZOO = (ROOT / "docs" / "reference" / "zoo.md").read_text(encoding="utf-8")
 TABLE = [
     [cell.strip() for cell in line.strip("|").split("|")] for line in ZOO.splitlines() if line.startswith("| `") and line.count("|") == 6
 ]

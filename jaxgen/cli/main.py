@@ -82,6 +82,11 @@ COMMANDS = {
         "matrix",
         "Find which transforms which objectives can train, and how well; what makes no sense is refused with its mathematical reason.",
     ),
+    "atlas": Command(
+        "atlas",
+        "atlas",
+        "Write one page that plays the transformations of trained models at once and marks the same noise in all of them.",
+    ),
     "study": Command(
         "study",
         "study",

@@ -64,7 +64,7 @@ def stream(
         DataError: The source cannot be used; on the batch that holds it, an item is no image.
         ValueError: A count is not in its range.
 
-    Training from a stream is the loop that `fit` runs for arrays in memory; sampling takes `state.ema`, the moving average of params::
+    Training from a stream is the loop that `fit` runs for arrays in memory; sampling takes `state.ema`, the moving average of params:
 
         batches = jaxgen.data.stream("photographs/", 64, size=64)
         entry = jaxgen.zoo.build("ddpm", event_shape=(64, 64, 3))

@@ -67,7 +67,7 @@ def load(path: str | Path) -> tuple[Entry, Fitted]:
     like = jax.eval_shape(lambda key: _initial(key, entry, config["event_shape"], cond_shape), jax.random.key(0))
     units, table = config.get("units"), config.get("table")
     entry = entry._replace(
-        card=entry.card._replace(config={**entry.card.config, **{k: config[k] for k in ("source", "training") if k in config}})
+        card=entry.card._replace(config={**entry.card.config, **{k: config[k] for k in ("source", "training", "images") if k in config}})
     )
     try:
         fitted = fitted_of(run, like if units is None and table is None else {**like, "params": (like["params"], ())})

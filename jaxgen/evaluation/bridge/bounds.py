@@ -1,4 +1,4 @@
-"""What a map from one Gaussian must pay to reach separated sets: bounds in closed form (proofs in docs/bridge.md)."""
+"""What a map from one Gaussian must pay to reach separated sets: bounds in closed form (proofs in docs/explanation/bridge.md)."""
 
 import math
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""What a bridge costs in total variation and in nats (proofs in docs/bridge.md)."""
+"""What a bridge costs in total variation and in nats (proofs in docs/explanation/bridge.md)."""
 
 from typing import NamedTuple
 
