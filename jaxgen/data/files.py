@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxgen import checks
 from jaxgen.data.choices import EVERYTHING, Choice, Columns, choose
-from jaxgen.data.columns import Column, find_column
+from jaxgen.data.columns import WHOLE, Column, find_column
 from jaxgen.data.dataset import Dataset, Split, Units
 from jaxgen.data.readers import READERS, read_table
 from jaxgen.data.schema import Schema, feature_names, features, joined
@@ -90,7 +90,8 @@ def load_table(
     if found.cond is not None:
         cond_affine = _affine(cond_names, found.cond, rows["train"], ["=" in name for name in cond_names], problems)
     _raise(table, problems)
-    return _split(name, Units(*affine, *cond_affine), found, rows)
+    whole = tuple(column.name for column in found.schema.event if column.kind in WHOLE)
+    return _split(name, Units(*affine, *cond_affine, whole), found, rows)
 
 
 def share(total: int, seed: int, sizes: dict[str, int | None]) -> dict[str, np.ndarray]:

@@ -1,6 +1,6 @@
 """The units of the data as the last transform of the chain: trained standardised, sampled and evaluated in the user's own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -21,6 +21,7 @@ def in_units(
     scale: ArrayLike,
     cond_loc: ArrayLike | None = None,
     cond_scale: ArrayLike | None = None,
+    whole: Sequence[str] = (),
 ) -> tuple[Entry, Fitted]:
     """Turn an entry trained on standardised events into one whose events are in the units of the data.
 
@@ -33,10 +34,19 @@ def in_units(
         scale: What events were divided by, `(d,)` or one number.
         cond_loc: What was subtracted from conditions, `(c,)`; None if conditions are as they were.
         cond_scale: What conditions were divided by, `(c,)`; None if conditions are as they were.
+        whole: The names of columns of whole numbers, which are refused: a continuous density of them is not the probability of anything.
 
     Returns:
         The entry, with the units in its config, and `fitted` with params `(params, ())`, because the affine has no params.
+
+    Raises:
+        ValueError: There are columns of whole numbers.
     """
+    if whole:
+        raise ValueError(
+            f"zoo.in_units: whole={list(whole)!r}, columns of whole numbers that were not spread over their cells; accepted: none. "
+            "zoo.prepare(name, data) spreads them and brings the model back to the units of the data."
+        )
     units = {"loc": loc, "scale": scale, "cond_loc": cond_loc, "cond_scale": cond_scale}
     config = {**entry.card.config, "units": {k: None if v is None else np.asarray(v, np.float64).tolist() for k, v in units.items()}}
     return behind(entry, fitted, affine(loc, scale), cond_loc, cond_scale, config)
