@@ -50,6 +50,7 @@ def train(
     dates: tuple[str, ...] | None = None,
     drop: tuple[str, ...] | None = None,
     supports: bool = True,
+    any_subset: bool = False,
     labels: bool = False,
     data_dir: Path | None = None,
     download: bool = False,
@@ -86,6 +87,8 @@ def train(
         dates: For a file, columns that are dates.
         drop: For a file, columns that are left out.
         supports: For a file, look for the support and the heavy tails of each column of numbers. Otherwise it is only standardised.
+        any_subset: For a table, train on all subsets of its columns, so that `jaxgen sample --given` and `jaxgen impute` answer questions of
+            some columns given others. Missing values are trained on and not modelled. Without --model this is `tabular`.
         labels: For images, train a model that is conditional on their classes.
         data_dir: Folder with the files of a named image set. By default JAXGEN_DATA, the cache and the folders of the system are tried.
         download: Download the files of a named image set if they are not found.
@@ -106,8 +109,8 @@ def train(
     if labels or data_dir is not None:
         source |= {"labels": labels, "data_dir": data_dir and str(data_dir)}
     dataset = load_for(model, source, download)
-    model = chosen(dataset, resume) if model == AUTO else model
-    options = {"learning_rate": learning_rate, "width": width, "depth": depth}
+    model = chosen(dataset, resume, any_subset) if model == AUTO else model
+    options = {"learning_rate": learning_rate, "width": width, "depth": depth, "any_subset": any_subset or None}
     if model == AUTO:
         if num_params is not None or ema != EMA or mesh is not None:
             option = f"--num-params {num_params}" if num_params is not None else f"--ema {ema}" if mesh is None else f"--mesh {mesh}"

@@ -8,26 +8,29 @@ import numpy as np
 
 from jaxgen import zoo
 from jaxgen.data import Dataset
-from jaxgen.estimator.auto import AUTO, ENTRY, MIXED, Settings, fit_auto
+from jaxgen.estimator.auto import AUTO, ENTRY, Settings, fit_auto
 from jaxgen.estimator.layouts import choose_layout, layout_of
 from jaxgen.estimator.tables import is_mixed
 from jaxgen.training import Fitted
 
-SIMULATED = "nsf"
+MIXED, SIMULATED = "tabular", "nsf"
 
 
-def chosen(dataset: Dataset, resume: bool) -> str:
+def chosen(dataset: Dataset, resume: bool, any_subset: bool = False) -> str:
     """Return the name of the model for a data set: "auto" for a table of numbers, or that of an entry.
 
     Args:
         dataset: The data set.
         resume: Whether an earlier run is gone on with, for which "auto" has nothing to go on from.
+        any_subset: Whether the model is to answer questions of some columns given others.
 
     Raises:
         ValueError: The data are images, or a table of numbers is to be gone on with.
     """
     if len(dataset.event_shape) != 1:
         raise ValueError(f"--model {AUTO}: this is for tables; accepted for images: {', '.join(zoo.IMAGES)}.")
+    if any_subset:
+        return MIXED
     if dataset.schema is None:
         return SIMULATED
     if dataset.cond_shape is not None or is_mixed(dataset.schema):

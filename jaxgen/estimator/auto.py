@@ -15,8 +15,8 @@ from jaxgen.training import PATIENCE, Entry, Fitted, TrainingDiverged, adam, fit
 from jaxgen.types import Params
 
 AUTO = "auto"
-ENTRY, FLOW, MIXED = "mixture_with_flow", "nsf_ar", "tabular"
-"""The entries that "auto" makes of a table of numbers, that it takes the flow from, and that it makes of a table with categories or gaps."""
+ENTRY, FLOW = "mixture_with_flow", "nsf_ar"
+"""The entry that "auto" makes of a table of numbers, and the one that is the flow in it."""
 FLOW_ROWS = 300
 """With fewer rows no flow is tried: its compilation takes ten times as long as all the rest."""
 PRIOR = 2.0
@@ -30,7 +30,7 @@ class Settings(NamedTuple):
 
     Attributes:
         name: "auto", or the name of an entry of the zoo.
-        options: Options of the entry; with "auto", those of `nsf_ar`, or of `tabular` for a table with categories or gaps.
+        options: Options of the entry; with "auto", those of `nsf_ar`.
         num_steps: The number of training steps; None takes what is sensible for the number of rows.
         batch_size: The number of rows of a step, at most.
         held_out: The fraction of the rows that validate.

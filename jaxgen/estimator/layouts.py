@@ -26,21 +26,20 @@ class Chosen(NamedTuple):
     logs: np.ndarray
 
 
-def layout_of(x: np.ndarray, schema: Schema | None = None, *, supports: bool = True, coded: bool = False) -> zoo.Layout:
+def layout_of(x: np.ndarray, schema: Schema | None = None, *, supports: bool = True) -> zoo.Layout:
     """Return the layout of a table whose columns have the marginals that are found.
 
     Args:
         x: The rows `(n, d)` in the units of the data.
         schema: What the columns are; None takes all for numbers.
         supports: Whether supports and heavy tails are looked for.
-        coded: Whether categories and gaps become codes.
 
     >>> import numpy as np
     >>> [str(marginal) for marginal in layout_of(np.exp(np.random.default_rng(0).normal(size=(200, 1)))).marginals]
     ['above 0']
     """
     schema = Schema(tuple(Column(str(j)) for j in range(x.shape[1]))) if schema is None else schema
-    return zoo.Layout(schema, zoo.find_marginals(schema, x, supports), coded)
+    return zoo.Layout(schema, zoo.find_marginals(schema, x, supports), coded=False)
 
 
 def choose_layout(layout: zoo.Layout, x: np.ndarray, seed: int = 0) -> Chosen:

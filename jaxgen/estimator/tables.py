@@ -5,7 +5,7 @@ import numpy as np
 
 from jaxgen import zoo
 from jaxgen.data import Schema
-from jaxgen.estimator.auto import AUTO, ENTRY, MIXED, Settings, fit_auto, fit_split
+from jaxgen.estimator.auto import AUTO, ENTRY, Settings, fit_auto, fit_split
 from jaxgen.estimator.layouts import choose_layout, layout_of
 from jaxgen.training import Entry, Fitted
 
@@ -17,12 +17,12 @@ def fit_table(x: np.ndarray, settings: Settings = Settings(), schema: Schema | N
     """Fit a model to the rows of a table and return it in the units of the table.
 
     With "auto" the model of a table of numbers is a mixture of Gaussians and kernels, weighted by cross-validation. From 300 rows on, a flow is
-    a further part, with a weight that the validation rows give it. A table with categories or gaps gets `tabular`.
+    a further part, with a weight that the validation rows give it.
 
     Args:
-        x: Rows `(n, d)` in the units of the table: finite numbers, codes of categories, and NaN for what is missing.
+        x: Rows `(n, d)` of finite numbers in the units of the table.
         settings: The model and how it is trained.
-        schema: What the columns are; None takes all for real numbers.
+        schema: What the columns are, none of them categories or with gaps; None takes all for real numbers.
 
     Returns:
         The entry, whose events have the units of the table, and what was fitted.
@@ -35,14 +35,12 @@ def fit_table(x: np.ndarray, settings: Settings = Settings(), schema: Schema | N
     """
     x = np.asarray(x, np.float64)
     held_out = held_out_rows(len(x), settings)
-    if settings.name == AUTO and not is_mixed(schema):
-        table = choose_layout(layout_of(x, schema, supports=settings.supports), x, settings.seed)
+    layout = layout_of(x, schema, supports=settings.supports)
+    if settings.name == AUTO:
+        table = choose_layout(layout, x, settings.seed)
         options, fitted = fit_auto(table, held_out, settings)
         return zoo.on_table(zoo.build_on(table.layout, ENTRY, **options), fitted, table.layout)
-    name = MIXED if settings.name == AUTO else settings.name
-    coded = "categories" in zoo.describe(name, x.shape[1:])
-    layout = layout_of(x, schema, supports=settings.supports, coded=coded)
-    entry = zoo.build_on(layout, name, **settings.options)
+    entry = zoo.build_on(layout, settings.name, **settings.options)
     rows = zoo.encoded(jax.random.key(settings.seed), layout, x)
     valid = rows[held_out] if len(held_out) else None
     return zoo.on_table(entry, fit_split(entry, np.delete(rows, held_out, 0), valid, settings), layout)

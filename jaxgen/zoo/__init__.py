@@ -23,6 +23,7 @@ from jaxgen.zoo import (
     residual,
 )
 from jaxgen.zoo.forms import image, sequence, vector
+from jaxgen.zoo.known_cells import partial_rows, takes_gaps
 from jaxgen.zoo.marginals import Marginal, find_marginal
 from jaxgen.zoo.networks import Nets
 from jaxgen.zoo.registry import (
@@ -41,7 +42,7 @@ from jaxgen.zoo.registry import (
     small,
 )
 from jaxgen.zoo.sizing import count_params, num_sampling_params
-from jaxgen.zoo.store import load, rebuilt, save
+from jaxgen.zoo.store import load, restored, save
 from jaxgen.zoo.tables import Layout, Prepared, build_on, encoded, encoded_with_log_det, exact, find_marginals, on_table, prepare, schema_of
 from jaxgen.zoo.units import in_units
 
@@ -87,14 +88,16 @@ __all__ = [
     "mixture",
     "num_sampling_params",
     "on_table",
+    "partial_rows",
     "pixels",
     "prepare",
-    "rebuilt",
     "register",
     "residual",
+    "restored",
     "save",
     "schema_of",
     "sequence",
     "small",
+    "takes_gaps",
     "vector",
 ]
