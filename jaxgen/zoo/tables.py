@@ -179,7 +179,7 @@ def prepare(
     assert data.units is not None
     x = {split: exact(data.schema, data.units.restore(data.split(split).x)) for split in ("train", "valid", "test")}
     layout = Layout(data.schema, find_marginals(data.schema, x["train"], supports), coded, partial)
-    entry = build_on(layout, name, data.cond_shape, num_params=num_params, **options)
+    entry = build_on(layout, name, data.cond_shape, num_params=num_params, size=size, **options)
     arrays = {split: encoded(jax.random.key(i), layout, rows) for i, (split, rows) in enumerate(x.items())}
     return Prepared(entry, data._replace(**arrays), layout)
 
