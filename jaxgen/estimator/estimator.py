@@ -19,6 +19,7 @@ from jaxgen.estimator.partly import fit_partly, has_gaps_or_labels, table_of
 from jaxgen.estimator.tables import fit_table
 from jaxgen.training import PATIENCE, Fitted
 from jaxgen.transform import Density
+from jaxgen.zoo.known_cells import takes_gaps
 
 BLOCK = 256
 """Rows are scored in blocks of so many, so that one compiled program serves any number of rows and rounds each row alike."""
@@ -203,7 +204,7 @@ class Estimator(DensityMixin, BaseEstimator):
             return np.asarray(validate_data(self, X, dtype=np.float64, reset=False, ensure_all_finite="allow-nan" if gaps else True))
         if is_frame(X):
             validate_data(self, X, skip_check_array=True, reset=False)
-        return zoo.partial_rows(schema, table_of(X)) if gaps or zoo.known_cells.takes_gaps(self.entry_) else schema.encode(table_of(X))
+        return zoo.partial_rows(schema, table_of(X)) if gaps or takes_gaps(self.entry_) else schema.encode(table_of(X))
 
     def _like(self, X: Any, rows: np.ndarray, filled: np.ndarray) -> Any:
         if not is_frame(X):

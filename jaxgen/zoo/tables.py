@@ -185,7 +185,13 @@ def prepare(
 
 
 def build_on(
-    layout: Layout, name: str, cond_shape: tuple[int, ...] | None = None, *, num_params: int | None = None, **options: Option
+    layout: Layout,
+    name: str,
+    cond_shape: tuple[int, ...] | None = None,
+    *,
+    num_params: int | None = None,
+    size: str | None = None,
+    **options: Option,
 ) -> Entry:
     """Build the entry `name` for the coordinates of a layout.
 
@@ -194,6 +200,7 @@ def build_on(
         name: The entry's name.
         cond_shape: The shape of a condition, `(c,)`, or None.
         num_params: See `zoo.build`.
+        size: See `zoo.build`.
         options: Options of the entry.
 
     Returns:
@@ -206,7 +213,7 @@ def build_on(
         options = {"categories": layout.categories, **gates, **options}
     elif layout.partial and max(layout.widths) > 1:
         options = {**options, "any_subset": layout.widths}
-    return build(name, (width,), cond_shape, num_params=num_params, **options)
+    return build(name, (width,), cond_shape, num_params=num_params, size=size, **options)
 
 
 def find_marginals(schema: Schema, x: np.ndarray, supports: bool = True) -> tuple[Marginal, ...]:
