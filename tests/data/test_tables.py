@@ -280,7 +280,7 @@ def test_parquet_without_pyarrow_names_the_extra(tmp_path, monkeypatch):
     ("text", "names"),
     [
         # What pandas writes of a DataFrame without names, with its index and without.
-        (",0,1\n" + "".join(f"{i},{i}.5,{i * i}.25\n" for i in range(12)), ("", "0", "1")),
+        (",0,1\n" + "".join(f"{i},{i}.5,{i * i}.25\n" for i in range(12)), ("0", "1")),
         ("0,1\n" + "".join(f"{i}.5,-{i}.25\n" for i in range(12)), ("0", "1")),
         ("0\n" + "".join(f"{i}e-3\n" for i in range(12)), ("0",)),
     ],
