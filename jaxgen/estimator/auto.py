@@ -1,5 +1,6 @@
 """What "auto" makes of the rows of a table: a mixture weighted by cross-validation, and with enough rows a flow beside it."""
 
+import dataclasses
 import time
 from typing import Any, NamedTuple
 
@@ -11,7 +12,8 @@ from jaxgen import zoo
 from jaxgen.estimator.layouts import Chosen
 from jaxgen.estimator.stacked import Stacked, stacking_weights
 from jaxgen.model import log_prob
-from jaxgen.training import PATIENCE, Entry, Fitted, TrainingDiverged, adam, fit, steps_for
+from jaxgen.training import PATIENCE, Entry, Fitted, TrainingDiverged, fit, steps_for
+from jaxgen.training.optimizers import Adam
 from jaxgen.types import Params
 
 AUTO = "auto"
@@ -38,6 +40,7 @@ class Settings(NamedTuple):
         seed: The seed of everything.
         progress: Whether progress is shown.
         supports: Whether the supports and the tails of columns are looked for.
+        weight_decay: The decay of the weights of the flow of "auto"; None takes 1 up to 2,000 rows, and less for more.
         keep: Whether an interrupt ends the training of a flow and keeps what is fitted by then; otherwise it ends the fit.
     """
 
@@ -50,6 +53,7 @@ class Settings(NamedTuple):
     seed: int = 0
     progress: bool | None = False
     supports: bool = True
+    weight_decay: float | None = None
     keep: bool = False
 
 
@@ -94,10 +98,11 @@ def fit_auto(table: Chosen, held_out: np.ndarray, settings: Settings) -> tuple[d
 def _flow(entry: Entry, train: np.ndarray, valid: np.ndarray, settings: Settings) -> Fitted | None:
     """Train the flow; None if it diverges, as on a column of wild outliers, where the mixture stands alone."""
     # A prior whose share falls with the number of rows: it pays up to some thousands (`benchmarks/defaults.py`).
-    rate = settings.options.get("learning_rate", zoo.describe(FLOW, train.shape[1:])["learning_rate"])
-    optimizer = adam(rate, weight_decay=min(1.0, DECAY_ROWS / len(train)))
+    decay = min(1.0, DECAY_ROWS / len(train)) if settings.weight_decay is None else settings.weight_decay
+    assert isinstance(entry.optimizer, Adam)
+    decayed = entry._replace(optimizer=dataclasses.replace(entry.optimizer, weight_decay=decay))
     try:
-        return fit_split(entry._replace(optimizer=optimizer), train, valid, settings)
+        return fit_split(decayed, train, valid, settings)
     except TrainingDiverged:
         return None
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jaxgen import checks
 from jaxgen.model import Model
 from jaxgen.training import Entry, Fitted
 from jaxgen.transform import Questions, Transform
@@ -61,13 +62,17 @@ def in_units(
     Raises:
         ValueError: There are columns of whole numbers.
     """
+    if not isinstance(entry, Entry) or not isinstance(fitted, Fitted):  # pyright: ignore[reportUnnecessaryIsInstance]
+        given = f"entry=<{type(entry).__name__}> and fitted=<{type(fitted).__name__}>"
+        raise ValueError(f"in_units: {given}; accepted: a jaxgen.Entry and the Fitted that jaxgen.fit returned.")
     if whole:
         raise ValueError(
-            f"zoo.in_units: whole={list(whole)!r}, columns of whole numbers that were not spread over their cells; accepted: none. "
+            f"in_units: whole={list(whole)!r}, columns of whole numbers that were not spread over their cells; accepted: none. "
             "zoo.prepare(name, data) spreads them and brings the model back to the units of the data."
         )
     units = {"loc": loc, "scale": scale, "cond_loc": cond_loc, "cond_scale": cond_scale}
-    config = {**entry.card.config, "units": {k: None if v is None else np.asarray(v, np.float64).tolist() for k, v in units.items()}}
+    lists = {k: None if v is None else checks.numbers(f"in_units: {k}", v).tolist() for k, v in units.items()}
+    config = {**entry.card.config, "units": lists}
     partly = _partly_standardised(entry, np.asarray(loc, np.float64), np.asarray(scale, np.float64))
     return behind(entry, fitted, affine(loc, scale), cond_loc, cond_scale, config, partly=partly)
 

@@ -285,3 +285,15 @@ def test_only_entries_that_answer_train_on_gaps(rows):
         jaxgen.Estimator(any_subset=True).fit(np.where(np.isnan(gaps), np.inf, gaps))
     with pytest.raises(ValueError, match="not trained to answer"):
         jaxgen.Estimator("nsf_ar", **TRAINED).fit(rows).impute(gaps)
+
+
+def test_an_interrupt_keeps_the_mixture_and_what_the_flow_has_learnt_if_it_is_asked_to(monkeypatch):
+    """By the command, which saves it; the weight is that of the params as they were at the interrupt."""
+    flow = jaxgen.zoo.build("nsf_ar", (1,), **TRAINED["options"])
+    history = {"loss": np.zeros(3), "valid_step": np.zeros(0), "valid_loss": np.zeros(0), "num_steps": 3}
+    start = jaxgen.Fitted(jaxgen.init(jax.random.key(0), flow.model), (), history, "interrupted")
+    monkeypatch.setattr(auto, "fit", lambda *_, **__: start)
+    x = np.random.default_rng(0).standard_normal((FLOW_ROWS, 1))
+    entry, fitted = fit_table(x, Settings(options=TRAINED["options"], keep=True))
+    assert fitted.status == "interrupted" and fitted.state is None and 0 < fitted.history["flow_weight"] < 1
+    assert np.isfinite(jaxgen.log_prob(entry.model, fitted.params, np.float32(x)).value).all()

@@ -160,5 +160,5 @@ def test_whole_numbers_that_were_not_spread_over_their_cells_are_refused():
     data = jaxgen.data.load(pd.DataFrame({"age": np.arange(40), "pay": np.linspace(0.5, 9.7, 40)}))
     entry = jaxgen.zoo.build("realnvp", data.event_shape, width=4, num_layers=2)
     assert data.units is not None
-    with pytest.raises(ValueError, match=r"zoo.in_units: whole=\['age'\].*zoo.prepare"):
+    with pytest.raises(ValueError, match=r"in_units: whole=\['age'\].*zoo.prepare"):
         jaxgen.zoo.in_units(entry, jaxgen.Fitted((), (), {}), *data.units)
