@@ -189,6 +189,11 @@ class Estimator(DensityMixin, BaseEstimator):
             ValueError: The model answers no such question; fit it with `any_subset=True`. Or a cell cannot be used.
         """
         check_is_fitted(self)
+        if self.entry_.model.transform.hooks.questions is None:
+            raise ValueError(
+                f"Estimator.impute: {self.entry_.card.name} was not trained on gaps; accepted: an estimator with any_subset=True, or one that was "
+                "fitted to a table with gaps."
+            )
         rows, seed = self._rows(X, gaps=True), _seed(self.random_state if random_state is None else random_state)
         drawn = questions.impute(seed, self.entry_.model, self.fitted_.params, rows, draws, batch_size=4_096)
         return [self._like(X, rows, np.where(np.isnan(rows), np.asarray(each, np.float64), rows)) for each in drawn]
