@@ -88,7 +88,7 @@ def fit_auto(table: Chosen, held_out: np.ndarray, settings: Settings) -> tuple[d
         seconds = {"compile_seconds": 0.0, "train_seconds": time.perf_counter() - began, "num_steps": 0}
         return {**options, "flow": False}, Fitted(_arrays(stacked), (), {**nothing, **seconds})
     of_flow = log_prob(flow.model, fitted.params, jnp.asarray(table.rows[held_out], jnp.float32)).value
-    logs = np.stack([table.logs[held_out], np.asarray(of_flow, np.float64)], 1)
+    logs = np.stack([table.unseen_log_prob(held_out), np.asarray(of_flow, np.float64)], 1)
     weights = stacking_weights(np.nan_to_num(logs, nan=-np.inf), prior=PRIOR)
     params = {"logits": jnp.log(jnp.asarray(weights, jnp.float32)), "parts": (_arrays(stacked), fitted.params)}
     history = {**fitted.history, "flow_weight": float(weights[1])}

@@ -16,14 +16,31 @@ class Chosen(NamedTuple):
     Attributes:
         layout: The way from the coordinates to the rows.
         rows: The rows in these coordinates, `(n, k)`.
-        stacked: The mixture that was fitted to them.
-        logs: The log density `(n,)` of each row, in the coordinates, under a mixture that has not seen it.
+        stacked: The mixture.
+        seen: The indices of the rows that it was fitted to, in the order of `stacked.logs`.
     """
 
     layout: zoo.Layout
     rows: np.ndarray
     stacked: Stacked
-    logs: np.ndarray
+    seen: np.ndarray
+
+    def unseen_log_prob(self, indices: np.ndarray) -> np.ndarray:
+        """Return the log densities of rows, in the coordinates, under a mixture that was fitted without them.
+
+        Args:
+            indices: The indices of the rows, `(m,)`.
+
+        Returns:
+            Log densities `(m,)` in nats.
+        """
+        place = np.full(len(self.rows), -1)
+        place[self.seen] = np.arange(len(self.seen))
+        place, logs = place[indices], np.empty(len(indices))
+        logs[place >= 0] = self.stacked.logs[place[place >= 0]]
+        if (place < 0).any():
+            logs[place < 0] = log_prob_of(self.stacked, self.rows[indices[place < 0]])
+        return logs
 
 
 def layout_of(x: np.ndarray, schema: Schema | None = None, *, supports: bool = True) -> zoo.Layout:
@@ -71,9 +88,4 @@ def choose_layout(layout: zoo.Layout, x: np.ndarray, seed: int = 0) -> Chosen:
         stacked = stack(rows[some], seed)
         tried.append((float(np.nan_to_num(stacked.score + log_det[some].mean(), nan=-np.inf)), candidate, rows, stacked))
     _, best, rows, stacked = max(tried, key=lambda one: one[0])
-    logs = np.empty(len(x))
-    logs[some] = stacked.logs
-    rest = np.delete(np.arange(len(x)), some)
-    if len(rest):
-        logs[rest] = log_prob_of(stacked, rows[rest])
-    return Chosen(best, rows, stacked, logs)
+    return Chosen(best, rows, stacked, some)

@@ -148,16 +148,19 @@ def test_coordinates_are_those_that_predict_rows_better():
         fresh = table.layout.transform().forward((), np.zeros(x.shape[1], np.float32))
         assert np.all(np.asarray(fresh) > 0)
     # What is returned are the log densities of the rows in the coordinates that are returned.
-    assert abs(straight.logs.mean() - straight.stacked.score) < 1e-9 and straight.rows.shape == sums.shape
+    assert abs(straight.unseen_log_prob(np.arange(300)).mean() - straight.stacked.score) < 1e-9 and straight.rows.shape == sums.shape
 
 
 def test_rows_beyond_those_that_fit_the_mixture_are_unseen_by_it(monkeypatch):
     monkeypatch.setattr(layouts, "MOST_ROWS", 100)
     x = np.random.default_rng(0).standard_normal((150, 1))
     table = choose_layout(layout_of(x), x)
-    assert len(table.stacked.logs) == 100 and table.logs.shape == (150,)
-    rest = ~np.isin(table.logs, table.stacked.logs)
-    np.testing.assert_allclose(table.logs[rest], log_prob_of(table.stacked, table.rows[rest]))
+    asked = np.arange(149, 40, -1)
+    logs, seen = table.unseen_log_prob(asked), np.isin(asked, table.seen)
+    assert 0 < seen.sum() < len(asked) and len(table.seen) == 100
+    np.testing.assert_allclose(logs[~seen], log_prob_of(table.stacked, table.rows[asked[~seen]]))
+    of_row = dict(zip(table.seen.tolist(), table.stacked.logs.tolist(), strict=True))
+    np.testing.assert_array_equal(logs[seen], [of_row[i] for i in asked[seen].tolist()])
 
 
 @pytest.fixture(scope="module")
