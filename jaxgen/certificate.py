@@ -119,6 +119,10 @@ def certify(
     draws or the exact trace. Estimated bounds hold with 95 % confidence. For a LOWER_BOUND it certifies the bound of `num_draws` draws,
     which is the mean over independent estimates of it; log p(x) itself lies above, by a gap that no draw can certify.
 
+    No bound can speak of what no evaluation sees. Refined solves take at least 256 steps, so that their evaluations of a velocity lie at most
+    1/400 of the interval apart. A velocity that is changed only during a shorter time, or only beside the paths of these events, can be
+    missed: the value is then that of the velocity without the change.
+
     Args:
         model: The model.
         params: Its params.

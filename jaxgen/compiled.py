@@ -50,7 +50,7 @@ def training_options() -> dict[str, Any]:
     return {**CPU_OPTIONS, "xla_backend_optimization_level": 1, "xla_llvm_disable_expensive_passes": True}
 
 
-def once(function: Callable[..., Result], *args: Any) -> Result:
+def once(function: Callable[..., Result], *args: Any, out_shardings: Any = None) -> Result:
     """Run `function(*args)` as one program that compiles fast.
 
     Run piece by piece it would compile as many programs as it has operations.
@@ -58,11 +58,13 @@ def once(function: Callable[..., Result], *args: Any) -> Result:
     Args:
         function: A pure function of arrays.
         *args: Its arguments.
+        out_shardings: How its results lie on a mesh, as `jax.jit` takes it; None leaves them where the arguments are.
 
     Returns:
         What `function` returns.
     """
-    return jax.jit(function, compiler_options=_LIGHT if jax.default_backend() == "cpu" else None)(*args)
+    options = _LIGHT if jax.default_backend() == "cpu" else None
+    return jax.jit(function, out_shardings=out_shardings, compiler_options=options)(*args)
 
 
 def outermost() -> bool:

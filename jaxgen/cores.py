@@ -1,6 +1,6 @@
 """Whole-batch programs split over a CPU's cores, because XLA hardly uses a second core at the sizes of these networks.
 
-Each core is a host device, and every device computes its share of the events.
+Each core is a host device, and every device computes its share of the events. Where the params lie on a mesh, its devices share the events.
 """
 
 import functools
@@ -15,6 +15,7 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from jaxgen.compiled import compiled, outermost
+from jaxgen.meshes import automatic, mesh_of, over_other_axes, split_rows
 from jaxgen.types import Key, Params, PyTree
 
 AXIS = "events"
@@ -43,6 +44,13 @@ class _Copies(NamedTuple):
     params: Params
 
 
+class _Gathered(NamedTuple):
+    """How the leaves of params are to lie for a batch that the devices of a mesh share; static, and so a tuple."""
+
+    mesh: Mesh
+    shardings: tuple[NamedSharding, ...]
+
+
 # Copying takes as long as a small flow's density of thousands of events, so the copies of the last params are kept while the params live.
 _last: list[_Copies] = []
 
@@ -55,19 +63,29 @@ def over_cores(function: Rows) -> Program:
 
     Returns:
         `program(static, num, batch_size, params, key, *rows)`, which makes the `num` keys out of one and returns the results of all rows,
-        tied to no device.
+        tied to no device; if params lie on a mesh, the results lie there too.
     """
 
     @compiled(0, 1, 2, 3)
     def whole(
-        static: tuple[Hashable, ...], num: int, batch_size: int | None, mesh: Mesh | None, params: Params, key: Key | None, rows: PyTree
+        static: tuple[Hashable, ...],
+        num: int,
+        batch_size: int | None,
+        where: Mesh | _Gathered | None,
+        params: Params,
+        key: Key | None,
+        rows: PyTree,
     ) -> Any:
         keys = None if key is None else jax.random.split(key, num)
-        sliced = functools.partial(split(mesh, functools.partial(function, *static)), params)
-        return _in_batches(sliced, num, batch_size, keys, *rows)
+        of_rows = functools.partial(function, *static)
+        spread = _over_mesh(where, of_rows) if isinstance(where, _Gathered) else split(where, of_rows)
+        return _in_batches(functools.partial(spread, params), num, batch_size, keys, *rows)
 
     @functools.wraps(function)
     def program(static: tuple[Hashable, ...], num: int, batch_size: int | None, params: Params, key: Key | None, *rows: PyTree) -> Any:
+        on_mesh = _gathered(params)
+        if on_mesh is not None:
+            return whole(static, num, batch_size, on_mesh, params, key, rows)
         mesh = mesh_for(num if batch_size is None else min(batch_size, num), params, key, rows)
         return gathered(mesh, whole(static, num, batch_size, mesh, everywhere(mesh, params), key, rows))
 
@@ -134,6 +152,29 @@ def split(mesh: Mesh | None, function: Rows) -> Rows:
             return function(params, *batches)
         specs = (P(), *(P(AXIS) for _ in batches))
         return jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=P(AXIS), check_vma=False)(params, *batches)
+
+    return over_devices
+
+
+def _gathered(params: Params) -> _Gathered | None:
+    """Return how params that lie on a mesh of several devices are gathered for a batch; None for all others."""
+    mesh = mesh_of(params)
+    if mesh is None:
+        return None
+    leaves = jax.tree.leaves(params)
+    shardings = [
+        a.sharding for a in leaves if isinstance(a, jax.Array) and isinstance(a.sharding, NamedSharding) and a.sharding.mesh == mesh
+    ]
+    return _Gathered(automatic(mesh), tuple(map(over_other_axes, shardings))) if len(shardings) == len(leaves) else None
+
+
+def _over_mesh(where: _Gathered, function: Rows) -> Rows:
+    """Let the compiler share the rows of `function(params, *batches)` among the devices of the mesh on which params lie."""
+
+    def over_devices(params: Params, *batches: PyTree) -> Any:
+        leaves, treedef = jax.tree.flatten(params)
+        whole = treedef.unflatten([jax.lax.with_sharding_constraint(a, s) for a, s in zip(leaves, where.shardings, strict=True)])
+        return split_rows(where.mesh, function(whole, *split_rows(where.mesh, batches)))
 
     return over_devices
 

@@ -7,7 +7,7 @@ import pytest
 import scipy.stats
 
 import jaxgen
-from jaxgen import bases, certify, log_prob
+from jaxgen import bases, certify, log_prob, numerics
 from jaxgen import transforms as T
 from jaxgen.certificate import _estimate
 from jaxgen.evaluation.oracles import oracle
@@ -226,3 +226,21 @@ def test_refinement_passes_through_every_combination(x64):
             truth = 2 * np.arctan(np.tan(0.5) * np.exp(sign))
             assert np.abs(fine - truth) < np.abs(coarse - truth) / 10, name
     assert T.affine(0.0, 1.0).hooks.refine is None and T.chain(T.flip(), T.flip()).hooks.refine is None
+
+
+@pytest.mark.parametrize("solver", [numerics.adaptive(), numerics.fixed(8)], ids=["adaptive", "fixed"])
+def test_a_pulse_in_time_shorter_than_the_steps_is_seen(solver):
+    """dx/dt = a(t) x with a Gaussian pulse of area 2 between the evaluations of the model's own solver: x grows e^2 times."""
+    area, x = 2.0, np.linspace(-20, 20, 7)[:, None].astype(np.float32)
+
+    def velocity(params, x, t, cond=None):
+        at, width = params
+        return (area / (width * np.sqrt(2 * np.pi)) * jnp.exp(-0.5 * ((t - at) / width) ** 2)).astype(x.dtype) * x
+
+    model = Model(bases.normal((1,)), T.ode_flow(lambda key, z, cond=None: (0.5, 0.1), velocity, solver=solver))
+    truth = scipy.stats.norm.logpdf(x[:, 0].astype(np.float64), scale=np.exp(area))
+    for at, width in ((0.4137, 0.003), (0.7291, 0.004)):
+        params = (jnp.float32(at), jnp.float32(width))
+        assert np.abs(log_prob(model, params, x).value - truth).max() > 1
+        found = certify(model, params, x, 1e-2)
+        assert np.all(np.abs(found.value - truth) <= found.bound) and found.holds.all()

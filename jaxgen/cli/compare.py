@@ -1,5 +1,6 @@
 """`jaxgen compare`: train several models on the same data and write one page that shows them side by side."""
 
+import json
 import os
 import sys
 import time
@@ -20,15 +21,20 @@ from jaxgen.cli.run_folder import discard_aside, earlier_rows, open_folder, plai
 from jaxgen.cli.signals import Kept
 from jaxgen.cli.sites import sites_png
 from jaxgen.data import Dataset
-from jaxgen.evaluation import Baselines, Reference, density_grid, evaluate, failures, follow, mean_nfe, reference, too_good
+from jaxgen.evaluation import Baselines, Reference, density_grid, evaluate, failures, mean_nfe, reference, too_good
+from jaxgen.evaluation.tracks import MAX_STAGES, as_followed, shared_uniforms, track
 from jaxgen.model import Model
 from jaxgen.training import PATIENCE, Entry, Fitted, TrainingDiverged, fit, steps_for, verdict
 from jaxgen.transform import Density
+from jaxgen.viz.atlas.of_entry import Densities, panel_of, points_of
+from jaxgen.viz.atlas.page import stored_section
 from jaxgen.viz.of_entry import picture
 from jaxgen.zoo import COMPARED, DISCRETE, NAMES, count_params, num_sampling_params, prepare
 
 NUM_PARAMS = 25_000
 BATCH = 256
+FEW = 20
+"""The largest number of models whose panels in the atlas keep all stages, so that the page stays below 8 MB."""
 
 
 class _Budget(NamedTuple):
@@ -99,9 +105,10 @@ def compare(
     budget = QUICK if quick else FULL
     known = data in datasets.NAMES or dataset.levels is not None
     real, beside = _reference(data, dataset, budget), None if known else baselines_of(dataset, standardised=True)
-    run = _Run(data, dataset, real, budget, steps, quick, num_params, out, settings, beside)
-    unasked = accepted if datasets.is_discrete(data) else tuple(COMPARED)
-    todo = [(name, seed) for seed in dict.fromkeys(seeds) for name in dict.fromkeys(models or unasked)]
+    names = dict.fromkeys(models or (accepted if datasets.is_discrete(data) else tuple(COMPARED)))
+    stages = MAX_STAGES if len(names) <= FEW else MAX_STAGES // 2
+    run = _Run(data, dataset, real, budget, steps, quick, num_params, out, settings, beside, stages)
+    todo = [(name, seed) for seed in dict.fromkeys(seeds) for name in names]
     start = time.perf_counter()
     status = _run_all(run, todo, results)
     _write(run, results)
@@ -127,6 +134,7 @@ class _Run(NamedTuple):
     out: Path
     settings: dict[str, Any]
     beside: Baselines | None
+    stages: int
 
 
 def _run_all(run: _Run, todo: list[tuple[str, int]], results: list[dict[str, Any]]) -> int:
@@ -191,14 +199,18 @@ def _measure(run: _Run, entry: Entry, fitted: Fitted, key: jax.Array, result: di
         file.write_bytes(sites_png(jax.random.fold_in(key, 0), entry, fitted.params, run.real.x, levels))
         return
     model, real, plane = entry.model, run.real, run.dataset.train.shape[1] == 2
-    followed = follow(jax.random.fold_in(key, 0), model, fitted.params, real.x)
-    result["nfe"] = followed.nfe
-    size = _effort(run.budget, model.transform.kind, followed.nfe)[2]
+    tracks = track(jax.random.fold_in(key, 0), model, fitted.params, real.x, run.stages)
+    result["nfe"] = tracks.nfe
+    size = _effort(run.budget, model.transform.kind, tracks.nfe)[2]
+    # The densities of a chain are dear, so its points in the atlas tell none.
+    points = points_of(tracks) if model.transform.kind is Density.EXACT or tracks.nfe <= 2 else real.x[:0]
     grid = density_grid(real.x, size) if plane else None
-    log_density = _figures(run, entry, fitted, key, result, None if grid is None else grid[2])
-    density = None if log_density is None or grid is None else (*grid[:2], log_density.reshape(size, size))
-    row = picture(entry, fitted, followed, real.x, density, result["density"])
+    log_density = _figures(run, entry, fitted, key, result, points if grid is None else np.concatenate([points, grid[2]]))
+    densities = None if log_density is None else Densities.parted(log_density, len(points), size if plane else None)
+    density = None if densities is None or grid is None or densities.on_grid is None else (*grid[:2], densities.on_grid.reshape(size, size))
+    row = picture(entry, fitted, as_followed(tracks), real.x, density, result["density"])
     file.write_bytes(viz.figure_png(viz.draw_row(row)))
+    write_json(file.with_suffix(".json"), panel_of(entry, fitted, real.x, tracks, densities).as_json())
 
 
 def _figures(run: _Run, entry: Entry, fitted: Fitted, key: jax.Array, result: dict[str, Any], also: np.ndarray | None) -> np.ndarray | None:
@@ -268,11 +280,14 @@ def _reference(data: str, dataset: Dataset, budget: _Budget) -> Reference:
 
 def _write(run: _Run, results: list[dict[str, Any]]) -> None:
     write_json(run.out / "results.json", [plain(r) for r in results])
-    pictures = {}
+    pictures, panels = {}, {}
     for r in results:
         path = run.out / "pictures" / _picture_name(r["model"], r["seed"])
         if path.is_file() and r["model"] not in pictures:
             pictures[r["model"]] = path.read_bytes()
+            if path.with_suffix(".json").is_file():
+                panels[r["model"]] = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    atlas = stored_section(list(panels.values()), shared_uniforms()) if panels else None
     entropy = run.dataset.entropy
     beside = {} if run.beside is None else {"held-out NLL": f"{run.beside}"}
     settings = {
@@ -290,7 +305,7 @@ def _write(run: _Run, results: list[dict[str, Any]]) -> None:
     whole = run.dataset.train.shape[1] == 2 or run.dataset.levels is not None
     notes = [] if whole else ["Events have more than two coordinates; the pictures show the first two."]
     notes += _alarms(results)
-    viz.write_report(run.out / "report.html", f"jaxgen compare: {run.data}", results, pictures, settings, notes)
+    viz.write_report(run.out / "report.html", f"jaxgen compare: {run.data}", results, pictures, settings, notes, atlas)
 
 
 def _alarms(results: list[dict[str, Any]]) -> list[str]:

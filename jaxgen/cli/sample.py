@@ -1,5 +1,6 @@
 """`jaxgen sample`: draw samples from a trained model into a file."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import jax
@@ -8,41 +9,72 @@ import numpy as np
 from jaxgen import zoo
 from jaxgen.cli import arguments
 from jaxgen.cli.finite import require_finite
+from jaxgen.cli.pixels import classes_of, labelled, levels_of, whole, write_images
 from jaxgen.cli.table import read_conditions, write_samples
 from jaxgen.data.tables import Table
-from jaxgen.model import sample as draw
+from jaxgen.data.writers import ENDINGS
+from jaxgen.questions import sample as draw
 from jaxgen.training import Entry
 
+IMAGES_OF_A_PICTURE = 64
+"""How many samples of images a .png shows, unless --num says otherwise."""
 
-def sample(run: Path, /, *, out: Path, num: int = 1_000, seed: int = 0, reading: str | None = None, cond: Path | None = None) -> int:
+
+def sample(
+    run: Path,
+    /,
+    *,
+    out: Path,
+    num: int | None = None,
+    seed: int = 0,
+    reading: str | None = None,
+    cond: Path | None = None,
+    label: tuple[str, ...] = (),
+    given: tuple[str, ...] | None = None,
+) -> int:
     """Draw samples from a trained model, in the units of its data, and write them to a file.
 
     Args:
         run: Run folder that `jaxgen train` wrote.
         out: File to write, .csv, .npy, .npz or .parquet. The names of the columns, labels, dates and whole numbers are those of the data, and
-            conditions stand beside the samples. Samples of images are written as .npy or .npz.
-        num: Number of samples.
+            conditions stand beside the samples. Samples of images are written as .npy or .npz of bytes, or side by side as a .png.
+        num: Number of samples. By default 1,000, and 64 for a .png.
         seed: Seed of the noise; the same seed gives the same samples.
         reading: Reading of the parameters, such as ode or ddim. Give a wrong name to see which readings the model has.
         cond: For a conditional model, a .npy, .npz, .csv or .parquet file that has the columns of the condition. One sample is drawn for each
             row, and --num is not used.
+        given: What is given of each sample, as --given age=35 smoker=yes, for a model that was trained with --any-subset.
+        label: For a model of images with labels, the names of the classes to draw, such as circle; several of them take turns.
     """
     arguments.count("--num", num)
     arguments.seed(seed)
-    arguments.table_file("--out", out)
+    (arguments.file if out.suffix == ".png" else arguments.table_file)("--out", out)
     entry, fitted = zoo.load(run)
     entry = in_reading(entry, reading)
-    conditions, beside = conditions_for(entry, cond)
-    if out.suffix not in (".npy", ".npz") and len(entry.card.config["event_shape"]) > 1:
-        raise ValueError(f"--out {out}: the samples of this model are images; accepted: a file that ends in .npy or .npz.")
-    arguments.memory("--num", num, *entry.card.config["event_shape"])
+    shape = entry.card.config["event_shape"]
+    _check_ending(out, shape)
+    num = num or (IMAGES_OF_A_PICTURE if out.suffix == ".png" else 1_000)
+    arguments.memory("--num", num, *shape)
+    conditions, beside = (labelled(entry, label, num, cond), None) if label else conditions_for(entry, cond)
     count = num if conditions is None else len(conditions)
-    x = np.asarray(draw(jax.random.key(seed), entry.model, fitted.params, count, conditions, batch_size=min(count, 65_536)))
+    how = {"given": None if given is None else arguments.pairs("--given", given), "batch_size": min(count, 65_536)}
+    x = np.asarray(draw(jax.random.key(seed), entry.model, fitted.params, count, conditions, **how))
     schema = zoo.schema_of(entry)
     require_finite(f"--out {out}", x, gaps=schema is not None and any(column.missing for column in schema.event))
-    write_samples(out, x, schema, beside)
+    if len(shape) > 1:
+        write_images(out, whole(entry, x), levels_of(entry))
+    else:
+        write_samples(out, x, schema, beside)
     print(f"{count} samples of {entry.card.name} ({entry.card.reading}) in {out}")
     return 0
+
+
+def _check_ending(out: Path, shape: Sequence[int]) -> None:
+    accepted = (".npy", ".npz", ".png") if len(shape) > 1 else ENDINGS
+    if out.suffix not in accepted:
+        what = "images" if len(shape) > 1 else "vectors"
+        endings = f"{', '.join(accepted[:-1])} or {accepted[-1]}"
+        raise ValueError(f"--out {out}: the samples of this model are {what}; accepted: a file that ends in {endings}.")
 
 
 def in_reading(entry: Entry, reading: str | None) -> Entry:
@@ -81,6 +113,7 @@ def conditions_for(entry: Entry, cond: Path | None) -> tuple[np.ndarray | None, 
     shape = entry.card.config["cond_shape"]
     if (cond is None) != (shape is None):
         wants = "no conditions" if shape is None else f"conditions of {shape[0]} numbers"
+        wants += f" in a file, or --label {classes_of(entry)[0]}" if classes_of(entry) else ""
         raise ValueError(f"--cond {cond}: accepted: {wants}, which this model takes.")
     if cond is None:
         return None, None

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 
 from jaxgen import zoo
-from jaxgen.atomic import replacing
 from jaxgen.data import DataError, Schema
 from jaxgen.data.readers import read_table
 from jaxgen.data.tables import Table
@@ -34,7 +33,7 @@ def read_events(entry: Entry, path: Path, columns: tuple[str, ...] | None = None
     if columns is not None and len(columns) == len(schema.event):
         # Columns that were named take the places of those that the model was trained on, in this order.
         table = table._replace(names=tuple(column.name for column in schema.event))
-    return schema.encode(table).astype(np.float32)
+    return (zoo.partial_rows(schema, table) if zoo.takes_gaps(entry) else schema.encode(table)).astype(np.float32)
 
 
 def read_conditions(entry: Entry, path: Path) -> tuple[np.ndarray, Table]:
@@ -62,13 +61,10 @@ def write_samples(path: Path, x: np.ndarray, schema: Schema | None, cond: Table 
 
     Args:
         path: The file, .csv, .npy, .npz or .parquet.
-        x: Samples `(n, d)` in the units of the data, or images for .npy and .npz.
+        x: Samples `(n, d)` in the units of the data.
         schema: The columns of the data; None names the coordinates x0, x1 and so on.
         cond: The table of the conditions, one row for each sample, or None.
     """
-    if x.ndim > 2:
-        write_images(path, x)
-        return
     if schema is None or not schema.event:
         beside = {} if cond is None else {f"cond_{name}": cond.column(j) for j, name in enumerate(cond.names)}
         write_columns(path, {f"x{j}": x[:, j] for j in range(x.shape[1])}, beside or None)
@@ -80,20 +76,6 @@ def write_samples(path: Path, x: np.ndarray, schema: Schema | None, cond: Table 
         write_columns(path, rest, conditions or None, schema.dialect)
     else:
         write_columns(path, cells, None, schema.dialect)
-
-
-def write_images(path: Path, x: np.ndarray) -> None:
-    """Write images as .npy or .npz.
-
-    Args:
-        path: The file; its ending decides the form.
-        x: Images `(n, height, width, channels)`.
-    """
-    with replacing(path) as part, part.open("wb") as file:
-        if path.suffix == ".npz":
-            np.savez(file, allow_pickle=False, x=x)
-        else:
-            np.save(file, x, allow_pickle=False)
 
 
 def _chosen(table: Table, columns: tuple[str, ...] | None) -> Table:

@@ -4,7 +4,7 @@ import json
 import sys
 import warnings
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 
@@ -13,6 +13,8 @@ from jaxgen.cli import arguments
 from jaxgen.cli import columns as columns_of
 from jaxgen.cli.beside import beside_nll
 from jaxgen.cli.events import load_for
+from jaxgen.cli.mesh import mesh_options
+from jaxgen.cli.pixels import image_facts
 from jaxgen.cli.run_folder import clear, open_folder
 from jaxgen.cli.signals import Kept
 from jaxgen.cli.train_auto import chosen, train_auto
@@ -40,12 +42,15 @@ def train(
     ema: float = EMA,
     patience: int = PATIENCE,
     seed: int = 0,
+    mesh: str | None = None,
+    shard: Literal["replicated", "fsdp"] = "replicated",
     columns: tuple[str, ...] | None = None,
     cond_columns: tuple[str, ...] | None = None,
     discrete: tuple[str, ...] | None = None,
     dates: tuple[str, ...] | None = None,
     drop: tuple[str, ...] | None = None,
     supports: bool = True,
+    any_subset: bool = False,
     labels: bool = False,
     data_dir: Path | None = None,
     download: bool = False,
@@ -73,12 +78,17 @@ def train(
         patience: Stop early after this many validation losses in a row without a better one; 0 never stops. The losses are taken at steps
             that grow by a tenth, so 10 means that training goes 2.6 times as far as the best step. The best parameters are kept.
         seed: Seed of initialisation, batches and noise.
+        mesh: Devices that share each batch, as axes and their sizes, such as data=8. The batch size has to be a multiple of the size of the
+            axis data. By default a CPU's cores share batches as far as they divide.
+        shard: How the state of the training lies on the mesh: replicated, or fsdp, which splits it over the axis data.
         columns: For a file, the columns of the event, by name or index.
         cond_columns: For a file, the columns of the condition, by name or index.
         discrete: For a file, columns of numbers that are categories. Text is found to be categories without it.
         dates: For a file, columns that are dates.
         drop: For a file, columns that are left out.
         supports: For a file, look for the support and the heavy tails of each column of numbers. Otherwise it is only standardised.
+        any_subset: For a table, train on all subsets of its columns, so that `jaxgen sample --given` and `jaxgen impute` answer questions of
+            some columns given others. Missing values are trained on and not modelled. Without --model this is `tabular`.
         labels: For images, train a model that is conditional on their classes.
         data_dir: Folder with the files of a named image set. By default JAXGEN_DATA, the cache and the folders of the system are tried.
         download: Download the files of a named image set if they are not found.
@@ -90,6 +100,7 @@ def train(
         arguments.count(option, value)
     arguments.count("--patience", patience, 0)
     arguments.seed(seed)
+    where = mesh_options(mesh, shard)
     if not 0 <= ema < 1:
         raise ValueError(f"--ema {ema}: accepted: a number from 0 to below 1.")
     source = {"data": data, "columns": columns and list(columns), "cond_columns": cond_columns and list(cond_columns), "seed": seed}
@@ -98,11 +109,11 @@ def train(
     if labels or data_dir is not None:
         source |= {"labels": labels, "data_dir": data_dir and str(data_dir)}
     dataset = load_for(model, source, download)
-    model = chosen(dataset, resume) if model == AUTO else model
-    options = {"learning_rate": learning_rate, "width": width, "depth": depth}
+    model = chosen(dataset, resume, any_subset) if model == AUTO else model
+    options = {"learning_rate": learning_rate, "width": width, "depth": depth, "any_subset": any_subset or None}
     if model == AUTO:
-        if num_params is not None or ema != EMA:
-            option = f"--num-params {num_params}" if num_params is not None else f"--ema {ema}"
+        if num_params is not None or ema != EMA or mesh is not None:
+            option = f"--num-params {num_params}" if num_params is not None else f"--ema {ema}" if mesh is None else f"--mesh {mesh}"
             raise ValueError(f"{option}: --model {AUTO} does not take it; accepted: a model by its name, such as --model nsf.")
         settings = Settings(
             options=_given(options), num_steps=steps, batch_size=batch_size, patience=patience or None, seed=seed, progress=True
@@ -111,10 +122,12 @@ def train(
     prepared = _prepared(model, dataset, num_params, supports, options)
     columns_of.show(data, prepared)
     prepared = _with_config(prepared, source=source, training={"batch_size": min(batch_size, len(dataset.train)), "ema": ema})
+    if len(dataset.event_shape) == 3:
+        prepared = _with_config(prepared, images=image_facts(dataset))
     out = open_folder(out, resume, overwrite)
     Kept.text = f"the folder {out} is as it was."
     run = _Run(out, prepared, _plan(out, prepared, resume, steps, seed), overwrite)
-    fitted = _fit(run, patience or None)
+    fitted = _fit(run, patience or None, where)
     Kept.text = f"the run is saved in {out}."
     _close(run, dataset, fitted)
     return 130 if fitted.status == "interrupted" else 0
@@ -200,14 +213,14 @@ def _plan(out: Path, prepared: zoo.Prepared, resume: bool, steps: int | None, se
     return _Plan(jax.random.fold_in(key, first_step), total - first_step, fitted._replace(history=history), before)
 
 
-def _fit(run: _Run, patience: int | None) -> Fitted:
+def _fit(run: _Run, patience: int | None, where: dict[str, Any]) -> Fitted:
     """Train and save. A run that diverges is saved as well, and then named as the user's mistake."""
     data, plan, config = run.prepared.data, run.plan, run.prepared.entry.card.config
     held_out: dict[str, Any] = {"valid": data.valid, "valid_cond": data.valid_cond, "patience": patience}
     first_step = int(plan.before.get("num_steps", 0))
     planned = {**config["training"], "first_step": first_step, "num_steps": first_step + plan.num_steps}
     saving = Saving(_Writer(run._replace(prepared=_with_config(run.prepared, training=planned))))
-    how: dict[str, Any] = {**config["training"], **held_out, "start": plan.start, "saving": saving}
+    how: dict[str, Any] = {**config["training"], **held_out, "start": plan.start, "saving": saving, **where}
     try:
         fitted = fit(plan.key, run.prepared.entry, data.train, plan.num_steps, cond=data.train_cond, **how, progress=True)
     except TrainingDiverged as error:

@@ -13,6 +13,9 @@ from jaxgen.types import Aux, Cond, Key, Noise, Params
 
 NUM_POINTS, NUM_LINES, LINE_POINTS, MAX_STAGES = 1_500, 13, 60, 33
 
+REACH = {"gaussian": (-2.4, 2.4), "logistic": (-4.5, 4.5), "uniform": (0.02, 0.98)}
+"""How far a grid in the base reaches along each axis, by the base's kind."""
+
 
 class Followed(NamedTuple):
     """Noise points and the lines of a grid, sent through every stage of a transformation.
@@ -56,17 +59,13 @@ def follow(key: Key, model: Model, params: Params, target: np.ndarray) -> Follow
     ((1500, 1, 2), True)
     """
     noise = jax.vmap(lambda k: model.base.sample(seed=k))(jax.random.split(key, NUM_POINTS))
-    leaf = _first_leaf(noise)
-    start = noise if leaf is None else noise[leaf]
-    kind, order = _base_kind(model, start), np.arange(start.shape[1])
-    if "encode" in model.transform.parts:
-        order = by_deviation(codes_of(model, params, target))
+    start = start_of(noise)
+    kind, order = base_kind(model, start), shown_order(model, params, target, start.shape[1])
     lines = _grid(kind, start.shape[1])[..., np.argsort(order)]
     flat = jnp.asarray(lines.reshape(-1, start.shape[1]))
-    held = noise if leaf is None else jax.tree.map(lambda a: jnp.broadcast_to(a[:1], (len(flat), *a.shape[1:])), noise)
-    grid_noise = flat if leaf is None else {**held, leaf: flat}
+    grid_noise = with_start(noise, flat)
     both = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), noise, grid_noise)
-    states, evaluations = _states(model, params, both)
+    states, _, evaluations, _ = states_of(model, params, both, MAX_STAGES)
     deformed = states[NUM_POINTS:].reshape(*lines.shape[:2], *states.shape[1:])
     counts = float(evaluations[:NUM_POINTS].mean())
     return Followed(plane(start[:, order]), states[:NUM_POINTS], plane(lines[..., order]), deformed, counts, kind)
@@ -175,27 +174,89 @@ def critic_field(
     return xs, ys, np.asarray(values).reshape(size, size)
 
 
-def _states(model: Model, params: Params, noise: Noise) -> tuple[np.ndarray, np.ndarray]:
-    """The plane of the states after each stage, and the number of network evaluations of each noise."""
+class States(NamedTuple):
+    """Hold what `states_of` returns.
+
+    Attributes:
+        plane: Two coordinates after each kept stage, `(n, S, 2)`.
+        outputs: The outputs `(n, d)`.
+        evaluations: The number of network evaluations of each output, `(n,)`.
+        steps: Which stages are kept, counted from 1, `(S,)`.
+    """
+
+    plane: np.ndarray
+    outputs: np.ndarray
+    evaluations: np.ndarray
+    steps: np.ndarray
+
+
+def states_of(model: Model, params: Params, noise: Noise, most: int) -> States:
+    """Send noise through every stage of a transformation, in one compiled call.
+
+    Args:
+        model: A model of vectors without conditions.
+        params: Its parameters.
+        noise: Noise `(n, *noise)`, leaf by leaf.
+        most: The largest number S of stages to keep, evenly chosen; the last one is always the output.
+
+    Returns:
+        The states, the outputs and the numbers of network evaluations.
+    """
+    through = stages(model.transform)
+    count = jax.eval_shape(lambda z: through(params, z), jax.tree.map(lambda a: a[0], noise)).shape[0]
+    keep = np.unique(np.linspace(0, count - 1, min(count, most)).astype(int))
 
     @jax.jit
-    def run(params: Params, noise: Noise) -> tuple[jax.Array, jax.Array]:
-        def of_event(z: Noise) -> tuple[jax.Array, jax.Array]:
-            states = stages(model.transform)(params, z)
-            keep = np.unique(np.linspace(0, states.shape[0] - 1, min(states.shape[0], MAX_STAGES)).astype(int))
-            return states[keep][..., :2], jnp.asarray(nfe(model.transform)(params, z), jnp.float32)
+    def run(params: Params, noise: Noise) -> tuple[jax.Array, jax.Array, jax.Array]:
+        def of_event(z: Noise) -> tuple[jax.Array, jax.Array, jax.Array]:
+            states = through(params, z)
+            return states[keep][..., :2], states[-1], jnp.asarray(nfe(model.transform)(params, z), jnp.float32)
 
         return jax.vmap(of_event)(noise)
 
-    states, evaluations = jax.device_get(run(params, noise))
-    return plane(states), np.asarray(evaluations)
+    states, outputs, evaluations = jax.device_get(run(params, noise))
+    return States(plane(states), np.asarray(outputs), np.asarray(evaluations), keep + 1)
 
 
-def _first_leaf(noise: Noise) -> str | None:
-    return next((name for name in ("latent", "x0") if isinstance(noise, dict) and name in noise), None)
+def start_of(noise: Noise) -> jax.Array:
+    """Return the leaf of noise `(n, *noise)` that starts the transformation: `latent` or `x0` if it is named, the first vector otherwise."""
+    return jax.tree.leaves(noise)[start_index(noise)]
 
 
-def _base_kind(model: Model, start: jax.Array) -> str:
+def with_start(noise: Noise, start: jax.Array) -> Noise:
+    """Return noise `(k, *noise)` whose leaf that starts the transformation is `start` `(k, d)`; all else is held at the first draw of `noise`."""
+    leaves, structure = jax.tree.flatten(noise)
+    held = [jnp.broadcast_to(leaf[:1], (len(start), *leaf.shape[1:])) for leaf in leaves]
+    held[start_index(noise)] = start
+    return jax.tree.unflatten(structure, held)
+
+
+def shown_order(model: Model, params: Params, target: np.ndarray, width: int) -> np.ndarray:
+    """Return the order of the noise's coordinates, the two that a picture shows first: those in which codes of the data vary most.
+
+    Args:
+        model: The model.
+        params: Its parameters.
+        target: Real events `(m, d)`, which an encoder, if the model has one, encodes.
+        width: The number of coordinates of the noise.
+    """
+    if "encode" not in model.transform.parts:
+        return np.arange(width)
+    order = by_deviation(codes_of(model, params, target))
+    return order if len(order) == width else np.arange(width)
+
+
+def start_index(noise: Noise) -> int:
+    """Return which of the leaves of noise `(n, *noise)` starts the transformation."""
+    leaves = jax.tree_util.tree_leaves_with_path(noise)
+    names = [str(getattr(path[-1], "key", "")) if path else "" for path, _ in leaves]
+    named = [names.index(name) for name in ("latent", "x0") if name in names]
+    vectors = [i for i, (_, leaf) in enumerate(leaves) if leaf.ndim >= 2]
+    return (named or vectors or [0])[0]
+
+
+def base_kind(model: Model, start: jax.Array) -> str:
+    """Say whether the noise `(n, d)` that starts a transformation is "gaussian", "uniform" or "logistic"."""
     tail = jnp.full(start.shape[1:], 4.0, start.dtype)
     if isinstance(jax.eval_shape(lambda k: model.base.sample(seed=k), jax.random.key(0)), dict):
         return "gaussian"
@@ -205,7 +266,7 @@ def _base_kind(model: Model, start: jax.Array) -> str:
 
 def _grid(kind: str, dim: int) -> np.ndarray:
     """Lines of constant first and second coordinate, `(2 * NUM_LINES, LINE_POINTS, dim)`, further coordinates at the base's centre."""
-    reach = {"gaussian": (-2.4, 2.4), "logistic": (-4.5, 4.5), "uniform": (0.02, 0.98)}[kind]
+    reach = REACH[kind]
     fixed, along = np.linspace(*reach, NUM_LINES), np.linspace(*reach, LINE_POINTS)
     lines = np.full((2 * NUM_LINES, LINE_POINTS, dim), np.mean(reach), np.float32)
     if dim == 1:

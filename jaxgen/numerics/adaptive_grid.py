@@ -117,8 +117,9 @@ def _run(field: Any, y0: Any, start: Any, end: Any, control: Control, checkpoint
 
     def body(now: _Loop) -> _Loop:
         # The last step ends exactly at the end: what is left after rounding would be a step of its own.
-        last = now.done + now.h >= length
-        h = jnp.where(last, length - now.done, now.h)
+        h = now.h if control.longest_step >= 1 else jnp.minimum(now.h, (control.longest_step * length).astype(length.dtype))
+        last = now.done + h >= length
+        h = jnp.where(last, length - now.done, h)
         t = start + way * now.done
         after, error = step(field, pair, t, way * h, now.y, now.first)
         r = control.size(error, now.y, after[0])

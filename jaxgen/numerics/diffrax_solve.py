@@ -55,6 +55,7 @@ def solve_by_diffrax(
     if solver.adjoint == "backsolve":
         # Its rule sees arguments only, so what the field closes over becomes one.
         field, consts = jax.closure_convert(field, start, y0)
+    longest = None if solver.longest_step >= 1 else solver.longest_step * jnp.abs(end - start)
     solution = diffrax.diffeqsolve(
         diffrax.ODETerm(lambda t, y, args: field(t, y, *args)),
         getattr(diffrax, method)(),
@@ -64,7 +65,7 @@ def solve_by_diffrax(
         y0,
         tuple(consts),
         saveat=diffrax.SaveAt(t1=True) if save_at is None else diffrax.SaveAt(ts=save_at),
-        stepsize_controller=diffrax.PIDController(solver.rtol, solver.atol, norm=norm),
+        stepsize_controller=diffrax.PIDController(solver.rtol, solver.atol, norm=norm, dtmax=longest),
         adjoint=getattr(diffrax, ADJOINTS[solver.adjoint])(),
         max_steps=solver.max_steps,
         # A raised error would be a host callback, which cannot be lowered for several platforms at once.

@@ -68,7 +68,7 @@ def _adaptive_solve(
         return solve_by_diffrax(field, y0, start, end, solver, save_at, norm)
     # Our own loop and not diffrax's, which pays for its derivatives in every solve (benchmarks/dynamics.py).
     field, consts = jax.closure_convert(field, start, y0)
-    control = Control(pair_of(solver.method), solver.rtol, solver.atol, solver.max_steps, norm)
+    control = Control(pair_of(solver.method), solver.rtol, solver.atol, solver.max_steps, norm, solver.longest_step)
     if solver.adjoint == "recursive":
         solution = integrate_in_reverse(field, tuple(consts), y0, start, end, control)
     else:

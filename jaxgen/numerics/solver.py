@@ -17,6 +17,7 @@ class Solver(NamedTuple):
         max_steps: The number of steps after which an adaptive solve gives up.
         adjoint: How an adaptive solve is differentiated: "direct", "recursive" or "backsolve".
         norm: The norm in which the error of a batch is measured: "worst_event" or "rms".
+        longest_step: The longest adaptive step, as a fraction of the interval.
     """
 
     method: str = "tsit5"
@@ -26,6 +27,7 @@ class Solver(NamedTuple):
     max_steps: int = 4096
     adjoint: str = "direct"
     norm: str = "worst_event"
+    longest_step: float = 1.0
 
 
 class Tableau(NamedTuple):
@@ -51,6 +53,8 @@ FIXED = {
 # diffrax takes half a second to import, so its classes stand here by name, and only a solve imports them.
 ADAPTIVE = {"bosh3": ("Bosh3", 3), "tsit5": ("Tsit5", 6), "dopri5": ("Dopri5", 6), "dopri8": ("Dopri8", 13)}
 NORMS = ("worst_event", "rms")
+REFINED_STEPS = 256
+"""The fewest steps of a refined solve: what happens between two evaluations is not seen, however small the tolerance."""
 ADJOINTS = {"direct": "DirectAdjoint", "recursive": "RecursiveCheckpointAdjoint", "backsolve": "BacksolveAdjoint"}
 
 
@@ -133,6 +137,9 @@ def adaptive(
 def refined(solver: Solver, level: int) -> Solver:
     """Return a more accurate solver: four times the steps a level, or tolerances a thousand times smaller if it is adaptive.
 
+    Either takes at least 256 steps at the first level and four times as many at each further one. A solve of few long steps would not see a
+    short pulse, and a tolerance does not help against what no evaluation sees.
+
     No floor keeps a tolerance above rounding. A solve that asks for too much fails and says so, while an unchanged solve would seem to
     agree.
 
@@ -144,16 +151,18 @@ def refined(solver: Solver, level: int) -> Solver:
         The refined solver.
 
     >>> from jaxgen.numerics import fixed, refined
-    >>> refined(fixed(8), 1).num_steps
-    32
+    >>> refined(fixed(8), 1).num_steps, refined(fixed(100), 1).num_steps
+    (256, 400)
     """
     if level == 0:
         return solver
+    fewest = REFINED_STEPS * 4 ** (level - 1)
     if solver.num_steps is not None:
-        return solver._replace(num_steps=solver.num_steps * 4**level)
+        return solver._replace(num_steps=max(solver.num_steps * 4**level, fewest))
     # A fifth-order method takes four times the steps for a thousandth of the error.
-    small = 1e-3**level
-    return solver._replace(rtol=solver.rtol * small, atol=solver.atol * small, max_steps=solver.max_steps * 4**level, norm="worst_event")
+    small, longest = 1e-3**level, min(solver.longest_step, 1 / fewest)
+    tolerances = {"rtol": solver.rtol * small, "atol": solver.atol * small}
+    return solver._replace(**tolerances, max_steps=max(solver.max_steps, fewest) * 4**level, norm="worst_event", longest_step=longest)
 
 
 def _check_method(where: str, method: str, known: Mapping[str, Any]) -> None:

@@ -39,6 +39,7 @@ class Control(NamedTuple):
         atol: The absolute tolerance, in units of the state.
         max_steps: The number of steps that are tried at most.
         norm: The norm of a pytree in which the error is measured.
+        longest_step: The longest step, as a fraction of the interval.
     """
 
     pair: Pair
@@ -46,6 +47,7 @@ class Control(NamedTuple):
     atol: float
     max_steps: int
     norm: Callable[[Any], jax.Array]
+    longest_step: float = 1.0
 
     def size(self, values: Any, *beside: Any) -> jax.Array:
         """Return the norm of `values` in units of the tolerance `atol + rtol |y|`, y the larger of the two states `beside`."""

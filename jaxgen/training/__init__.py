@@ -9,6 +9,8 @@ from jaxgen.training.length import steps_for
 from jaxgen.training.optimizers import adam, in_turn, players
 from jaxgen.training.saving import Saving
 from jaxgen.training.seeds import fit_seeds, one_seed
+from jaxgen.training.sharded_chunk import ProcessLostError
+from jaxgen.training.sharding import Shard, StateSharding, state_sharding
 from jaxgen.training.step import State, batch_at, init_state, make_step
 from jaxgen.training.verdict import Verdict, verdict
 
@@ -17,8 +19,11 @@ __all__ = [
     "Card",
     "Entry",
     "Fitted",
+    "ProcessLostError",
     "Saving",
+    "Shard",
     "State",
+    "StateSharding",
     "Style",
     "TrainingDiverged",
     "Verdict",
@@ -33,6 +38,7 @@ __all__ = [
     "one_seed",
     "players",
     "save_arrays",
+    "state_sharding",
     "steps_for",
     "verdict",
 ]

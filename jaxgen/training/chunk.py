@@ -80,7 +80,7 @@ def make_chunk(entry: Entry, state: State, data: Batch, key: Key, plan: Plan, de
     if prepare is None:
         program = jax.jit(_drawing(entry, mesh, plan), donate_argnums=0)
         run = program.lower(state, data, key, np.int32(0)).compile(compiler_options=options)
-        chunk = lambda state, done, until: _on_host(run(state, data, key, np.int32(until - done)), until - done)
+        chunk = lambda state, done, until: on_host(run(state, data, key, np.int32(until - done)), until - done)
         return Chunk(chunk, state, time.perf_counter() - start)
     length = plan.chunk_length()
     source = PreparedBatches(entry.objective, prepare, data, key, plan.num_steps, plan.batch_size, length, first)
@@ -91,7 +91,7 @@ def make_chunk(entry: Entry, state: State, data: Batch, key: Key, plan: Plan, de
 
     program = jax.jit(_reading(entry, mesh, plan), donate_argnums=0)
     run = program.lower(state, *placed(first, first), np.int32(0)).compile(compiler_options=options)
-    chunk = lambda state, done, until: _on_host(run(state, *placed(done, until), np.int32(until - done)), until - done)
+    chunk = lambda state, done, until: on_host(run(state, *placed(done, until), np.int32(until - done)), until - done)
     return Chunk(chunk, state, time.perf_counter() - start)
 
 
@@ -109,7 +109,7 @@ def _drawing(entry: Entry, mesh: Mesh, plan: Plan) -> Callable[[State, Batch, Ke
         def at(state: State, i: jax.Array, data: Batch, rows: jax.Array, keys: Key) -> tuple[State, dict[str, jax.Array]]:
             return step(state, jax.tree.map(lambda a: a[rows[i]], data), keys[i])
 
-        return _loop(at, state, num, length, data, rows, keys)
+        return loop(at, state, num, length, data, rows, keys)
 
     return jax.shard_map(run, mesh=mesh, in_specs=(P(), P(), P(), P()), out_specs=P(), check_vma=False)
 
@@ -122,15 +122,26 @@ def _reading(entry: Entry, mesh: Mesh, plan: Plan) -> Callable[[State, Batch, Ke
         def at(state: State, i: jax.Array, batches: Batch, keys: Key) -> tuple[State, dict[str, jax.Array]]:
             return step(state, *jax.tree.map(lambda a: a[i], (batches, keys)))
 
-        return _loop(at, state, num, plan.chunk_length(), batches, keys)
+        return loop(at, state, num, plan.chunk_length(), batches, keys)
 
     return jax.shard_map(run, mesh=mesh, in_specs=(P(), P(None, AXIS), P(), P()), out_specs=P(), check_vma=False)
 
 
-def _loop(
+def loop(
     at: Callable[..., tuple[State, dict[str, jax.Array]]], state: State, num: jax.Array, length: int, *given: PyTree
 ) -> tuple[State, dict[str, jax.Array]]:
-    """Run the first `num` of at most `length` steps `at(state, i, *given)`; the metrics `(length,)` behind them are zeros."""
+    """Run the first steps of a chunk.
+
+    Args:
+        at: `(state, i, *given) -> (state, metrics)`, the step of number `i` in the chunk.
+        state: The state before the chunk.
+        num: How many steps to run.
+        length: The most steps that may be asked for.
+        *given: What the steps read.
+
+    Returns:
+        The state after them and their metrics `(length,)`, which are zeros behind the last.
+    """
     # Traced once, for the shapes of its metrics and for the loop.
     traced, shapes = jax.make_jaxpr(at, return_shape=True)(state, jnp.int32(0), *given)
 
@@ -150,13 +161,19 @@ def _step(entry: Entry, mesh: Mesh, plan: Plan) -> Step:
 
 def _mesh(devices: Sequence[Any] | None, num_pieces: int) -> Mesh:
     """Return a mesh of as many devices as divide a batch of so many pieces."""
-    devices = list(jax.devices() if devices is None else devices)
+    devices = list(jax.local_devices() if devices is None else devices)
     if not devices:
         raise ValueError("fit: devices=[]; accepted: at least one of jax.devices().")
     count = max(n for n in range(1, len(devices) + 1) if num_pieces % n == 0)
     return Mesh(np.array(devices[:count]), (AXIS,))
 
 
-def _on_host(result: tuple[State, dict[str, jax.Array]], num: int) -> tuple[State, Metrics]:
+def on_host(result: tuple[State, dict[str, jax.Array]], num: int) -> tuple[State, Metrics]:
+    """Return a state as it is, and the metrics of the first steps of its chunk on the host.
+
+    Args:
+        result: The state and the metrics `(length,)`.
+        num: How many steps were run.
+    """
     state, metrics = result
     return state, {name: values[:num] for name, values in jax.device_get(metrics).items()}

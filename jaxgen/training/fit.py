@@ -10,13 +10,14 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from jax.typing import ArrayLike
 
 from jaxgen import checks
-from jaxgen.compiled import once
+from jaxgen.meshes import to_host
 from jaxgen.objective import Batch
 from jaxgen.training.checked import Rows, checked_batches
-from jaxgen.training.chunk import Chunk, Plan, make_chunk
+from jaxgen.training.chunk import Chunk, Plan
 from jaxgen.training.diagnosis import Diagnosis, Failed, diagnose
 from jaxgen.training.entry import Entry
 from jaxgen.training.fitted import Fitted, TrainingDiverged
@@ -24,10 +25,12 @@ from jaxgen.training.history import EarlyStopping, History, history_of
 from jaxgen.training.interrupt import deferred_interrupt
 from jaxgen.training.looks import end_of_chunk, look_steps
 from jaxgen.training.pace import longest_chunk
+from jaxgen.training.placement import Placement, on_one_device, placement
 from jaxgen.training.progress import progress_bar
 from jaxgen.training.run_folder import fitted_of, read_run
-from jaxgen.training.saving import Saving, copied_to_host, saver_of, saving_of
+from jaxgen.training.saving import Saver, Saving, saver_of, saving_of
 from jaxgen.training.seeds import check_seeds, fit_seeds
+from jaxgen.training.sharding import Shard
 from jaxgen.training.step import State, batch_at, init_state, resumed, rows_at, start_from
 from jaxgen.training.validation import Validator, validator
 from jaxgen.types import Aux, Key, Params, PyTree
@@ -39,7 +42,7 @@ class Run(NamedTuple):
     Attributes:
         state: The training state on the devices.
         history: What has been measured so far.
-        best: The params with the best validation loss so far on the host, or None while no validation loss has counted.
+        best: The params with the best validation loss so far, or None while no validation loss has counted.
         status: "running", or how the fit has ended.
         longest: The most steps of the next chunk, so that an interrupt does not wait long.
     """
@@ -58,6 +61,7 @@ class Run(NamedTuple):
 class _Loop(NamedTuple):
     """What `_advance` needs and does not change."""
 
+    where: Placement
     chunk: Chunk
     num_steps: int
     most: int
@@ -81,6 +85,8 @@ def fit(
     patience: int | None = None,
     steps_per_chunk: int = 100,
     devices: Sequence[Any] | None = None,
+    mesh: Mesh | None = None,
+    shard: Shard = "replicated",
     start: tuple[Params, Aux] | Fitted | str | Path | None = None,
     saving: Saving | str | Path | None = None,
     seeds: int | None = None,
@@ -106,7 +112,12 @@ def fit(
         patience: Stop after this many validation losses in a row without a better one. The losses that come before the last stage of the
             objective do not count. None never stops.
         steps_per_chunk: The most steps that run as one program before the host sees their metrics.
-        devices: The devices over which each batch is split; None takes all that are present.
+        devices: The devices over which each batch is split; None takes all of this process.
+        mesh: A mesh, such as `jax.make_mesh((8,), ("data",))`, over whose axis "data" (or its first axis) the batches of any objective are
+            split; `batch_size` has to divide by its size. It may hold the devices of all processes, which then call `fit` with the same
+            arguments, decide together, and save from the first. The params that are returned lie on it. None uses `devices`.
+        shard: How the state lies on the mesh: "replicated" on every device, "fsdp" split over the axis of the batches, or a function, as
+            `jaxgen.training.state_sharding` takes it. What is trained does not depend on it beyond rounding.
         start: `(params, aux)` to begin from instead of a fresh initialisation; or an interrupted `Fitted` to go on from, which, given the
             same key, data and arguments, ends as if it had not been interrupted. A path goes on from the newest whole save in that folder.
         saving: A folder into which the fit is saved every 60 seconds and at its end, or a `Saving` that says how and how often. A fit that
@@ -132,7 +143,8 @@ def fit(
     """
     key = checks.key("fit: key", key)
     if seeds is not None:
-        check_seeds(seeds, valid=valid, valid_cond=valid_cond, eval_every=eval_every, patience=patience, start=start, saving=saving)
+        alone = {"eval_every": eval_every, "patience": patience, "start": start, "saving": saving, "mesh": mesh}
+        check_seeds(seeds, valid=valid, valid_cond=valid_cond, **alone)
         shared = {"cond": cond, "batch_size": batch_size, "ema": ema, "steps_per_chunk": steps_per_chunk, "devices": devices}
         return fit_seeds(jax.random.split(key, seeds), entry, data, num_steps, **shared, progress=progress)
     optional = {"eval_every": eval_every, "patience": patience}
@@ -141,18 +153,22 @@ def fit(
     checks.number("fit: ema", ema, least=0, below=1)
     if patience is not None and valid is None:
         raise ValueError(f"fit: patience={patience}; accepted: None, or a number together with valid=, whose loss decides when to stop.")
-    saving = saving_of(saving, entry)
+    where, saves = placement(devices, mesh, shard, batch_size), saving is not None
+    saving = saving_of(saving, entry) if where.writes else None
     batch, held_out = checked_batches(entry, Rows("data", data, "cond", cond), Rows("valid", valid, "valid_cond", valid_cond))
+    where.require_same(key=key, data=batch, valid=held_out)
     key_init, key_run, _ = jax.random.split(key, 3)
-    fresh = once(lambda k, b: init_state(k, entry, b, num_steps), key_init, jax.tree.map(lambda a: a[:batch_size], batch))
+    fresh = where.born(lambda k, b: init_state(k, entry, b, num_steps), key_init, jax.tree.map(lambda a: a[:batch_size], batch))
     origin = _loaded(start, fresh)
     stopping = EarlyStopping(patience, math.ceil(entry.objective.schedule.judge_from * num_steps))
     run = _begin(fresh, entry, origin, key, num_steps, stopping)
-    plan = Plan(num_steps, batch_size, ema, steps_per_chunk)
-    chunk = make_chunk(entry, run.state, batch, key_run, plan, devices)
-    judged = None if held_out is None else validator(entry, held_out, num_steps, (run.state.params, run.state.aux))
+    where.require_same(start=run.state.step)
+    run, plan = _placed(where, run), Plan(num_steps, batch_size, ema, steps_per_chunk)
+    chunk = where.chunk(entry, run.state, batch, key_run, plan)
+    like = (run.state.params, run.state.aux)
+    judged = None if held_out is None else validator(entry, held_out, num_steps, like, where.sharding)
     looks = (num_steps,) if judged is None else look_steps(num_steps, eval_every, num_events=judged.num_events, batch_size=batch_size)
-    loop = _Loop(chunk, num_steps, plan.chunk_length(), judged, looks, stopping)
+    loop = _Loop(where, chunk, num_steps, plan.chunk_length(), judged, looks, stopping)
     seconds_before = origin.history.get("train_seconds", 0.0) if isinstance(origin, Fitted) else 0.0
     began, run = time.perf_counter(), run._replace(state=chunk.state)
 
@@ -160,23 +176,38 @@ def fit(
         return _result(copied, run, key, chunk.compile_seconds, seconds_before + time.perf_counter() - began)
 
     with deferred_interrupt() as interrupt, saver_of(saving, run.done()) as saver:
-        with progress_bar(num_steps, progress) as bar:
+        with progress_bar(num_steps, progress if where.writes else False) as bar:
             while run.status == "running":
                 run = _advance(loop, run)
                 bar.update(run.done(), run.history.last())
-                if interrupt.requested and run.status == "running":
+                if run.status == "running" and where.any(interrupt.requested):
                     run = run._replace(status="interrupted")
-                elif saver is not None and run.status == "running" and saver.due(run.done()):
-                    saver.begin(result(copied_to_host), run.done())
-        fitted = result(_copied)
+                elif saves and run.status == "running" and where.agreed(saver is not None and saver.due(run.done()))[0]:
+                    # Copying what is spread over several processes takes all of them.
+                    copies = result(to_host)
+                    if saver is not None:
+                        saver.begin(copies, run.done())
+        fitted = result(where.result)
         if entry.objective.finish is not None and run.status != "diverged":
             fitted = fitted._replace(params=entry.objective.finish(fitted.params, fitted.aux, batch))
-        if saver is not None:
-            saver.end(fitted)
+        if saves:
+            _end(where, saver, fitted if where.sharding is None else to_host(fitted))
     if run.status == "diverged":
         diagnosis = _diagnosed(entry, run, batch, key_run, plan)
         raise TrainingDiverged(run.done(), run.history.last(), fitted, diagnosis)
     return fitted
+
+
+def _end(where: Placement, saver: Saver | None, fitted: Fitted) -> None:
+    """Save the result from the first process; the others wait until it is whole."""
+    failed = None
+    try:
+        if saver is not None:
+            saver.end(fitted)
+    except OSError as error:
+        failed = error
+    if where.any(failed is not None):
+        raise failed or OSError("fit: the first process could not save the result; the saves before it are whole.")
 
 
 def _diagnosed(entry: Entry, run: Run, data: Batch, key: Key, plan: Plan) -> Diagnosis | None:
@@ -188,7 +219,7 @@ def _diagnosed(entry: Entry, run: Run, data: Batch, key: Key, plan: Plan) -> Dia
         if prepare is not None:
             batch = jax.tree.map(jnp.asarray, prepare(jax.random.fold_in(key_step, 2), jax.tree.map(np.asarray, batch)))
         losses = run.history.metrics().get("loss", np.zeros(0))
-        return diagnose(entry, Failed(_copied(run.state), batch, rows, key_step, plan.num_steps, losses))
+        return diagnose(entry, Failed(on_one_device(run.state), batch, rows, key_step, plan.num_steps, losses))
     except Exception as error:
         warnings.warn(f"fit: the step that failed could not be run again ({type(error).__name__}: {error}).", stacklevel=3)
         return None
@@ -210,8 +241,14 @@ def _begin(fresh: State, entry: Entry, start: tuple[Params, Aux] | Fitted | None
     if start.key is not None and not np.array_equal(jax.random.key_data(key), jax.random.key_data(start.key)):
         raise ValueError("fit: key=another than that of start; accepted: the key with which the interrupted fit began.")
     history = history_of(start.history)
-    best = copied_to_host(start.params) if stopping.has_best(history) else None
+    best = to_host(start.params) if stopping.has_best(history) else None
     return Run(resumed(fresh, start.state, num_steps), history, best)
+
+
+def _placed(where: Placement, run: Run) -> Run:
+    """Return a run whose arrays lie where it trains; its best params lie as the moving average does."""
+    best = None if run.best is None else where.placed(run.state._replace(ema=run.best)).ema
+    return run._replace(state=where.placed(run.state), best=best)
 
 
 def _advance(loop: _Loop, run: Run) -> Run:
@@ -219,7 +256,8 @@ def _advance(loop: _Loop, run: Run) -> Run:
     before = run.done()
     began, until = time.perf_counter(), end_of_chunk(before, run.longest, loop.looks)
     state, metrics = loop.chunk.run(run.state, before, until)
-    longest = longest_chunk(until, loop.most, until - before, time.perf_counter() - began)
+    (seconds,) = loop.where.agreed(time.perf_counter() - began)
+    longest = longest_chunk(until, loop.most, until - before, seconds)
     ok = metrics["ok"]
     num_good = len(ok) if ok.all() else int(np.argmin(ok))
     history = run.history.with_chunk({name: values[:num_good] for name, values in metrics.items() if name != "ok"})
@@ -227,9 +265,10 @@ def _advance(loop: _Loop, run: Run) -> Run:
     if num_good < len(ok):
         return run._replace(status="diverged")
     if loop.validator is not None and done in loop.looks:
-        run = run._replace(history=history.with_validation(done, float(loop.validator.loss(state.ema, state.aux))))
+        (loss,) = loop.where.agreed(float(loop.validator.loss(state.ema, state.aux)))
+        run = run._replace(history=history.with_validation(done, loss))
         if loop.stopping.is_best(run.history):
-            run = run._replace(best=copied_to_host(state.ema))
+            run = run._replace(best=loop.where.kept(state.ema))
         if loop.stopping.stops(run.history):
             return run._replace(status="early stop")
     return run._replace(status="finished") if done == loop.num_steps else run
@@ -242,8 +281,3 @@ def _result(copied: Callable[[PyTree], PyTree], run: Run, key: Key, compile_seco
     resumable = run.status in ("running", "interrupted")
     state, key_to_go_on = (copied(run.state), key) if resumable else (None, None)
     return Fitted(params, aux, {**run.history.arrays(), **numbers}, run.status, state, key_to_go_on)
-
-
-def _copied(tree: PyTree) -> PyTree:
-    """Return copies on the default device: training's own buffers are spread over the mesh, and reused by its next steps."""
-    return jax.tree.map(jnp.asarray, copied_to_host(tree))

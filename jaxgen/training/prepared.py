@@ -33,7 +33,7 @@ class PreparedBatches:
         self.prepare_until = math.ceil(objective.schedule.prepare_until * num_steps)
         # The `z` of a batch that the loss no longer reads; it only has to have the right shape.
         self.placeholder: list[Noise] = []
-        device = jax.devices()[0]
+        device = jax.local_devices()[0]
         data, key = jax.device_put((data, key), device)
         draw = jax.jit(jax.vmap(lambda i: batch_at(key, i, data, batch_size)))
         self.draw = lambda start: draw(start + jnp.arange(length))

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen.atomic import write_json, write_text
+from jaxgen.meshes import to_host
 from jaxgen.training.checkpoint import tree_of
 from jaxgen.training.entry import Entry
 from jaxgen.training.fitted import Fitted
@@ -24,7 +25,8 @@ def write_run(path: str | Path, entry: Entry, fitted: Fitted, *, alone: bool = F
     """Write a fit into the folder of its run, so that at every moment the folder holds a whole save.
 
     `checkpoints/` holds the saves, each with all that `read_run` needs. `config.json` describes the entry for people, and at the end of
-    training `metrics.jsonl` lists the history.
+    training `metrics.jsonl` lists the history. A fit that is spread over several processes is written by the first of them; all have to call
+    this together.
 
     Args:
         path: The folder, which is made if need be.
@@ -32,6 +34,10 @@ def write_run(path: str | Path, entry: Entry, fitted: Fitted, *, alone: bool = F
         fitted: The result of the fit, or where it stands.
         alone: Remove the saves of an earlier run once this one is whole.
     """
+    spread = any(isinstance(leaf, jax.Array) and not leaf.is_fully_addressable for leaf in jax.tree.leaves(fitted))
+    fitted = to_host(fitted)
+    if spread and jax.process_index() > 0:
+        return
     path, numbers = Path(path), {k: v for k, v in fitted.history.items() if isinstance(v, (int, float))}
     config = {**entry.card.config, "status": fitted.status, "resumable": fitted.state is not None, "history": numbers}
     if not (path / "config.json").exists():

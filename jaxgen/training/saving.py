@@ -9,15 +9,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-import jax
-import numpy as np
-
 from jaxgen import checks
 from jaxgen.atomic import require_writable
 from jaxgen.training.entry import Entry
 from jaxgen.training.fitted import Fitted
 from jaxgen.training.run_folder import write_run
-from jaxgen.types import PyTree
 
 
 class Saving(NamedTuple):
@@ -129,17 +125,3 @@ def _folder(saving: object) -> Path:
     except OSError as error:
         raise ValueError(f"fit: saving={str(saving)!r} ({error.strerror}); accepted: a folder that can be made and written.") from None
     return Path(saving)
-
-
-def copied_to_host(tree: PyTree) -> PyTree:
-    """Return a pytree with every JAX array as a copy in numpy; random keys stay.
-
-    A view would change, or would keep the device from writing into its own memory, when the next step reuses the buffers.
-    """
-
-    def copy(leaf: PyTree) -> PyTree:
-        if not isinstance(leaf, jax.Array) or jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-            return leaf
-        return np.array(leaf, copy=True)
-
-    return jax.tree.map(copy, tree)

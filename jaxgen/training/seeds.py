@@ -257,7 +257,7 @@ def side_by_side(mesh: Mesh) -> bool:
 
 
 def _mesh(devices: Sequence[Any] | None, num_seeds: int) -> Mesh:
-    devices = list(jax.devices() if devices is None else devices)
+    devices = list(jax.local_devices() if devices is None else devices)
     if not devices:
         raise ValueError("fit_seeds: devices=[]; accepted: at least one of jax.devices().")
     return Mesh(np.array(devices[: min(len(devices), num_seeds)]), (AXIS,))

@@ -1,7 +1,7 @@
 """One training step as a pure function of state, batch and key."""
 
 from collections.abc import Callable
-from typing import NamedTuple, cast
+from typing import cast
 
 import jax
 import jax.numpy as jnp
@@ -14,27 +14,11 @@ from jaxgen.model import init
 from jaxgen.objective import Batch, Clock, Share
 from jaxgen.training.entry import Entry
 from jaxgen.training.optimizers import updates_of
+from jaxgen.training.sharding import StateSharding
+from jaxgen.training.state import State
 from jaxgen.types import Aux, Key, Params, PyTree
 
-Step = Callable[["State", Batch, Key], tuple["State", dict[str, jax.Array]]]
-
-
-class State(NamedTuple):
-    """Hold everything that a training step reads and changes.
-
-    Attributes:
-        step: The number of steps done, an int32 scalar.
-        params: The model's params.
-        aux: The objective's auxiliaries.
-        opt_state: The optimiser's state.
-        ema: The exponential moving average of the params.
-    """
-
-    step: jax.Array
-    params: Params
-    aux: Aux
-    opt_state: optax.OptState
-    ema: Params
+Step = Callable[[State, Batch, Key], tuple[State, dict[str, jax.Array]]]
 
 
 def init_state(key: Key, entry: Entry, batch: Batch, num_steps: int) -> State:
@@ -99,7 +83,9 @@ def resumed(fresh: State, state: State | None, num_steps: int) -> State:
     return jax.tree.map(jnp.copy, state)
 
 
-def make_step(entry: Entry, num_steps: int, *, ema: float = 0.999, axis_name: str | None = None) -> Step:
+def make_step(
+    entry: Entry, num_steps: int, *, ema: float = 0.999, axis_name: str | None = None, sharding: StateSharding | None = None
+) -> Step:
     """Build the training step, a pure function that the caller compiles; `fit` runs the same one.
 
     A step whose loss or gradient is not finite leaves the whole state as it was, its counter included, and `metrics["ok"]` is then False.
@@ -110,6 +96,8 @@ def make_step(entry: Entry, num_steps: int, *, ema: float = 0.999, axis_name: st
         ema: The decay of the moving average of the params, from 0 to below 1.
         axis_name: The name of a mapped axis over whose devices the batch is split, for an objective that is `additive`. All devices are
             given the same key, and the gradients cross the axis in one all-reduce. None is for one device.
+        sharding: How the state lies on a mesh, from `state_sharding`, for a step that is compiled by `jax.jit`: the batch is whole, of any
+            objective, and the compiler splits its rows over the devices. None leaves everything where it is.
 
     Returns:
         `step(state, batch, key) -> (state, metrics)`; the metrics are the objective's, "loss", "gradient_norm" and "ok".
@@ -136,7 +124,10 @@ def make_step(entry: Entry, num_steps: int, *, ema: float = 0.999, axis_name: st
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
         if axis_name is not None:
             batch = batch._replace(share=Share(axis_name, jax.lax.axis_size(axis_name)))
-        clock = Clock(state.step, jnp.asarray(num_steps, jnp.int32), state.ema)
+        trained, ema_now = (state.params, state.aux), state.ema
+        if sharding is not None:
+            batch, trained, ema_now = sharding.rows(batch), sharding.gathered(trained), sharding.gathered((ema_now, state.aux))[0]
+        clock = Clock(state.step, jnp.asarray(num_steps, jnp.int32), ema_now)
 
         def scalar(trained: tuple[Params, Aux]) -> tuple[jax.Array, dict[str, jax.Array]]:
             pair = objective.loss(trained[0], trained[1], key, batch, clock)
@@ -145,10 +136,12 @@ def make_step(entry: Entry, num_steps: int, *, ema: float = 0.999, axis_name: st
             value, metrics = pair
             return value, {"loss": value, **metrics}
 
-        trained = (state.params, state.aux)
         grads, metrics = jax.grad(scalar, has_aux=True)(trained)
         if axis_name is not None:
             grads, metrics = _mean_over(axis_name, (grads, metrics))
+        if sharding is not None:
+            # Each device needs the sum of its own pieces only.
+            grads = jax.lax.with_sharding_constraint(grads, (sharding.state.params, sharding.state.aux))
         norm = optax.global_norm(grads)
         ok = jnp.isfinite(metrics["loss"]) & jnp.isfinite(norm)
 
@@ -165,6 +158,8 @@ def make_step(entry: Entry, num_steps: int, *, ema: float = 0.999, axis_name: st
 
         # A branch, not a select of every number: that would keep the state before the step beside the one after it.
         state = jax.lax.cond(ok, move, lambda state, _: state, state, grads)
+        if sharding is not None:
+            state = jax.lax.with_sharding_constraint(state, sharding.state)
         return state, {**metrics, "gradient_norm": norm, "ok": ok}
 
     return step

@@ -11,6 +11,7 @@ from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
 from jaxgen.objective import Batch, Clock, Objective
 from jaxgen.training.entry import Entry
+from jaxgen.training.sharding import StateSharding
 from jaxgen.types import Aux, Key, Params
 
 MAX_SLICE = 1_000
@@ -31,7 +32,7 @@ class Validator(NamedTuple):
     num_events: int
 
 
-def validator(entry: Entry, data: Batch, num_steps: int, like: tuple[Params, Aux]) -> Validator:
+def validator(entry: Entry, data: Batch, num_steps: int, like: tuple[Params, Aux], sharding: StateSharding | None = None) -> Validator:
     """Return the loss on held-out data, or the objective's `judge` if it has one, as a compiled function of params and aux.
 
     The data are cut into the fewest equal slices of at most 1,000 events, whose losses are averaged; a remainder of fewer events than there
@@ -43,6 +44,7 @@ def validator(entry: Entry, data: Batch, num_steps: int, like: tuple[Params, Aux
         data: Held-out events `(n, *event)` and their conditions `(n, *cond)` or None.
         num_steps: The number of steps of the whole training, at which the loss's clock stands.
         like: Params and auxiliaries, for their shapes.
+        sharding: How params and auxiliaries lie on a mesh, over which the events of a slice are split; None without a mesh.
 
     Returns:
         The compiled loss and what it costs.
@@ -62,10 +64,14 @@ def validator(entry: Entry, data: Batch, num_steps: int, like: tuple[Params, Aux
 
     @jax.jit
     def loss(params: Params, aux: Aux) -> jax.Array:
+        rows = slices
+        if sharding is not None:
+            (params, aux), rows = sharding.gathered((params, aux)), sharding.rows(slices, 1)
+
         def one(key: Key, batch: Batch) -> jax.Array:
             return jaxpr_as_fun(traced)(*jax.tree.leaves((params, aux, key, batch)))[0]
 
-        return jnp.mean(jax.lax.map(lambda row: jax.lax.map(lambda given: one(*given), (row, slices)), keys))
+        return jnp.mean(jax.lax.map(lambda row: jax.lax.map(lambda given: one(*given), (row, rows)), keys))
 
     return Validator(loss, copies * num * size)
 

@@ -1,13 +1,18 @@
 """`grid`: images side by side."""
 
+import io
 import math
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
+from PIL import Image
 
 from jaxgen import checks
 from jaxgen.viz.figure import Drawing
+
+_SIDE = 800
+"""The longest side of a page in pixels, about."""
 
 
 def grid(images: ArrayLike, columns: int | None = None) -> Figure:
@@ -37,20 +42,47 @@ def grid(images: ArrayLike, columns: int | None = None) -> Figure:
         raise ValueError(f"grid: images with {np.sum(~np.isfinite(pixels))} numbers that are not finite; accepted: finite numbers.")
     if columns is not None:
         checks.count("grid: columns", columns)
-    num, height, width, channels = pixels.shape
-    across = min(num, columns or math.ceil(math.sqrt(num * height / width)))
-    rows = math.ceil(num / across)
     low, high = pixels.min(), pixels.max()
-    # A line of one pixel divides the images; its value is the middle grey.
-    page = np.full((rows * (height + 1), across * (width + 1), channels), 0.5)
-    for i, image in enumerate((pixels - low) / max(high - low, 1e-12)):
-        top, left = (i // across) * (height + 1), (i % across) * (width + 1)
-        page[top : top + height, left : left + width] = image
-    page = page[:-1, :-1]
+    page = _side_by_side((pixels - low) / max(high - low, 1e-12), columns)
     longest = 6.0
     scale = longest / max(page.shape[:2])
     figure = Drawing((page.shape[1] * scale, page.shape[0] * scale))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
-    axes.imshow(page[..., 0] if channels == 1 else page, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axes.imshow(page[..., 0] if page.shape[-1] == 1 else page, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     return figure
+
+
+def grid_png(images: np.ndarray, levels: int = 256, columns: int | None = None) -> bytes:
+    """Return images side by side as a PNG, in which each pixel of an image is a square of whole pixels.
+
+    Args:
+        images: Whole-numbered images `(n, height, width, channels)` with one or three channels.
+        levels: The number of values of a pixel; 0 is black and `levels - 1` is white.
+        columns: The number of columns; None makes the page about square.
+
+    Returns:
+        The bytes of the file.
+
+    >>> grid_png(np.zeros((5, 4, 3, 1), np.uint8), levels=2)[1:4]
+    b'PNG'
+    """
+    page = _side_by_side(np.asarray(images, np.float64) / (levels - 1), columns)
+    factor = max(1, round(_SIDE / max(page.shape[:2])))
+    enlarged = page.repeat(factor, 0).repeat(factor, 1)
+    pixels = np.broadcast_to(np.rint(255 * enlarged.clip(0, 1)), (*enlarged.shape[:2], 3)).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "png")
+    return buffer.getvalue()
+
+
+def _side_by_side(pixels: np.ndarray, columns: int | None) -> np.ndarray:
+    """Put images with values in [0, 1] on one page `(height, width, channels)`; a line of the middle grey divides them."""
+    num, height, width, channels = pixels.shape
+    across = min(num, columns or math.ceil(math.sqrt(num * height / width)))
+    rows = math.ceil(num / across)
+    page = np.full((rows * (height + 1), across * (width + 1), channels), 0.5)
+    for i, one in enumerate(pixels):
+        top, left = (i // across) * (height + 1), (i % across) * (width + 1)
+        page[top : top + height, left : left + width] = one
+    return page[:-1, :-1]

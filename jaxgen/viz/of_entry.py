@@ -45,14 +45,21 @@ def picture(entry: Entry, fitted: Fitted, followed: Followed, target: np.ndarray
         plane(target),
         density,
         density_label,
-        paths if _moves(entry) else None,
+        paths if moves(entry) else None,
         "trajectories, scaled" if scaled else "trajectories",
-        _dropped(entry, fitted, target),
+        dropped_parts(entry, fitted, target),
         entry.card.style.accent,
     )
 
 
-def _dropped(entry: Entry, fitted: Fitted, target: np.ndarray) -> tuple[Dropped, ...]:
+def dropped_parts(entry: Entry, fitted: Fitted, target: np.ndarray) -> tuple[Dropped, ...]:
+    """Return what training used and sampling drops: the codes of an encoder, and a critic over the plane of two coordinates.
+
+    Args:
+        entry: The entry.
+        fitted: Its trained parameters and auxiliaries.
+        target: Real events `(m, d)`.
+    """
     parts = []
     if "encode" in entry.model.transform.parts:
         codes = codes_of(entry.model, fitted.params, target)
@@ -62,10 +69,11 @@ def _dropped(entry: Entry, fitted: Fitted, target: np.ndarray) -> tuple[Dropped,
     return tuple(parts)
 
 
-def _moves(entry: Entry) -> bool:
+def moves(entry: Entry) -> bool:
+    """Say whether points move along paths in time."""
     return entry.card.style.moves or "velocity" in entry.model.transform.parts
 
 
 def _label(entry: Entry, step: int, count: int) -> str:
-    label = "t = {time:.2f}" if _moves(entry) else entry.card.style.stage
+    label = "t = {time:.2f}" if moves(entry) else entry.card.style.stage
     return label.format(step=step, time=step / count)

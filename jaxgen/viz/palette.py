@@ -47,9 +47,31 @@ def base_colours(positions: np.ndarray, base_kind: str) -> np.ndarray:
     return _oklch(0.74 - 0.09 * mass, chroma, hue + 0.6)
 
 
+def plane_colours(uniforms: np.ndarray) -> np.ndarray:
+    """Return the colour of each point of the unit square: from blue over violet to orange along the first axis, brighter along the second.
+
+    Every step changes the lightness or the blue-yellow channel, so that red-green blindness loses no direction.
+
+    Args:
+        uniforms: Points `(n, 2)` of the unit square.
+
+    Returns:
+        RGB values `(n, 3)` in [0, 1].
+
+    >>> plane_colours(np.array([[0.0, 0.0], [1.0, 1.0]])).round(1).tolist()
+    [[0.2, 0.4, 0.7], [1.0, 0.7, 0.4]]
+    """
+    u, v = np.clip(np.asarray(uniforms, float), 0, 1).T
+    return _oklab(0.5 + 0.33 * v, 0.09 * np.sin(np.pi * u) + 0.065 * u - 0.02, 0.26 * u - 0.13)
+
+
 def _oklch(lightness: np.ndarray, chroma: np.ndarray, hue: np.ndarray) -> np.ndarray:
     """Turn OKLCH into clipped sRGB (Ottosson 2020): equal steps look equal, and no hue is much brighter than another."""
-    a, b = chroma * np.cos(hue), chroma * np.sin(hue)
+    return _oklab(lightness, chroma * np.cos(hue), chroma * np.sin(hue))
+
+
+def _oklab(lightness: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Turn Oklab into clipped sRGB."""
     long = (lightness + 0.3963377774 * a + 0.2158037573 * b) ** 3
     middle = (lightness - 0.1055613458 * a - 0.0638541728 * b) ** 3
     short = (lightness - 0.0894841775 * a - 1.2914855480 * b) ** 3

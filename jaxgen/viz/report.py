@@ -32,6 +32,7 @@ def write_report(
     pictures: Mapping[str, bytes | Figure],
     settings: Mapping[str, Any],
     notes: Sequence[str] | str = (),
+    atlas: Mapping[str, Any] | None = None,
 ) -> None:
     """Write the page of a comparison; nothing in it refers to another file or host.
 
@@ -46,6 +47,7 @@ def write_report(
         pictures: PNG bytes or a figure by the name of the model, or by "name/anything".
         settings: Settings, shown as pairs.
         notes: Notes, shown as a list; a string is one note.
+        atlas: What `jaxgen.viz.atlas.page.section` returned, shown above the table, whose rows then link to its panels; None shows none.
 
     Raises:
         ValueError: A result has no model, or a picture belongs to a model that no result names.
@@ -64,6 +66,8 @@ def write_report(
             families=_families(results, pictures),
             settings=settings,
             notes=[notes] if isinstance(notes, str) else list(notes),
+            atlas=atlas,
+            places={} if atlas is None else {card["label"]["name"]: f"#atlas-{i}" for i, card in enumerate(atlas["cards"])},
         )
     )
     write_text(path, page)

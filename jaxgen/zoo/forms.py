@@ -179,7 +179,7 @@ def check_options(name: str, given: Mapping[str, Option], known: Mapping[str, Op
             continue
         accepted = get_args(kinds[option]) or (kinds[option],)
         if bool in accepted:
-            if not isinstance(value, bool):
+            if not isinstance(value, bool) and not (len(accepted) > 1 and isinstance(value, list | tuple)):
                 raise ValueError(f"{name}: {option}={value!r}; accepted: True, False.")
         elif float in accepted:
             checks.number(f"{name}: {option}", value)

@@ -51,6 +51,11 @@ def test_a_failing_entry_is_a_red_row_and_can_be_run_again(command, tmp_path, mo
     again = results(tmp_path / "out")
     assert again["gan"]["nll"] is None and again["gan"]["num_aux_params"] > 0 and again["gan"]["density"] == "implicit"
     assert again["realnvp"]["train_seconds"] == found["realnvp"]["train_seconds"]
+    # The atlas has a panel for each model, and each row of the table leads to its own.
+    page = (tmp_path / "out" / "report.html").read_text()
+    panels = json.loads(re.search(r'id="atlas-data">(.*?)</script>', page, re.DOTALL).group(1))["panels"]
+    assert [(panel["label"]["name"], panel["line"]) for panel in panels] == [("realnvp", False), ("gan", True)]
+    assert re.findall(r'href="(#[^"]*)"', page) == ["#atlas-0", "#atlas-1"]
 
     other = command(*arguments, "--data", "rings", "--resume")
     assert other.status == 2 and "data two_moons, not rings" in other.err

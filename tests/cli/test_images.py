@@ -3,24 +3,25 @@
 import functools
 import json
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
+from PIL import Image
 
 import jaxgen
 from jaxgen import bases, evaluation, objectives, training, transforms, zoo
+from jaxgen.cli.pixels import write_images
 
 SIDE = 4
 
 
 @pytest.fixture
 def plain():
-    """A model of images without a network: every pixel a Gaussian of its own."""
+    """A model of images without a network: every pixel a Gaussian of its own, brighter by a quarter of all levels for the second class."""
 
     @zoo.register(zoo.Family("plain"), zoo.image("continuous", name="plain", width=1, levels=2))
     def recipe(nets):
         f = transforms.diagonal_affine()
-        told = lambda params, z, cond=None: f.forward(params, z) + (0.0 if cond is None else 0 * jnp.sum(cond))
+        told = lambda params, z, cond=None: f.forward(params, z) + (0.0 if cond is None else 0.5 * cond[1])
         model = jaxgen.Model(bases.normal(nets.event), f._replace(one=f.one._replace(forward=told)))
         return jaxgen.Entry(model, objectives.maximum_likelihood(model), training.adam(3e-2))
 
@@ -44,7 +45,7 @@ def test_a_model_of_images_is_trained_sampled_and_evaluated_in_units_of_pixels(c
     assert jaxgen.load(run)[0].card.config["options"]["levels"] == 256
     assert command("sample", run, "--num", 500, "--out", drawn).status == 0
     x = np.load(drawn)
-    assert x.shape == (500, SIDE, SIDE, 1)
+    assert x.shape == (500, SIDE, SIDE, 1) and x.dtype == np.uint8
     np.testing.assert_allclose(x.mean((0, 2, 3)), 40 + 50 * np.arange(SIDE), atol=4)
     ended = command("evaluate", run, "--num-samples", 30)
     assert ended.status == 0, ended.err
@@ -56,7 +57,7 @@ def test_a_model_of_images_is_trained_sampled_and_evaluated_in_units_of_pixels(c
     for arguments, message in (
         (
             ("sample", run, "--num", 3, "--out", tmp_path / "x.csv"),
-            "the samples of this model are images; accepted: a file that ends in .npy",
+            "the samples of this model are images; accepted: a file that ends in .npy, .npz or .png",
         ),
         (("log-prob", run, pixels), "the events of this model are images"),
         (("evaluate", run, "--data", "digits_8x8"), "its events have shape (8, 8, 1); accepted: (4, 4, 1)"),
@@ -82,6 +83,45 @@ def test_labels_are_a_condition_and_kept_with_the_run(command, plain, pixels, tm
     assert figures["precision_floor"] > 0.5 and figures["frechet_ratio"] == pytest.approx(figures["frechet"] / figures["frechet_floor"])
     facts = json.loads((tmp_path / "classifier" / "classifier.json").read_text())
     assert (facts["data"], facts["num_classes"], facts["event_shape"]) == ("pixels", 2, [SIDE, SIDE, 1])
+
+
+def test_the_names_of_classes_are_kept_and_choose_what_is_drawn(command, plain, pixels, tmp_path):
+    for k, name in enumerate(("circle", "square")):
+        (tmp_path / "shapes" / name).mkdir(parents=True)
+        for i, x in enumerate(np.load(pixels)["x"][k::2][:20]):
+            Image.fromarray(x).save(tmp_path / "shapes" / name / f"{i}.png")
+    run = tmp_path / "run"
+    ended = command("train", "--model", "plain", "--data", tmp_path / "shapes", "--labels", "--steps", 3, "--out", run)
+    assert ended.status == 0, ended.err
+    assert json.loads((run / "config.json").read_text())["images"] == {"levels": 256, "classes": ["circle", "square"]}
+    drawn = {}
+    for label in (("circle",), ("square",), ("circle", "square")):
+        assert command("sample", run, "--num", 6, "--label", *label, "--out", tmp_path / "x.npy").status == 0
+        drawn[label] = np.load(tmp_path / "x.npy").astype(int)
+    # The same noise, 64 of 256 levels brighter; what leaves the range of a byte is clipped.
+    inside = drawn["circle",] > 0
+    assert inside.any()
+    np.testing.assert_array_equal((drawn["square",] - drawn["circle",])[inside & (drawn["square",] < 255)], 64)
+    np.testing.assert_array_equal(drawn["circle", "square"][::2], drawn["circle",][::2])
+    np.testing.assert_array_equal(drawn["circle", "square"][1::2], drawn["square",][1::2])
+    for arguments, message in (
+        (("--label", "circl"), "--label circl: accepted: circle, square. Did you mean 'circle'?"),
+        (("--label", "circle", "--cond", pixels), "both are given"),
+        ((), "or --label circle, which this model takes"),
+    ):
+        ended = command("sample", run, "--out", tmp_path / "x.npy", *arguments)
+        assert ended.status == 2 and message in ended.err, ended.err
+
+
+def test_a_picture_of_samples_shows_each_of_them_in_levels_of_its_own(tmp_path):
+    x = np.arange(4, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 1), np.uint8)
+    write_images(tmp_path / "grid.png", x, levels=4)
+    page = np.asarray(Image.open(tmp_path / "grid.png")) / 255
+    side = page.shape[0] // 5
+    assert page.shape[0] == page.shape[1] == 5 * side and side > 1
+    corners = [page[i * 3 * side, j * 3 * side, 0] for i in (0, 1) for j in (0, 1)]
+    np.testing.assert_allclose(corners, np.arange(4) / 3, atol=1 / 255)
+    np.testing.assert_allclose(page[2 * side : 3 * side, :, :3], 0.5, atol=1 / 255)
 
 
 @pytest.mark.parametrize(

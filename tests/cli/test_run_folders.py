@@ -139,6 +139,16 @@ def test_a_run_that_is_gone_on_with_is_the_run_in_one_piece(command, gaussian, t
             np.testing.assert_array_equal(whole.history[name], again.history[name])
 
 
+def test_a_run_on_a_mesh_is_the_run_without_one(command, gaussian, tmp_path):
+    """Interrupted on a mesh and gone on with without one: what is trained is the same up to rounding."""
+    arguments = ("train", "--model", "gaussian", "--data", "rings", "--steps", 12)
+    assert command(*arguments, "--out", tmp_path / "whole").status == 0
+    interrupted(command, *arguments, "--out", tmp_path / "pieces", "--mesh", "data=2", "--shard", "fsdp")
+    assert command(*arguments, "--out", tmp_path / "pieces", "--resume").status == 0
+    whole, again = (jaxgen.load(tmp_path / name)[1] for name in ("whole", "pieces"))
+    np.testing.assert_allclose(again.history["loss"], whole.history["loss"], rtol=1e-5)
+
+
 def test_one_process_works_in_a_folder(command, tmp_path):
     """A second one is refused at once and touches nothing; the lock of a process that was killed is none."""
     fcntl = pytest.importorskip("fcntl")
@@ -234,6 +244,11 @@ def test_a_listed_model_tells_its_options_and_fits_a_narrow_terminal(command, mo
         (("train", "--model", "nsf", "--batch-size", 0), "--batch-size 0"),
         (("train", "--model", "nsf", "--ema", "nan"), "--ema nan"),
         (("train", "--model", "nsf", "--seed", 2**40), "--seed 1099511627776: accepted: an integer from 0"),
+        (("train", "--model", "nsf", "--mesh", "8"), "--mesh 8: accepted: axes and their sizes"),
+        (("train", "--model", "nsf", "--mesh", "data=64"), "--mesh data=64: takes 64 devices; accepted: at most the 2 that JAX finds"),
+        (("train", "--model", "nsf", "--shard", "fsdp"), "--shard fsdp: accepted with --mesh"),
+        (("train", "--model", "auto", "--data", "{table}", "--mesh", "data=2"), "--mesh data=2: --model auto does not take it"),
+        (("train", "--model", "nsf", "--mesh", "data=2", "--batch-size", 5), "batch_size=5; accepted: a multiple of 2"),
         (("sample", "{run}", "--cond", "{age}", "--num", 10**13, "--out", "{tmp}/x.npy"), "--num 10000000000000: takes about"),
         (("sample", "{run}", "--cond", "{age}", "--num", 0, "--out", "{tmp}/x.npy"), "--num 0"),
         (("sample", "{run}", "--cond", "{age}", "--out", "{tmp}"), "accepted: a file that ends in .csv, .npy, .npz or .parquet"),
