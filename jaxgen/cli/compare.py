@@ -17,6 +17,8 @@ from jaxgen import viz
 from jaxgen.atomic import write_json
 from jaxgen.cli import arguments
 from jaxgen.cli.beside import as_figures, baselines_of
+from jaxgen.cli.leaderboard import leaderboards, lines
+from jaxgen.cli.own_entries import own_entries
 from jaxgen.cli.run_folder import discard_aside, earlier_rows, open_folder, plain, set_aside
 from jaxgen.cli.signals import Kept
 from jaxgen.cli.sites import sites_png
@@ -61,6 +63,7 @@ def compare(
     discrete: tuple[str, ...] | None = None,
     dates: tuple[str, ...] | None = None,
     drop: tuple[str, ...] | None = None,
+    imports: tuple[str, ...] = (),
     resume: bool = False,
     overwrite: bool = False,
 ) -> int:
@@ -80,9 +83,11 @@ def compare(
         discrete: For a file, columns of numbers that are categories. Text is found to be categories without it.
         dates: For a file, columns that are dates.
         drop: For a file, columns that are left out.
+        imports: Modules of your own, by the names that `import` takes, which register entries (`jaxgen.zoo.register`) for --models.
         resume: Keep the models that are done and run the others.
         overwrite: Start again in a folder that holds an earlier run, which is removed when this one is done.
     """
+    own_entries(imports)
     accepted = tuple(DISCRETE if datasets.is_discrete(data) else NAMES)
     models = accepted if models == ("all",) else models
     unknown = [name for name in models if name not in accepted]
@@ -115,6 +120,8 @@ def compare(
     if status == 0:
         discard_aside(out)
     failed = [r["model"] for r in results if r["status"] != "ok"]
+    for said in lines(leaderboards(results)):
+        print(said)
     print(
         f"{len(results) - len(failed)} of {len(results)} entries ok in {time.perf_counter() - start:.0f} s; results in {out / 'report.html'}"
     )
@@ -305,7 +312,8 @@ def _write(run: _Run, results: list[dict[str, Any]]) -> None:
     whole = run.dataset.train.shape[1] == 2 or run.dataset.levels is not None
     notes = [] if whole else ["Events have more than two coordinates; the pictures show the first two."]
     notes += _alarms(results)
-    viz.write_report(run.out / "report.html", f"jaxgen compare: {run.data}", results, pictures, settings, notes, atlas)
+    boards = leaderboards(results)
+    viz.write_report(run.out / "report.html", f"jaxgen compare: {run.data}", results, pictures, settings, notes, atlas, boards)
 
 
 def _alarms(results: list[dict[str, Any]]) -> list[str]:

@@ -35,8 +35,9 @@ def ranking(figures: Mapping[str, Mapping[int, float]], *, confidence: float = 0
     """Rank models by a figure of which smaller is better.
 
     A model is better than another one if its mean is smaller and the paired t-test over the seeds that both have rejects equality. The
-    p-values of all pairs are corrected together by Holm's method, so that a leaderboard of
-    normal figures has any wrong order with a probability of at most `1 - confidence`. With one seed there is no test, and all models share the first rank: one run of each does not order them.
+    p-values of all pairs are corrected together by Holm's method, so that a leaderboard of normal figures has any wrong order with a
+    probability of at most `1 - confidence`. With one seed there is no test, and all models share the first rank: one run of each does not
+    order them.
 
     Args:
         figures: By model, the figure of each seed.

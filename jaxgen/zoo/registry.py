@@ -156,6 +156,7 @@ def build(
         options["width"] = width_for(model_of, num_params, cond_dim)
     entry = entry_of(options)
     config = {"name": name, "event_shape": list(shape), "cond_shape": None if cond_dim is None else [cond_dim], "options": options}
+    config |= _origin(make)
     wanted = None if cond_dim is None else (cond_dim,)
     readings = {reading: _of_conditions(name, wanted, model) for reading, model in entry.models.items()}
     card = entry.card._replace(name=name, family=family.name, style=family.style, num_steps=form.num_steps, config=config)
@@ -210,6 +211,12 @@ def small(name: str, event_shape: Sequence[int] | None = None) -> dict[str, Opti
 def pixels(name: str) -> str:
     """Return what the events of an image entry are: "discrete" whole numbers 0, 1, ... or "continuous" values in (-1, 1)."""
     return _find(name, (1, 1, 1)).form.pixels
+
+
+def _origin(make: Make) -> dict[str, str]:
+    """The module of an entry from outside the library, by which a run folder finds it again; a notebook has none that can be imported."""
+    module = make.__module__
+    return {} if module == "__main__" or module.split(".")[0] == "jaxgen" else {"module": module}
 
 
 def _find(name: str, event: Shape | None) -> Registered:
