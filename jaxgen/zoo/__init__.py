@@ -23,6 +23,7 @@ from jaxgen.zoo import (
     residual,
 )
 from jaxgen.zoo.forms import image, sequence, vector
+from jaxgen.zoo.image_sizes import SIZES, Size, default_size
 from jaxgen.zoo.known_cells import partial_rows, takes_gaps
 from jaxgen.zoo.marginals import Marginal, find_marginal
 from jaxgen.zoo.networks import Nets
@@ -52,11 +53,13 @@ __all__ = [
     "FAMILIES",
     "IMAGES",
     "NAMES",
+    "SIZES",
     "Family",
     "Layout",
     "Marginal",
     "Nets",
     "Prepared",
+    "Size",
     "adversarial",
     "autoencoder",
     "autoencoder_of_pixels",
@@ -65,6 +68,7 @@ __all__ = [
     "bridges",
     "build",
     "count_params",
+    "default_size",
     "describe",
     "docstring",
     "diffusion",

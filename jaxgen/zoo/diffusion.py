@@ -30,7 +30,7 @@ DIFFUSION = Family(
         moves=True,
     ),
 )
-NEIGHBOURS = {"width": 64, "depth": 2, "network": "unet", "dtype": None, "remat": False}
+NEIGHBOURS = {"width": 64, "depth": 2, "stem": 1, "network": "unet", "dtype": None, "remat": False}
 """The network options of images in time, which other families use too."""
 
 
@@ -155,7 +155,7 @@ def edm(
 @register(
     DIFFUSION,
     vector(width=108, depth=3, num_steps=5_000, small={"num_steps": 4}),
-    image("continuous", **NEIGHBOURS, num_steps=5_000, small={"num_steps": 4}, options={"num_steps": 250, "learning_rate": 1e-3}),
+    image("continuous", **NEIGHBOURS, small={"num_steps": 4}, options={"num_steps": 250, "learning_rate": 1e-3}),
     compared=False,
 )
 def vdm(nets: Nets, *, num_steps: int = 100, learning_rate: float = 3e-3) -> Entry:

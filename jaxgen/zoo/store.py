@@ -14,6 +14,7 @@ from jaxgen.objective import Batch
 from jaxgen.training import Entry, Fitted, init_state
 from jaxgen.training.run_folder import SAVES, fitted_of, read_run, write_run
 from jaxgen.training.seeds import require_one_seed
+from jaxgen.zoo.networks import IMAGE
 from jaxgen.zoo.registry import FAMILIES, build
 from jaxgen.zoo.tables import Layout, on_table
 from jaxgen.zoo.units import in_units
@@ -67,7 +68,9 @@ def load(path: str | Path) -> tuple[Entry, Fitted]:
     _register(str(path), config.get("name"), config.get("module"))
     try:
         cond_shape = config["cond_shape"]
-        entry = build(config["name"], config["event_shape"], cond_shape, **config["options"])
+        # What a device's size changes stands among the options; an older config, which names no sizes, has the published ones.
+        size = "published" if len(config["event_shape"]) == IMAGE else None
+        entry = build(config["name"], config["event_shape"], cond_shape, size=size, **config["options"])
     except (KeyError, TypeError) as error:
         raise ValueError(f"load: path={str(path)!r} with {error!r} in its config; accepted: a config that jaxgen wrote.") from None
     like = jax.eval_shape(lambda key: _initial(key, entry, config["event_shape"], cond_shape), jax.random.key(0))

@@ -127,7 +127,9 @@ class Prepared(NamedTuple):
         return behind(entry, fitted, last, None, None, entry.card.config, ((), ()))
 
 
-def prepare(name: str, data: Dataset, *, supports: bool = True, num_params: int | None = None, **options: Option) -> Prepared:
+def prepare(
+    name: str, data: Dataset, *, supports: bool = True, num_params: int | None = None, size: str | None = None, **options: Option
+) -> Prepared:
     """Build the entry `name` for a data set, and bring the data set to the coordinates that the entry takes.
 
     Numbers go through the marginal that `find_marginal` chooses from the training rows. Whole numbers are dequantised, which makes the
@@ -140,6 +142,7 @@ def prepare(name: str, data: Dataset, *, supports: bool = True, num_params: int 
         data: What `jaxgen.data.load` returned.
         supports: Whether supports and heavy tails are looked for; False standardises every number.
         num_params: See `zoo.build`.
+        size: For images, see `zoo.build`.
         options: Options of the entry.
 
     Returns:
@@ -159,7 +162,7 @@ def prepare(name: str, data: Dataset, *, supports: bool = True, num_params: int 
             f"zoo.prepare: data=<{type(data).__name__}>; accepted: what jaxgen.data.load returned, which takes DataFrames too."
         )
     if data.schema is None or not data.schema.event:
-        return Prepared(build(name, data.event_shape, data.cond_shape, num_params=num_params, **options), data, None)
+        return Prepared(build(name, data.event_shape, data.cond_shape, num_params=num_params, size=size, **options), data, None)
     known = describe(name, data.event_shape)
     coded, partial = "categories" in known, bool(options.get("any_subset", False))
     assert data.units is not None
@@ -170,7 +173,7 @@ def prepare(name: str, data: Dataset, *, supports: bool = True, num_params: int 
         options = {"categories": layout.categories, **gates, **options}
     elif partial and max(layout.widths) > 1:
         options = {**options, "any_subset": layout.widths}
-    entry = build(name, (sum(layout.widths),), data.cond_shape, num_params=num_params, **options)
+    entry = build(name, (sum(layout.widths),), data.cond_shape, num_params=num_params, size=size, **options)
     arrays = {split: encoded(jax.random.key(i), layout, rows) for i, (split, rows) in enumerate(x.items())}
     return Prepared(entry, data._replace(**arrays), layout)
 
