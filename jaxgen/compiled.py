@@ -1,6 +1,7 @@
 """Whole-batch functions as compiled programs."""
 
 import functools
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -35,11 +36,22 @@ def compiled(*static: int) -> Callable[[Callable[..., Result]], Callable[..., Re
 
         @functools.wraps(function)
         def call(*args: Any) -> Result:
-            return (outer if outermost() and jax.default_backend() == "cpu" else inner)(*args)
+            try:
+                return (outer if outermost() and jax.default_backend() == "cpu" else inner)(*args)
+            except (TypeError, OverflowError) as error:
+                raise _named(error) from error
 
         return call
 
     return decorate
+
+
+def _named(error: Exception) -> Exception:
+    """Return the error of an argument that is no array as one of this library; another error is returned as it is."""
+    found = re.search(r"(?:at path|argument path is) (\w+)", str(error))
+    if found is None:
+        return error
+    return ValueError(f"{found[1]}: a leaf is no array of numbers; accepted: arrays, such as those that jaxgen.init and jaxgen.fit return.")
 
 
 def training_options() -> dict[str, Any]:

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from numpy.typing import ArrayLike
 
+from jaxgen import checks
 from jaxgen.bases.shapes import Size, size_of
 from jaxgen.model import Base
 from jaxgen.types import DTypeLike, Key
@@ -21,7 +22,7 @@ class _Independent:
     """
 
     def __init__(self, family: str, quantile: Callable[[jax.Array], jax.Array], shape: Sequence[int], loc: float = 0.0, scale: float = 1.0):
-        self.family, self.shape, self.loc, self.scale = family, tuple(shape), loc, scale
+        self.family, self.shape, self.loc, self.scale = family, checks.shape(f"{family}: shape", shape), loc, scale
         self.quantile = quantile
 
     def _of(self, dtype: DTypeLike) -> Any:
