@@ -43,7 +43,7 @@ def test_notebook_begins_with_its_answer_and_opens_in_colab(path):
     assert re.fullmatch(r"# [^\n]+", title) and len(answer) > 150 and answer.rstrip().endswith((".", ":"))
     repository = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Homepage"].split("github.com/")[1]
     opens = f"https://colab.research.google.com/github/{repository}/blob/gh-pages/notebooks/{path.stem}.ipynb"
-    assert path.stem == "nanojaxgen" or re.fullmatch(rf"\[!\[Open in Colab\]\(https://\S+\)\]\({re.escape(opens)}\)", last)
+    assert path.stem == "nanojaxgen" or re.fullmatch(rf"\[!\[Open in Colab\]\(https://\S+\)\]\({re.escape(opens)}\)", rest[-1])
 
 
 @pytest.mark.notebook
