@@ -1,7 +1,9 @@
 """Whole-batch functions as compiled programs."""
 
+import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import jax
@@ -13,6 +15,7 @@ CPU_OPTIONS: dict[str, Any] = {"xla_cpu_prefer_vector_width": 512}
 # For what runs once: compiling it well takes longer than running it.
 _LIGHT: dict[str, Any] = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 _OUTERMOST = get_opaque_trace_state()
+_every_line = ContextVar("_every_line", default=False)
 
 Result = TypeVar("Result")
 
@@ -40,6 +43,38 @@ def compiled(*static: int) -> Callable[[Callable[..., Result]], Callable[..., Re
         return call
 
     return decorate
+
+
+def traced_once(function: Callable[..., Result], static: Sequence[str] = ()) -> Callable[..., Result]:
+    """Build the function that Python runs once for each kind of arguments, however many programs call it.
+
+    A program that calls it gets its operations as if it had been traced there. Called outside of a program it is a program of its own, where
+    the function itself would compile each of its operations.
+
+    Args:
+        function: A pure function of arrays.
+        static: The names of arguments that are no arrays.
+
+    Returns:
+        The function of the same arguments.
+    """
+    cached = jax.jit(function, static_argnames=tuple(static), inline=True)
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Result:
+        return (function if _every_line.get() else cached)(*args, **kwargs)
+
+    return call
+
+
+@contextlib.contextmanager
+def every_line_traced() -> Iterator[None]:
+    """Trace the functions of `traced_once` anew, so that each operation knows the line of its function and not only who called it."""
+    token = _every_line.set(True)
+    try:
+        yield
+    finally:
+        _every_line.reset(token)
 
 
 def training_options() -> dict[str, Any]:
