@@ -178,7 +178,8 @@ def mnist(effort: Effort, seed: int, size: dict[str, Any], quick: bool) -> dict[
     from jaxgen.objective import Batch, Clock
 
     data = jaxgen.data.load("binarised_mnist", pixels="discrete")
-    entry = jaxgen.zoo.build("masked_diffusion", data.event_shape, levels=2, **size)
+    chosen = {"size": "published", "width": 32, "depth": 2, **size}
+    entry = jaxgen.zoo.build("masked_diffusion", data.event_shape, levels=2, **chosen)
     fitted = trained(entry, data.train, effort, seed, 64)
     x = jnp.asarray(data.test[: 256 if quick else 2_048])
     loss = jax.jit(lambda key, x: entry.objective.loss(fitted.params, (), key, Batch(x), Clock(0, 1, ()))[1]["nll_bound"])

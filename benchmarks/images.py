@@ -72,7 +72,7 @@ class Run(NamedTuple):
         import jaxgen
 
         chosen = {**self.case.options, **(self.case.quick if self.small else {}), **more}
-        return jaxgen.zoo.build(self.case.entry, shape, cond_shape, **chosen)
+        return jaxgen.zoo.build(self.case.entry, shape, cond_shape, size="published", **chosen)
 
 
 def trained(run: Run, entry: Any, x: np.ndarray, cond: np.ndarray | None = None) -> tuple[Any, list[dict[str, Any]]]:

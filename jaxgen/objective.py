@@ -160,6 +160,7 @@ class Objective(NamedTuple):
         additive: True if the loss is the mean of the losses of single events and all that it draws comes through `drawn`. Only then do several
             devices share a batch; the others see each batch whole, so that what is trained does not depend on the number of devices.
         num_codes: How many codes 0.0, 1.0, ... events may hold, and `fit` refuses any other number; None for events of numbers.
+        gaps: Whether NaN in an event stands for a missing value; `fit` refuses it otherwise.
     """
 
     init: Init
@@ -172,6 +173,7 @@ class Objective(NamedTuple):
     judge: Loss | None = None
     additive: bool = False
     num_codes: int | None = None
+    gaps: bool = False
 
 
 class PairingError(TypeError):

@@ -31,7 +31,7 @@ def require_transform(name: str, f: object) -> None:
     _require_field("kind", f.kind, isinstance(f.kind, Density), ", ".join(f"Density.{kind.name}" for kind in Density))  # pyright: ignore[reportUnnecessaryIsInstance]
     _require_field("many", f.many, f.many is None or isinstance(f.many, Maps), f"None, or {maps}")  # pyright: ignore[reportUnnecessaryIsInstance]
     _require_field("proxy", f.proxy, f.proxy is None or isinstance(f.proxy, Transform), "a jaxgen.Transform, or None")  # pyright: ignore[reportUnnecessaryIsInstance]
-    _require_field("hooks", f.hooks, isinstance(f.hooks, Hooks), "Hooks(stages, nfe, data_init, refine)")  # pyright: ignore[reportUnnecessaryIsInstance]
+    _require_field("hooks", f.hooks, isinstance(f.hooks, Hooks), "Hooks(stages, nfe, data_init, refine, questions)")  # pyright: ignore[reportUnnecessaryIsInstance]
     parts = isinstance(f.parts, Mapping) and all(isinstance(part, Part) for part in f.parts.values())  # pyright: ignore[reportUnnecessaryIsInstance]
     _require_field("parts", f.parts, parts, "a dict from names to Part(function), such as {'velocity': Part(velocity)}")
 

@@ -114,6 +114,22 @@ class Refine(Protocol):
     def __call__(self, level: int, exact: bool = False) -> "Transform": ...
 
 
+class Questions(NamedTuple):
+    """Say that a transform answers questions of a partly known event: its condition is then a row `(d,)`, NaN where nothing is given.
+
+    Attributes:
+        columns: The names of the event's columns; () if they have none.
+        number: `(column, value) -> number` reads a cell in the units of the data, such as a label or a date, as the number that an event
+            has. It raises a ValueError for a cell that cannot be. None takes numbers as they are.
+        through: `(given, asked) -> transform` for which coordinates are given and asked for: the transform on the same params that
+            answers. It raises a ValueError if there is none. None if the transform answers all questions itself.
+    """
+
+    columns: tuple[str, ...] = ()
+    number: "Callable[[int, object], float] | None" = None
+    through: "Callable[[tuple[bool, ...], tuple[bool, ...]], Transform] | None" = None
+
+
 class Hooks(NamedTuple):
     """What the library itself reads of a transform, beyond its maps.
 
@@ -122,12 +138,14 @@ class Hooks(NamedTuple):
         nfe: `(params, z, cond=None) -> scalar`, the number of function evaluations: how often one sample calls a network.
         data_init: Sets params from a first batch of data, as activation normalisation does.
         refine: Tightens the solvers behind `inverse`; None if there is nothing to tighten.
+        questions: Which questions of a partly known event the transform answers; None if it answers none.
     """
 
     stages: Forward | None = None
     nfe: NumEvaluations | None = None
     data_init: DataInit | None = None
     refine: Refine | None = None
+    questions: Questions | None = None
 
 
 NO_HOOKS = Hooks()

@@ -113,6 +113,7 @@ def test_every_factory_shows_an_example():
 
 OBJECTIVES_ELSEWHERE = {
     "any_order_bound": "tests/objectives/test_discrete.py",
+    "any_subset": "tests/objectives/test_any_subset.py",
     "discrete_bound": "tests/objectives/test_discrete.py",
     "discrete_flow_matching": "tests/objectives/test_discrete.py",
     "score_entropy": "tests/objectives/test_discrete.py",

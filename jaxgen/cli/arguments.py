@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -90,6 +91,29 @@ def file(option: str, path: Path | None) -> None:
     above = [] if path is None else [p for p in path.parents if p.exists() and not p.is_dir()]
     if above:
         raise ValueError(f"{option} {path}: {above[0]} is a file, not a folder; accepted: a path below folders.")
+
+
+def pairs(option: str, values: Sequence[str]) -> dict[str | int, str]:
+    """Read `name=value` pairs, which stand apart or with commas between them; a whole number that is the name of a column is an index.
+
+    Args:
+        option: The option as the user types it, for the message.
+        values: What the user typed.
+
+    Raises:
+        ValueError: A text is no pair.
+
+    >>> pairs("--given", ["age=35,smoker=yes", "0=1,5"])
+    {'age': '35', 'smoker': 'yes', 0: '1,5'}
+    """
+    found: dict[str | int, str] = {}
+    for text in values:
+        for pair in re.split(r",(?=[^,=]+=)", text):
+            name, sign, value = (part.strip() for part in pair.partition("="))
+            if not name or not sign or not value:
+                raise ValueError(f"{option} {pair}: accepted: name=value, such as age=35.")
+            found[int(name) if name.isdecimal() else name] = value
+    return found
 
 
 def seeds(values: Sequence[int]) -> None:

@@ -47,7 +47,8 @@ def rows(prepared: Prepared) -> list[tuple[str, str, str, str]]:
             how = "a code, exact" if layout.coded else "the sign or the largest of real numbers: a lower bound"
         else:
             how = str(marginal) + (", dequantised: a lower bound" if column.kind in WHOLE else "")
-            how += ", gaps modelled" if column.missing else ""
+        if column.missing:
+            how += ", gaps trained on" if layout.partial else ", gaps modelled" if column.kind != "category" else ""
         described.append((column.name, column.kind, _values(column), how))
     described += [(column.name, column.kind, _values(column), "condition") for column in layout.schema.cond]
     return described + [(c.name, c.kind, _values(c), "left out, and put back into samples") for c in layout.schema.constant]

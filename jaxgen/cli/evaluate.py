@@ -19,6 +19,7 @@ from jaxgen.cli.run_folder import plain
 from jaxgen.cli.sample import in_reading
 from jaxgen.data import Dataset
 from jaxgen.training import Entry
+from jaxgen.zoo.known_cells import as_gaps
 from jaxgen.zoo.tables import exact
 
 
@@ -118,6 +119,10 @@ def source_of(entry: Entry, data: str | None, data_dir: Path | None, classifier:
     source = {**source, "data": name, **({"data_dir": str(data_dir)} if data_dir else {})}
     schema = zoo.schema_of(entry)
     dataset = load_for(entry.card.name, source, schema=schema)
+    if schema is not None and zoo.takes_gaps(entry):
+        # To such a model a missing category is a gap, as a missing number is.
+        splits = {split: as_gaps(schema, getattr(dataset, split)) for split in ("train", "valid", "test")}
+        dataset = dataset._replace(**splits)
     wanted = tuple(entry.card.config["event_shape"]) if schema is None or not schema.event else (len(schema.event),)
     if dataset.event_shape != wanted:
         raise ValueError(f"--data {name}: its events have shape {dataset.event_shape}; accepted: {wanted}, the shape of the model's.")

@@ -14,7 +14,7 @@ from jaxgen.cli.finite import require_finite
 from jaxgen.cli.sample import conditions_for, in_reading
 from jaxgen.cli.table import read_events
 from jaxgen.data.writers import write_columns
-from jaxgen.model import log_prob as density
+from jaxgen.questions import log_prob as density
 
 
 def log_prob(
@@ -28,6 +28,8 @@ def log_prob(
     num_draws: int = 100,
     certify: float | None = None,
     reading: str | None = None,
+    of: tuple[str, ...] | None = None,
+    given: tuple[str, ...] | None = None,
     seed: int = 0,
 ) -> int:
     """Compute the log density, in nats, of each row of a file in the units of that file.
@@ -44,6 +46,8 @@ def log_prob(
         certify: Tolerance in nats, such as 1e-3. The error of each value is bounded, and work is added until the bound is below the
             tolerance; the summary says where it is not.
         reading: Reading of the parameters, such as ode. Give a wrong name to see which readings the model has.
+        of: Columns whose density is asked for, for a model that was trained with --any-subset. By default all that are not given.
+        given: Columns that are given, for such a model.
         seed: Seed of the draws.
     """
     arguments.count("--num-draws", num_draws)
@@ -66,8 +70,10 @@ def log_prob(
     if conditions is not None and len(conditions) != len(x):
         raise ValueError(f"--cond {cond}: has {len(conditions)} rows; accepted: {len(x)}, one condition for each event of {data}.")
     options = {"key": jax.random.key(seed), "num_draws": num_draws}
+    if certify is not None and (of or given):
+        raise ValueError(f"--certify {certify}: accepted: without --of and --given.")
     if certify is None:
-        lp = density(entry.model, fitted.params, x, conditions, **options)
+        lp = density(entry.model, fitted.params, x, conditions, of=of, given=given, **options)
     else:
         lp = certified(entry.model, fitted.params, x, certify, conditions, **options)
     value, stderr = np.asarray(lp.value), np.asarray(lp.stderr)

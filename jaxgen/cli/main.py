@@ -58,6 +58,7 @@ COMMANDS = {
         "train", "train", "Train one model of the zoo on one data set and write a run folder: config.json, metrics.jsonl and checkpoints/."
     ),
     "sample": Command("sample", "sample", "Draw samples from a trained model, in the units of its data, and write them to a file."),
+    "impute": Command("impute", "impute", "Fill the missing cells of a file by draws from a model that was trained with --any-subset."),
     "export": Command(
         "export",
         "export",

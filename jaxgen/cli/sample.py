@@ -13,7 +13,7 @@ from jaxgen.cli.pixels import classes_of, labelled, levels_of, whole, write_imag
 from jaxgen.cli.table import read_conditions, write_samples
 from jaxgen.data.tables import Table
 from jaxgen.data.writers import ENDINGS
-from jaxgen.model import sample as draw
+from jaxgen.questions import sample as draw
 from jaxgen.training import Entry
 
 IMAGES_OF_A_PICTURE = 64
@@ -30,6 +30,7 @@ def sample(
     reading: str | None = None,
     cond: Path | None = None,
     label: tuple[str, ...] = (),
+    given: tuple[str, ...] | None = None,
 ) -> int:
     """Draw samples from a trained model, in the units of its data, and write them to a file.
 
@@ -42,6 +43,7 @@ def sample(
         reading: Reading of the parameters, such as ode or ddim. Give a wrong name to see which readings the model has.
         cond: For a conditional model, a .npy, .npz, .csv or .parquet file that has the columns of the condition. One sample is drawn for each
             row, and --num is not used.
+        given: What is given of each sample, as --given age=35 smoker=yes, for a model that was trained with --any-subset.
         label: For a model of images with labels, the names of the classes to draw, such as circle; several of them take turns.
     """
     arguments.count("--num", num)
@@ -55,7 +57,8 @@ def sample(
     arguments.memory("--num", num, *shape)
     conditions, beside = (labelled(entry, label, num, cond), None) if label else conditions_for(entry, cond)
     count = num if conditions is None else len(conditions)
-    x = np.asarray(draw(jax.random.key(seed), entry.model, fitted.params, count, conditions, batch_size=min(count, 65_536)))
+    how = {"given": None if given is None else arguments.pairs("--given", given), "batch_size": min(count, 65_536)}
+    x = np.asarray(draw(jax.random.key(seed), entry.model, fitted.params, count, conditions, **how))
     schema = zoo.schema_of(entry)
     require_finite(f"--out {out}", x, gaps=schema is not None and any(column.missing for column in schema.event))
     if len(shape) > 1:

@@ -85,7 +85,10 @@ def beta(
     if overwrite:
         set_aside(out)
     start = time.perf_counter()
-    entries = {b: build("beta_vae", images.train.shape[1:], beta=b, latent_dim=latent_dim, width=width) for b in dict.fromkeys(betas)}
+    entries = {
+        b: build("beta_vae", images.train.shape[1:], size="published", beta=b, latent_dim=latent_dim, width=width)
+        for b in dict.fromkeys(betas)
+    }
     study = _Study(entries, images, budget, batch_size, out, settings)
     try:
         _run_all(study, [(b, seed) for seed in dict.fromkeys(seeds) for b in entries], rows, start)

@@ -77,7 +77,7 @@ def study_speed_quality(
     start = time.perf_counter()
     distance, accuracy = _distance(dataset, settings)
     print(f"classifier of the features: accuracy {accuracy:.4f} on test images; {time.perf_counter() - start:.0f} s so far", flush=True)
-    entries = {kind: build(name, dataset.event_shape, num_params=settings.num_params) for kind, name in MODELS.items()}
+    entries = {kind: build(name, dataset.event_shape, size="published", num_params=settings.num_params) for kind, name in MODELS.items()}
     rows: list[dict[str, Any]] = []
     try:
         for row in speed_quality(entries, dataset.train, distance, settings, _with_steps):
@@ -121,7 +121,8 @@ def _distance(dataset: Dataset, settings: Settings) -> tuple[ImageDistance, floa
 
 def _with_steps(entry: Entry, num_steps: int) -> Model:
     """The entry's default model with another number of sampling steps."""
-    return build(entry.card.name, tuple(entry.card.config["event_shape"]), **{**entry.card.config["options"], "num_steps": num_steps}).model
+    config = entry.card.config
+    return build(config["name"], config["event_shape"], size="published", **{**config["options"], "num_steps": num_steps}).model
 
 
 def line(row: dict[str, Any]) -> str:

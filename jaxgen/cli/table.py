@@ -33,7 +33,7 @@ def read_events(entry: Entry, path: Path, columns: tuple[str, ...] | None = None
     if columns is not None and len(columns) == len(schema.event):
         # Columns that were named take the places of those that the model was trained on, in this order.
         table = table._replace(names=tuple(column.name for column in schema.event))
-    return schema.encode(table).astype(np.float32)
+    return (zoo.partial_rows(schema, table) if zoo.takes_gaps(entry) else schema.encode(table)).astype(np.float32)
 
 
 def read_conditions(entry: Entry, path: Path) -> tuple[np.ndarray, Table]:

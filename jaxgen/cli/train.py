@@ -1,6 +1,7 @@
 """`jaxgen train`: train one model on one data set and write a run folder."""
 
 import json
+import math
 import sys
 import warnings
 from pathlib import Path
@@ -26,6 +27,8 @@ from jaxgen.training.run_folder import SAVES, write_run
 from jaxgen.types import Key
 
 EMA = 0.999
+MINUTES = 5.0
+"""The most minutes of a default training of images on a CPU."""
 
 
 def train(
@@ -38,7 +41,9 @@ def train(
     num_params: int | None = None,
     width: int | None = None,
     depth: int | None = None,
-    batch_size: int = 256,
+    size: str | None = None,
+    minutes: float | None = None,
+    batch_size: int | None = None,
     ema: float = EMA,
     patience: int = PATIENCE,
     seed: int = 0,
@@ -50,6 +55,7 @@ def train(
     dates: tuple[str, ...] | None = None,
     drop: tuple[str, ...] | None = None,
     supports: bool = True,
+    any_subset: bool = False,
     labels: bool = False,
     data_dir: Path | None = None,
     download: bool = False,
@@ -67,12 +73,17 @@ def train(
         data: What to train on: the name of a data set, a .npy, .npz, .csv or .parquet file (what each column is, is found and printed), or
             a folder or an array file of images. Samples come out in the units of the file, or in whole-numbered pixels.
         out: Run folder to write. A folder that is not empty is refused unless you give --resume or --overwrite.
-        steps: Number of training steps. By default each model has its own, and few rows are passed over at most 200 times.
+        steps: Number of training steps. By default each model has its own, few rows are passed over at most 200 times, and images are
+            trained for at most --minutes.
         learning_rate: Largest learning rate of the cosine schedule. By default each model has its own.
         num_params: Choose the width so that sampling uses about this many parameters. Do not give --width as well.
         width: Number of units in a hidden layer.
         depth: Number of hidden layers of a network.
-        batch_size: Number of events in a training step.
+        size: For images, how large networks are by default: small, base or published. By default small on a CPU and published on an
+            accelerator.
+        minutes: Most minutes that training takes, compilation not counted: fewer steps are taken if the first ones show that all would take
+            longer. By default 5 for images on a CPU without --steps, and no limit otherwise.
+        batch_size: Number of events in a training step. By default 256, and 64 for images of the small size.
         ema: Decay of the moving average of the parameters, which sampling uses; 0 switches it off.
         patience: Stop early after this many validation losses in a row without a better one; 0 never stops. The losses are taken at steps
             that grow by a tenth, so 10 means that training goes 2.6 times as far as the best step. The best parameters are kept.
@@ -86,6 +97,8 @@ def train(
         dates: For a file, columns that are dates.
         drop: For a file, columns that are left out.
         supports: For a file, look for the support and the heavy tails of each column of numbers. Otherwise it is only standardised.
+        any_subset: For a table, train on all subsets of its columns, so that `jaxgen sample --given` and `jaxgen impute` answer questions of
+            some columns given others. Missing values are trained on and not modelled. Without --model this is `tabular`.
         labels: For images, train a model that is conditional on their classes.
         data_dir: Folder with the files of a named image set. By default JAXGEN_DATA, the cache and the folders of the system are tried.
         download: Download the files of a named image set if they are not found.
@@ -95,6 +108,8 @@ def train(
     """
     for option, value in (("--steps", steps), ("--batch-size", batch_size), ("--num-params", num_params)):
         arguments.count(option, value)
+    if minutes is not None and not 0 < minutes < math.inf:
+        raise ValueError(f"--minutes {minutes}: accepted: a number above 0.")
     arguments.count("--patience", patience, 0)
     arguments.seed(seed)
     where = mesh_options(mesh, shard)
@@ -106,24 +121,34 @@ def train(
     if labels or data_dir is not None:
         source |= {"labels": labels, "data_dir": data_dir and str(data_dir)}
     dataset = load_for(model, source, download)
-    model = chosen(dataset, resume) if model == AUTO else model
-    options = {"learning_rate": learning_rate, "width": width, "depth": depth}
+    model = chosen(dataset, resume, any_subset) if model == AUTO else model
+    options = {"learning_rate": learning_rate, "width": width, "depth": depth, "any_subset": any_subset or None}
     if model == AUTO:
-        if num_params is not None or ema != EMA or mesh is not None:
-            option = f"--num-params {num_params}" if num_params is not None else f"--ema {ema}" if mesh is None else f"--mesh {mesh}"
-            raise ValueError(f"{option}: --model {AUTO} does not take it; accepted: a model by its name, such as --model nsf.")
+        for option, value, default in (
+            ("num-params", num_params, None),
+            ("ema", ema, EMA),
+            ("mesh", mesh, None),
+            ("minutes", minutes, None),
+            ("size", size, None),
+        ):
+            if value != default:
+                raise ValueError(
+                    f"--{option} {value}: --model {AUTO} does not take it; accepted: a model by its name, such as --model nsf."
+                )
         settings = Settings(
-            options=_given(options), num_steps=steps, batch_size=batch_size, patience=patience or None, seed=seed, progress=True
+            options=_given(options), num_steps=steps, batch_size=batch_size or 256, patience=patience or None, seed=seed, progress=True
         )
         return _auto(open_folder(out, resume, overwrite), dataset, supports, settings, source, overwrite)
-    prepared = _prepared(model, dataset, num_params, supports, options)
+    prepared = _prepared(model, dataset, num_params, supports, size, options)
     columns_of.show(data, prepared)
-    prepared = _with_config(prepared, source=source, training={"batch_size": min(batch_size, len(dataset.train)), "ema": ema})
+    batch_size = min(batch_size or prepared.entry.card.batch_size, len(dataset.train))
+    prepared = _with_config(prepared, source=source, training={"batch_size": batch_size, "ema": ema})
     if len(dataset.event_shape) == 3:
         prepared = _with_config(prepared, images=image_facts(dataset))
     out = open_folder(out, resume, overwrite)
     Kept.text = f"the folder {out} is as it was."
     run = _Run(out, prepared, _plan(out, prepared, resume, steps, seed), overwrite)
+    where |= {"minutes": minutes or _default_minutes(prepared, steps)}
     fitted = _fit(run, patience or None, where)
     Kept.text = f"the run is saved in {out}."
     _close(run, dataset, fitted)
@@ -154,12 +179,16 @@ def _close(run: "_Run", dataset: Dataset, fitted: Fitted) -> None:
         print(beside)
 
 
-def _prepared(model: str, dataset: Dataset, num_params: int | None, supports: bool, given: dict[str, Any]) -> zoo.Prepared:
+def _prepared(
+    model: str, dataset: Dataset, num_params: int | None, supports: bool, size: str | None, given: dict[str, Any]
+) -> zoo.Prepared:
     """Build the entry for the data with the options that were given and, for images, the number of levels of the data."""
     options = _given(given)
     if dataset.levels is not None and "levels" in zoo.describe(model, dataset.event_shape):
         options["levels"] = dataset.levels
-    return zoo.prepare(model, dataset, supports=supports, num_params=num_params, **options)
+    if size is not None and (len(dataset.event_shape) != 3 or size not in zoo.SIZES):
+        raise ValueError(f"--size {size}: accepted: {', '.join(zoo.SIZES)}, for models of images.")
+    return zoo.prepare(model, dataset, supports=supports, num_params=num_params, size=size, **options)
 
 
 def _with_config(prepared: zoo.Prepared, **parts: Any) -> zoo.Prepared:
@@ -188,6 +217,12 @@ class _Run(NamedTuple):
 def _default_steps(prepared: zoo.Prepared) -> int:
     card = prepared.entry.card
     return steps_for(card.num_steps, len(prepared.data.train), card.config["training"]["batch_size"])
+
+
+def _default_minutes(prepared: zoo.Prepared, steps: int | None) -> float | None:
+    """A CPU may take seconds for a step on images, so their training ends by the clock unless the number of steps is given."""
+    images = prepared.data.levels is not None and len(prepared.data.event_shape) == 3
+    return MINUTES if images and steps is None and zoo.default_size() != "published" else None
 
 
 def _plan(out: Path, prepared: zoo.Prepared, resume: bool, steps: int | None, seed: int) -> _Plan:
@@ -232,7 +267,11 @@ class _Writer:
         self.run, self.alone = run, run.overwrite
 
     def __call__(self, fitted: Fitted) -> None:
-        run = self.run
+        run, planned = self.run, dict(self.run.prepared.entry.card.config.get("training", {}))
+        if planned:
+            # With --minutes the fit has chosen how many steps it plans.
+            planned["num_steps"] = planned["first_step"] + fitted.history["planned_steps"]
+            run = run._replace(prepared=_with_config(run.prepared, training=planned))
         entry, fitted = run.prepared.in_units(fitted._replace(history=joined(run.plan.before, fitted.history)))
         write_run(run.out, entry, fitted, alone=self.alone)
         if self.alone:

@@ -12,18 +12,21 @@ from jaxgen.training import Fitted
 MIXED, SIMULATED = "tabular", "nsf"
 
 
-def chosen(dataset: Dataset, resume: bool) -> str:
+def chosen(dataset: Dataset, resume: bool, any_subset: bool = False) -> str:
     """Return the name of the model for a data set: "auto" for a table of numbers, or that of an entry.
 
     Args:
         dataset: The data set.
         resume: Whether an earlier run is gone on with, for which "auto" has nothing to go on from.
+        any_subset: Whether the model is to answer questions of some columns given others.
 
     Raises:
         ValueError: The data are images, or a table of numbers is to be gone on with.
     """
     if len(dataset.event_shape) != 1:
         raise ValueError(f"--model {AUTO}: this is for tables; accepted for images: {', '.join(zoo.IMAGES)}.")
+    if any_subset:
+        return MIXED
     if dataset.schema is None:
         return SIMULATED
     if dataset.cond_shape is not None or any(column.kind == "category" or column.missing for column in dataset.schema.event):

@@ -81,6 +81,46 @@ def write_frame(columns: Mapping[str, np.ndarray], library: str = "pandas", dtyp
     return native
 
 
+def fill_frame(frame: Any, gone: Mapping[str, np.ndarray], cells: Mapping[str, np.ndarray]) -> Any:
+    """Return a copy of a DataFrame with cells in the place of those that are missing; all others, the dtypes and the index stay.
+
+    Args:
+        frame: The DataFrame.
+        gone: Which cells of each column are missing, `(n,)` bool.
+        cells: The cells of these columns, of which those that are missing are taken.
+
+    Raises:
+        MissingExtra: narwhals is not installed.
+    """
+    nw = _narwhals("the DataFrame")
+    table = nw.from_native(frame, eager_only=True)
+    for name, away in gone.items():
+        column = table.get_column(name)
+        if not away.any():
+            continue
+        values = column.to_list()
+        given = [value for value, missing in zip(values, away, strict=True) if not missing]
+        new = _like(given, cells[name])
+        merged = [there if missing else value for value, missing, there in zip(values, away, new, strict=True)]
+        if str(table.implementation.name).lower() == "pandas":
+            native = table.to_native()
+            native = native.assign(**{name: type(native[name])(merged, index=native.index, dtype=native[name].dtype)})
+            table = nw.from_native(native, eager_only=True)
+        else:
+            table = table.with_columns(nw.new_series(name, merged, column.dtype, backend=table.implementation))
+    return table.to_native()
+
+
+def _like(given: Sequence[Any], cells: np.ndarray) -> list[Any]:
+    """Return cells as Python values of the kind that a column has: text for labels and written dates, booleans, numbers."""
+    if given and isinstance(given[0], bool | np.bool_):
+        return [str(cell) == "True" for cell in cells]
+    if cells.dtype.kind == "M":
+        written = bool(given) and isinstance(given[0], str)
+        return np.datetime_as_string(cells).tolist() if written else cells.astype("M8[us]").tolist()
+    return cells.tolist()
+
+
 def write_parquet(path: str, columns: Mapping[str, np.ndarray]) -> None:
     """Write cells as a .parquet file.
 

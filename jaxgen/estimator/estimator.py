@@ -9,8 +9,11 @@ from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from jaxgen import checks, model, zoo
+from jaxgen import checks, model, questions, zoo
+from jaxgen.data import Schema, to_frame
+from jaxgen.data.frames import fill_frame, is_frame
 from jaxgen.estimator.auto import AUTO, Settings
+from jaxgen.estimator.partly import fit_partly, has_gaps_or_labels, table_of
 from jaxgen.estimator.tables import fit_table
 from jaxgen.training import PATIENCE, Fitted
 from jaxgen.transform import Density
@@ -31,6 +34,8 @@ class Estimator(DensityMixin, BaseEstimator):
         validation_fraction: The fraction of the rows that decides when to stop and which params are the best.
         patience: Stop after this many validation losses in a row without a better one; None never stops.
         num_draws: How many draws estimate a density that is not exact.
+        any_subset: Train on all subsets of the columns, so that `impute` fills any gaps. A table with missing values or with columns of labels
+            or dates is fitted so in any case; "auto" is then the entry `tabular`.
         random_state: An integer, a `numpy.random.RandomState`, or None for another seed each time.
 
     Attributes:
@@ -56,33 +61,41 @@ class Estimator(DensityMixin, BaseEstimator):
         validation_fraction: float = 0.15,
         patience: int | None = PATIENCE,
         num_draws: int = 100,
+        any_subset: bool = False,
         random_state: Any = None,
     ) -> None:
         self.name, self.options, self.num_steps, self.batch_size = name, options, num_steps, batch_size
         self.validation_fraction, self.patience = validation_fraction, patience
-        self.num_draws, self.random_state = num_draws, random_state
+        self.num_draws, self.any_subset, self.random_state = num_draws, any_subset, random_state
 
     def fit(self, X: Any, y: Any = None) -> "Estimator":
         """Fit the density to a table.
 
         Args:
-            X: Rows `(n, d)` of finite numbers, an array or a DataFrame.
+            X: Rows `(n, d)`, an array or a DataFrame. NaN is a missing value, which is trained on. A DataFrame may have labels and dates.
             y: Ignored; the pipelines of scikit-learn pass it.
 
         Returns:
             The estimator.
 
         Raises:
-            ValueError: X has a value that is not finite, or fewer than two rows; or a parameter of the estimator cannot be used.
+            ValueError: X has an infinite value, or fewer than two rows; or a parameter of the estimator cannot be used.
         """
         self._check_parameters()
         frame = type(X) if hasattr(X, "columns") and hasattr(X, "to_numpy") else None
-        rows = np.asarray(validate_data(self, X, dtype=np.float64, ensure_min_samples=2))
         settings = Settings(
             self.name, dict(self.options or {}), self.num_steps, self.batch_size, self.validation_fraction, self.patience,
             _seed(self.random_state),
         )  # fmt: skip
-        self.entry_, self.fitted_ = fit_table(rows, settings)
+        if self.any_subset or has_gaps_or_labels(X):
+            self.entry_, self.fitted_ = fit_partly(X, settings)
+            names = table_of(X).names
+            self.n_features_in_ = len(names)
+            if is_frame(X):
+                self.feature_names_in_ = np.asarray(names, object)
+        else:
+            rows = np.asarray(validate_data(self, X, dtype=np.float64, ensure_min_samples=2))
+            self.entry_, self.fitted_ = fit_table(rows, settings)
         self._frame = frame
         return self
 
@@ -106,13 +119,13 @@ class Estimator(DensityMixin, BaseEstimator):
             X: Rows `(n, d)`.
 
         Returns:
-            Log densities `(n,)`.
+            Log densities `(n,)`. Of a row with gaps it is the marginal density of what is there.
 
         Raises:
             ImplicitDensityError: The model has no density.
         """
         check_is_fitted(self)
-        rows = np.asarray(validate_data(self, X, dtype=np.float64, reset=False), np.float32)
+        rows = np.asarray(self._rows(X), np.float32)
         num = len(rows)
         blocks = np.concatenate([rows, np.repeat(rows[-1:], -num % BLOCK, axis=0)]).reshape(-1, BLOCK, rows.shape[1])
         exact = self.entry_.model.transform.kind is Density.EXACT
@@ -138,13 +151,57 @@ class Estimator(DensityMixin, BaseEstimator):
             random_state: The seed; None takes the estimator's.
 
         Returns:
-            Rows `(n_samples, d)` in the units of the table: a pandas DataFrame if the estimator was fitted to one, otherwise an array.
+            Rows `(n_samples, d)` in the units of the table: a DataFrame if the estimator was fitted to one, otherwise an array.
         """
         check_is_fitted(self)
         seed = _seed(self.random_state if random_state is None else random_state)
         rows = np.asarray(model.sample(jax.random.key(seed), self.entry_.model, self.fitted_.params, n_samples), np.float64)
-        names = getattr(self, "feature_names_in_", None)
+        names, schema = getattr(self, "feature_names_in_", None), self._schema()
+        if schema is not None and self._frame is not None:
+            return to_frame(schema, rows)
         return rows if self._frame is None or names is None else self._frame(rows, columns=list(names))
+
+    def impute(self, X: Any, draws: int = 1, random_state: Any = None) -> list[Any]:
+        """Fill the missing values of a table by draws from their law given the other values of the row.
+
+        Args:
+            X: Rows `(n, d)` with NaN, or missing cells of a DataFrame, for what is missing.
+            draws: How many times the table is filled: several draws show how uncertain what is missing is.
+            random_state: The seed; None takes the estimator's.
+
+        Returns:
+            `draws` tables like `X`, with its names, dtypes and index; what was there is unchanged.
+
+        Raises:
+            ValueError: The model answers no such question; fit it with `any_subset=True`. Or a cell cannot be used.
+        """
+        check_is_fitted(self)
+        rows, seed = self._rows(X, gaps=True), _seed(self.random_state if random_state is None else random_state)
+        drawn = questions.impute(seed, self.entry_.model, self.fitted_.params, rows, draws, batch_size=4_096)
+        return [self._like(X, rows, np.where(np.isnan(rows), np.asarray(each, np.float64), rows)) for each in drawn]
+
+    def _schema(self) -> Schema | None:
+        return zoo.schema_of(self.entry_)
+
+    def _rows(self, X: Any, gaps: bool = False) -> np.ndarray:
+        """Return rows of numbers in the units of the table, NaN where a value is missing if there may be gaps."""
+        schema = self._schema()
+        if schema is not None:
+            return zoo.partial_rows(schema, table_of(X))
+        return np.asarray(validate_data(self, X, dtype=np.float64, reset=False, ensure_all_finite="allow-nan" if gaps else True))
+
+    def _like(self, X: Any, rows: np.ndarray, filled: np.ndarray) -> Any:
+        if not is_frame(X):
+            return filled
+        schema, names = self._schema(), table_of(X).names
+        cells = dict(zip(names, filled.T, strict=True)) if schema is None else schema.rows(filled)
+        columns = names if schema is None else [column.name for column in schema.event]
+        return fill_frame(X, {name: np.isnan(rows[:, j]) for j, name in enumerate(columns)}, cells)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state without functions: the entry as its config, and params as numpy arrays."""
@@ -162,7 +219,7 @@ class Estimator(DensityMixin, BaseEstimator):
             entry = zoo.build(config["name"], config["event_shape"], config["cond_shape"], **config["options"])
             params, *rest = state["fitted_"]
             fitted = Fitted(jax.tree.map(jnp.asarray, params[0]), *rest)
-            state["entry_"], state["fitted_"] = zoo.in_units(entry, fitted, **config["units"])
+            state["entry_"], state["fitted_"] = zoo.restored(entry, fitted, config)
         super().__setstate__(state)
 
 

@@ -24,7 +24,7 @@ from jaxgen.transform import Density
 from jaxgen.types import Key, Noise, Params
 
 NUM_SAMPLES, NUM_ROWS, SIDE, MAX_STAGES, POOL = 1_000, 400, 25, 17, 4_096
-INVERSE, DRAWN, OF_ODE, NEAREST = "its inverse", "a draw from q(z | x)", "the inverse of its ODE", f"the nearest of {POOL:,} samples"
+INVERSE, DRAWN, OF_ODE, NEAREST = "its inverse", "a draw from q(z | x)", "the inverse of its ODE", f"nearest of {POOL:,} samples"
 """How the noise behind a row of data was found."""
 
 

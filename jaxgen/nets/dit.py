@@ -10,6 +10,7 @@ import numpy as np
 from jaxgen import checks
 from jaxgen.nets.adaptive_block import adaptive_stack
 from jaxgen.nets.conditioning import conditioned
+from jaxgen.nets.image_blocks import folded, unfolded
 from jaxgen.nets.net import Net
 from jaxgen.nets.precision import compute_dtype
 from jaxgen.types import DTypeLike
@@ -39,15 +40,13 @@ class _DiT(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, embedding: jax.Array) -> jax.Array:
         height, width = x.shape[:2]
-        rows, columns, p = -(-height // self.patch), -(-width // self.patch), self.patch
-        padded = jnp.pad(x, ((0, rows * p - height), (0, columns * p - width), (0, 0)))
-        patches = padded.reshape(rows, p, columns, p, -1).swapaxes(1, 2).reshape(rows * columns, -1)
-        h = nn.Dense(self.width, dtype=self.dtype)(patches)
+        places = folded(x, self.patch)
+        rows, columns = places.shape[:2]
+        h = nn.Dense(self.width, dtype=self.dtype)(places.reshape(rows * columns, -1))
         h = h + jnp.asarray(_places(rows, columns, self.width), h.dtype)
-        sizes = {"out": p * p * self.out, "depth": self.depth, "num_heads": self.num_heads}
+        sizes = {"out": self.patch**2 * self.out, "depth": self.depth, "num_heads": self.num_heads}
         h = adaptive_stack(h, embedding, None, **sizes, dtype=self.dtype, remat=self.remat)
-        whole = h.reshape(rows, columns, p, p, self.out).swapaxes(1, 2).reshape(rows * p, columns * p, self.out)
-        return whole[:height, :width]
+        return unfolded(h.reshape(rows, columns, -1), self.patch, height, width)
 
 
 def dit(

@@ -63,6 +63,42 @@ def up_to(h: jax.Array, height: int, width: int) -> jax.Array:
     return jnp.repeat(jnp.repeat(h, 2, 0), 2, 1)[:height, :width]
 
 
+def folded(x: jax.Array, side: int) -> jax.Array:
+    """Fold squares of pixels into channels, after padding with zeros below and to the right so that squares fit.
+
+    Args:
+        x: An image `(H, W, C)`.
+        side: The side of a square in pixels.
+
+    Returns:
+        Features `(ceil(H / side), ceil(W / side), side^2 C)`.
+
+    >>> folded(jnp.arange(6.0).reshape(2, 3, 1), 2).tolist()
+    [[[0.0, 1.0, 3.0, 4.0], [2.0, 0.0, 5.0, 0.0]]]
+    """
+    height, width, channels = x.shape
+    rows, columns = -(-height // side), -(-width // side)
+    padded = jnp.pad(x, ((0, rows * side - height), (0, columns * side - width), (0, 0)))
+    return padded.reshape(rows, side, columns, side, channels).swapaxes(1, 2).reshape(rows, columns, side * side * channels)
+
+
+def unfolded(h: jax.Array, side: int, height: int, width: int) -> jax.Array:
+    """Lay channels out as squares of pixels and cut to `(height, width)`, the inverse of `folded`.
+
+    Args:
+        h: Features `(rows, columns, side^2 C)`.
+        side: The side of a square in pixels.
+        height: The height to cut to, at most `side * rows`.
+        width: The width to cut to, at most `side * columns`.
+
+    Returns:
+        An image `(height, width, C)`.
+    """
+    rows, columns, channels = h.shape[0], h.shape[1], h.shape[2] // side**2
+    whole = h.reshape(rows, columns, side, side, channels).swapaxes(1, 2).reshape(rows * side, columns * side, channels)
+    return whole[:height, :width]
+
+
 class Attention(nn.Module):
     """Attend from all places of `h` `(n, c)` to all places, in heads of `c / num_heads` channels.
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxgen import checks
 from jaxgen.nets.conditioning import conditioned
 from jaxgen.nets.conv_layer import Conv
-from jaxgen.nets.image_blocks import Attention, GroupNorm, resolutions, up_to
+from jaxgen.nets.image_blocks import Attention, GroupNorm, folded, resolutions, unfolded, up_to
 from jaxgen.nets.mlp import silu
 from jaxgen.nets.net import Net
 from jaxgen.nets.precision import compute_dtype
@@ -26,6 +26,7 @@ class Options(TypedDict, total=False):
     width: int
     depth: int
     num_levels: int
+    stem: int
     num_frequencies: int
     dtype: str | None
     remat: bool
@@ -55,11 +56,14 @@ class _UNet(nn.Module):
     width: int
     depth: int
     num_levels: int
+    stem: int
     dtype: DTypeLike | None
     remat: bool
 
     @nn.compact
     def __call__(self, x: jax.Array, embedding: jax.Array) -> jax.Array:
+        height, width = x.shape[:2]
+        places = folded(x, self.stem)
         make: Any = nn.remat(_Block) if self.remat else _Block
         count = itertools.count()
 
@@ -70,8 +74,8 @@ class _UNet(nn.Module):
         def attended(h: jax.Array, level: int) -> bool:
             return level > 0 and h.shape[0] * h.shape[1] <= MAX_ATTENDED
 
-        levels = len(resolutions(x.shape[0], x.shape[1], self.num_levels))
-        h = Conv(self.width, (3, 3), dtype=self.dtype)(x)
+        levels = len(resolutions(places.shape[0], places.shape[1], self.num_levels))
+        h = Conv(self.width, (3, 3), dtype=self.dtype)(places)
         skipped = [h]
         for level in range(levels):
             if level > 0:
@@ -87,7 +91,8 @@ class _UNet(nn.Module):
                 h = block(jnp.concatenate([h, skipped.pop()], -1), level, attended(h, level))
             if level > 0:
                 h = Conv(h.shape[-1], (3, 3), dtype=self.dtype)(up_to(h, *skipped[-1].shape[:2]))
-        return Conv(self.out, (3, 3), kernel_init=nn.initializers.zeros, dtype=self.dtype)(silu(GroupNorm()(h)))
+        h = Conv(self.stem**2 * self.out, (3, 3), kernel_init=nn.initializers.zeros, dtype=self.dtype)(silu(GroupNorm()(h)))
+        return unfolded(h, self.stem, height, width)
 
 
 def unet(
@@ -97,6 +102,7 @@ def unet(
     width: int = 64,
     depth: int = 2,
     num_levels: int = 3,
+    stem: int = 1,
     num_frequencies: int = 4,
     dtype: str | None = None,
     remat: bool = False,
@@ -112,6 +118,8 @@ def unet(
         width: Channels at the full resolution; all coarser ones have twice as many.
         depth: Residual blocks of each resolution.
         num_levels: The largest number of resolutions.
+        stem: The side of the squares of pixels that the first layer reads, and the last one writes, as channels of one place. The work is
+            divided by its square; 1 works on single pixels.
         num_frequencies: Fourier pairs of each time.
         dtype: "bfloat16" or "float32" computes in it, with moments and softmax in float32 at least; None computes in the dtype of the
             events. Parameters and outputs keep theirs.
@@ -126,8 +134,8 @@ def unet(
     >>> jax.eval_shape(lambda: net.apply(net.init(jax.random.key(0), x), x)).shape
     (5, 4, 3)
     """
-    checks.counts("unet", out=out, width=width, depth=depth, num_levels=num_levels)
-    body = _UNet(out, width, depth, num_levels, compute_dtype("unet", dtype), remat)
+    checks.counts("unet", out=out, width=width, depth=depth, num_levels=num_levels, stem=stem)
+    body = _UNet(out, width, depth, num_levels, stem, compute_dtype("unet", dtype), remat)
     return conditioned("unet", body, 4 * width, num_times, num_frequencies)
 
 

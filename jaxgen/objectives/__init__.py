@@ -2,6 +2,7 @@
 
 from jaxgen.objectives import couplings, discrepancies, fields, weights
 from jaxgen.objectives.adversarial import adversarial
+from jaxgen.objectives.any_subset import any_subset, uniform_roles
 from jaxgen.objectives.bridge_matching import bridge_matching
 from jaxgen.objectives.consistency import consistency
 from jaxgen.objectives.data_initialised import data_initialised
@@ -31,6 +32,7 @@ __all__ = [
     "adversarial",
     "antithetic_times",
     "any_order_bound",
+    "any_subset",
     "bridge_matching",
     "consistency",
     "couplings",
@@ -67,6 +69,7 @@ __all__ = [
     "sinkhorn_divergence",
     "sliced_wasserstein",
     "stratified_times",
+    "uniform_roles",
     "uniform_times",
     "variational_bound",
     "weighted_sum",

@@ -6,6 +6,7 @@ Corruption processes on finite sets are in `paths.discrete`.
 """
 
 from jaxgen.paths import discrete
+from jaxgen.paths.asked import of_asked
 from jaxgen.paths.bridge import GaussianBridge, drifts, gaussian_bridge, velocity_and_score
 from jaxgen.paths.change import on_path
 from jaxgen.paths.guidance import conditioned_on, guided, inpainting
@@ -36,6 +37,7 @@ __all__ = [
     "linear",
     "mixture_log_prob",
     "mixture_prediction",
+    "of_asked",
     "on_path",
     "preconditioned",
     "prediction",

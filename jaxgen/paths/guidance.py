@@ -71,7 +71,13 @@ def guided(
 
 
 def conditioned_on(
-    prior: Prediction, matrix: ArrayLike, measurement: ArrayLike, noise: float, *, covariance: str = "jacobian", sigma_data: float = 1.0
+    prior: Prediction,
+    matrix: ArrayLike,
+    measurement: ArrayLike | None,
+    noise: float,
+    *,
+    covariance: str = "jacobian",
+    sigma_data: float = 1.0,
 ) -> Prediction:
     """Condition a prediction on a noisy linear measurement of the data: the denoiser after a Kalman update.
 
@@ -81,7 +87,7 @@ def conditioned_on(
     Args:
         prior: The prediction of the data before the measurement.
         matrix: A, `(m, d)`; to A, an image is its d numbers in a row.
-        measurement: y, `(m,)`.
+        measurement: y, `(m,)`. None reads it from the condition `(m,)` of the posterior; the prior then has none.
         noise: The standard deviation of the measurement's noise, above 0.
         covariance: "jacobian" takes `V = (sigma^2 / alpha) d x_hat / d x_t`, the true covariance by Tweedie's second-order formula (arXiv
             2310.06721). It is exact for Gaussian data and costs m backward passes. "isotropic" replaces the V in the bracket by `r^2 I`
@@ -103,10 +109,11 @@ def conditioned_on(
     >>> bool(jnp.allclose(denoiser((), jnp.zeros(1), jnp.asarray(0.001)), 1.0, atol=0.01))
     True
     """
-    a, y = np.asarray(matrix, np.float64), np.asarray(measurement, np.float64)
-    if a.ndim != 2 or y.shape != a.shape[:1]:
-        raise ValueError(f"conditioned_on: matrix of shape {a.shape} and measurement of shape {y.shape}; accepted: (m, d) and (m,).")
-    if not (np.isfinite(a).all() and np.isfinite(y).all()):
+    a, y = np.asarray(matrix, np.float64), None if measurement is None else np.asarray(measurement, np.float64)
+    if a.ndim != 2 or (y is not None and y.shape != a.shape[:1]):
+        shape = None if y is None else y.shape
+        raise ValueError(f"conditioned_on: matrix of shape {a.shape} and measurement of shape {shape}; accepted: (m, d) and (m,).")
+    if not (np.isfinite(a).all() and (y is None or np.isfinite(y).all())):
         raise ValueError("conditioned_on: matrix or measurement with a number that is not finite; accepted: finite numbers.")
     if not 0 < noise < np.inf:
         raise ValueError(f"conditioned_on: noise={noise!r}; accepted: a positive standard deviation.")
@@ -151,7 +158,7 @@ def inpainting(prior: Prediction, mask: ArrayLike, values: ArrayLike, noise: flo
     return conditioned_on(prior, np.eye(known.size)[known.ravel()], values[known], noise, **options)
 
 
-def _updated(prior: Prediction, a: np.ndarray, y: np.ndarray, noise: float, covariance: str, sigma_data: float) -> Function:
+def _updated(prior: Prediction, a: np.ndarray, y: np.ndarray | None, noise: float, covariance: str, sigma_data: float) -> Function:
     # In the unit target F the data are x_hat = (alpha / n^2) x + (sigma / n) F, hence V = (sigma / n)^2 I + sigma^3 / (alpha n) dF/dx, and
     # a change of x_hat by V u is one of F by (n / sigma) V u, in which nothing is divided by sigma.
     path, unit, pure_noise = prior.path, prior.read(unit_target()), functools.cache(lambda: 0.5 * prior.path.ends()[0])
@@ -161,9 +168,10 @@ def _updated(prior: Prediction, a: np.ndarray, y: np.ndarray, noise: float, cova
         t = inside(t, pure_noise(), 0)
         matrix, alpha, sigma = jnp.asarray(a, x.dtype), path.alpha(t), path.sigma(t)
         n = jnp.sqrt(alpha**2 + sigma**2)
+        seen, cond = (cond, None) if y is None else (y, cond)
         f, pull = jax.vjp(lambda x: unit(params, x.reshape(event.shape), t, cond).ravel(), x)
-        rest = jnp.asarray(y, x.dtype) - matrix @ (alpha / n**2 * x + sigma / n * f)
-        noises = noise**2 * jnp.eye(y.size, dtype=x.dtype)
+        rest = jnp.asarray(seen, x.dtype) - matrix @ (alpha / n**2 * x + sigma / n * f)
+        noises = noise**2 * jnp.eye(len(a), dtype=x.dtype)
         if covariance == "isotropic":
             variance = (sigma * sigma_data) ** 2 / ((alpha * sigma_data) ** 2 + sigma**2)
             u = matrix.T @ jnp.linalg.solve(variance * matrix @ matrix.T + noises, rest)

@@ -58,10 +58,10 @@ def checked_batches(entry: Entry, train: Rows, valid: Rows) -> tuple[Batch, Batc
     if entry.objective.data_free:
         return _draws(entry, train, valid), None
     shape = event_shape(entry.model, train.cond_name, _conditions(train.cond_name, train.cond))
-    batch = _batch(train, shape, entry.objective.num_codes)
+    batch = _batch(train, shape, entry.objective)
     if valid.x is None:
         return batch, None
-    held_out = _batch(valid, shape, entry.objective.num_codes)
+    held_out = _batch(valid, shape, entry.objective)
     wanted, given = (None if b.cond is None else b.cond.shape[1:] for b in (batch, held_out))
     if wanted != given:
         raise ValueError(f"fit: {valid.cond_name} of shape {given} an event; accepted: {wanted} as in {train.cond_name}.")
@@ -143,8 +143,8 @@ def _draws(entry: Entry, train: Rows, valid: Rows) -> Batch:
     return Batch(jnp.zeros((1 if cond is None else cond.shape[0], 0)), cond)
 
 
-def _batch(rows: Rows, event: Shape | None, num_codes: int | None) -> Batch:
-    name = rows.name
+def _batch(rows: Rows, event: Shape | None, objective: Objective) -> Batch:
+    name, num_codes = rows.name, objective.num_codes
     if rows.x is None:
         raise ValueError(f"fit: {name}=None; accepted: events (n, *event); only an objective without data, such as reverse_kl, takes None.")
     x = _as_array(name, rows.x)
@@ -153,7 +153,8 @@ def _batch(rows: Rows, event: Shape | None, num_codes: int | None) -> Batch:
         raise ValueError(f"fit: {name} of shape {x.shape}; accepted: (n, {', '.join(map(str, shape))}) with n >= 1.")
     if not jnp.issubdtype(x.dtype, jnp.floating):
         raise ValueError(f"fit: {name} of dtype {x.dtype}; accepted: floating point, for example {name}.astype('float32').")
-    finite = np.isfinite(np.asarray(x)).reshape(x.shape[0], -1).all(1)
+    fine = np.isfinite(np.asarray(x)) | (np.isnan(np.asarray(x)) if objective.gaps else False)
+    finite = fine.reshape(x.shape[0], -1).all(1)
     if not finite.all():
         raise ValueError(f"fit: {name} with a value that is not finite in row {int(np.argmin(finite))}; accepted: finite numbers.")
     if num_codes is not None:

@@ -39,7 +39,8 @@ class Card(NamedTuple):
         family: The family under which pages list the entry.
         objective: The title of the objective, for example "maximum likelihood".
         reading: The name of the reading that `Entry.model` is.
-        num_steps: A sensible number of training steps on two-dimensional data, in batches of 256 events.
+        num_steps: A sensible number of training steps where rows are plenty.
+        batch_size: A sensible number of events of a step.
         config: JSON values from which `jaxgen.load` rebuilds the entry; empty for an entry made by hand.
         dropped: Functions of the auxiliaries that sampling drops, by title; pictures draw them in grey.
         style: How pages and pictures present the entry's family.
@@ -50,6 +51,7 @@ class Card(NamedTuple):
     objective: str = ""
     reading: str = "default"
     num_steps: int = 3_000
+    batch_size: int = 256
     config: Mapping[str, Any] = MappingProxyType({})
     dropped: Mapping[str, Dropped] = MappingProxyType({})
     style: Style = Style()

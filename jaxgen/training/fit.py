@@ -34,6 +34,7 @@ from jaxgen.training.seeds import check_seeds, fit_seeds
 from jaxgen.training.sharding import Shard
 from jaxgen.training.step import State, batch_at, init_state, resumed, rows_at, start_from
 from jaxgen.training.validation import Validator, validator
+from jaxgen.training.within import within
 from jaxgen.types import Aux, Key, Params, PyTree
 
 
@@ -91,6 +92,7 @@ def fit(
     start: tuple[Params, Aux] | Fitted | str | Path | None = None,
     saving: Saving | str | Path | None = None,
     seeds: int | None = None,
+    minutes: float | None = None,
     progress: bool | None = None,
 ) -> Fitted:
     """Train the params of an entry's model on data, by the entry's objective and optimiser.
@@ -126,7 +128,11 @@ def fit(
         seeds: Train this many seeds in one program, as `fit_seeds` does with `jax.random.split(key, seeds)`: params, aux and arrays of the
             history then have a leading axis of seeds, and `jaxgen.training.one_seed(fitted, i)` takes one of them. It goes with neither
             validation nor `start` nor `saving`. None trains one seed.
-        progress: True shows a progress bar on a terminal and lines elsewhere, None the bar on a terminal only, False nothing.
+        minutes: The most minutes that training may take, compilation and validation not counted: if a few steps, measured beforehand, show
+            that `num_steps` would take longer, training has as many as fit. None takes `num_steps`, and only then does the result not
+            depend on how fast the machine is. An interrupted fit keeps its number of steps.
+        progress: True shows a progress bar on a terminal and lines elsewhere, None the bar on a terminal only, False nothing. What is trained,
+            its size and the time that it will take are shown first.
 
     Returns:
         The trained params and auxiliaries, the history of the training and how it ended.
@@ -144,7 +150,7 @@ def fit(
     """
     key = checks.key("fit: key", key)
     if seeds is not None:
-        alone = {"eval_every": eval_every, "patience": patience, "start": start, "saving": saving, "mesh": mesh}
+        alone = {"eval_every": eval_every, "patience": patience, "start": start, "saving": saving, "minutes": minutes, "mesh": mesh}
         check_seeds(seeds, valid=valid, valid_cond=valid_cond, **alone)
         shared = {"cond": cond, "batch_size": batch_size, "ema": ema, "steps_per_chunk": steps_per_chunk, "devices": devices}
         return fit_seeds(jax.random.split(key, seeds), entry, data, num_steps, **shared, progress=progress)
@@ -152,6 +158,8 @@ def fit(
     checks.counts("fit", num_steps=num_steps, batch_size=batch_size, steps_per_chunk=steps_per_chunk)
     checks.counts("fit", **{name: value for name, value in optional.items() if value is not None})
     checks.number("fit: ema", ema, least=0, below=1)
+    if minutes is not None:
+        checks.number("fit: minutes", minutes, above=0)
     if patience is not None and valid is None:
         raise ValueError(f"fit: patience={patience}; accepted: None, or a number together with valid=, whose loss decides when to stop.")
     where, saves = placement(devices, mesh, shard, batch_size), saving is not None
@@ -161,11 +169,17 @@ def fit(
     key_init, key_run, _ = jax.random.split(key, 3)
     fresh = where.born(_first_state(entry, num_steps), key_init, jax.tree.map(lambda a: a[:batch_size], batch))
     origin = _loaded(start, fresh)
-    stopping = EarlyStopping(patience, math.ceil(entry.objective.schedule.judge_from * num_steps))
-    run = _begin(fresh, entry, origin, key, num_steps, stopping)
+    run = _begin(fresh, entry, origin, key, num_steps)
     where.require_same(start=run.state.step)
-    run, plan = _placed(where, run), Plan(num_steps, batch_size, ema, steps_per_chunk)
-    chunk = where.chunk(entry, run.state, batch, key_run, plan)
+    if isinstance(origin, Fitted) and minutes is not None:
+        # As if it had not been interrupted: the number of steps that fitted then.
+        num_steps, minutes = origin.history.get("planned_steps", num_steps), None
+    begun = where.placed(run.state)
+    make = lambda plan: where.chunk(entry, begun, batch, key_run, plan)
+    plan, chunk = within(minutes, Plan(num_steps, batch_size, ema, steps_per_chunk), run.done(), make, where.agreed)
+    num_steps = plan.num_steps
+    stopping = EarlyStopping(patience, math.ceil(entry.objective.schedule.judge_from * num_steps))
+    run = run._replace(state=begun, best=_best(where, origin, stopping, begun))
     like = (chunk.state.params, chunk.state.aux)
     judged = None if held_out is None else validator(entry, held_out, num_steps, like, where.sharding)
     looks = (num_steps,) if judged is None else look_steps(num_steps, eval_every, num_events=judged.num_events, batch_size=batch_size)
@@ -174,13 +188,16 @@ def fit(
     began, run = time.perf_counter(), run._replace(state=chunk.state)
 
     def result(copied: Callable[[PyTree], PyTree]) -> Fitted:
-        return _result(copied, run, key, chunk.compile_seconds, seconds_before + time.perf_counter() - began)
+        seconds = {"compile_seconds": chunk.compile_seconds, "train_seconds": seconds_before + time.perf_counter() - began}
+        return _result(copied, run, key, {**seconds, "planned_steps": num_steps})
 
     with deferred_interrupt() as interrupt, saver_of(saving, run.done()) as saver:
-        with progress_bar(num_steps, progress if where.writes else False) as bar:
+        with progress_bar(num_steps, progress if where.writes else False, _size(entry, run.state, batch_size)) as bar:
             while run.status == "running":
                 run = _advance(loop, run)
+                # Before the validation, whose first call compiles it.
                 bar.update(run.done(), run.history.last())
+                run = _judged(loop, run)
                 if run.status == "running" and where.any(interrupt.requested):
                     run = run._replace(status="interrupted")
                 elif saves and run.status == "running" and where.agreed(saver is not None and saver.due(run.done()))[0]:
@@ -239,7 +256,7 @@ def _loaded(start: tuple[Params, Aux] | Fitted | str | Path | None, fresh: State
     return fitted_of(read_run(start), {"params": fresh.params, "aux": fresh.aux, "state": fresh})
 
 
-def _begin(fresh: State, entry: Entry, start: tuple[Params, Aux] | Fitted | None, key: Key, num_steps: int, stopping: EarlyStopping) -> Run:
+def _begin(fresh: State, entry: Entry, start: tuple[Params, Aux] | Fitted | None, key: Key, num_steps: int) -> Run:
     """Return a run before its first step, or the one in which an interrupted fit stood."""
     if start is None:
         return Run(fresh)
@@ -247,19 +264,25 @@ def _begin(fresh: State, entry: Entry, start: tuple[Params, Aux] | Fitted | None
         return Run(start_from(fresh, entry, start, num_steps))
     if start.key is not None and not np.array_equal(jax.random.key_data(key), jax.random.key_data(start.key)):
         raise ValueError("fit: key=another than that of start; accepted: the key with which the interrupted fit began.")
-    history = history_of(start.history)
-    best = to_host(start.params) if stopping.has_best(history) else None
-    return Run(resumed(fresh, start.state, num_steps), history, best)
+    return Run(resumed(fresh, start.state, num_steps), history_of(start.history))
 
 
-def _placed(where: Placement, run: Run) -> Run:
-    """Return a run whose arrays lie where it trains; its best params lie as the moving average does."""
-    best = None if run.best is None else where.placed(run.state._replace(ema=run.best)).ema
-    return run._replace(state=where.placed(run.state), best=best)
+def _best(where: Placement, start: tuple[Params, Aux] | Fitted | None, stopping: EarlyStopping, state: State) -> Params | None:
+    """Return the best params of an interrupted fit, laid as the moving average is, or None while no validation loss has counted."""
+    if not isinstance(start, Fitted) or not stopping.has_best(history_of(start.history)):
+        return None
+    return where.placed(state._replace(ema=to_host(start.params))).ema
+
+
+def _size(entry: Entry, state: State, batch_size: int) -> str:
+    """Say what is trained and how large it is."""
+    params, aux = (sum(leaf.size for leaf in jax.tree.leaves(tree)) for tree in (state.params, state.aux))
+    dropped = f" and {aux:,} that sampling drops" if aux else ""
+    return f"{entry.card.name}: {params:,} parameters{dropped}, batches of {batch_size}"
 
 
 def _advance(loop: _Loop, run: Run) -> Run:
-    """Train one chunk and take the validation loss if it is due."""
+    """Train one chunk."""
     before = run.done()
     began, until = time.perf_counter(), end_of_chunk(before, run.longest, loop.looks)
     state, metrics = loop.chunk.run(run.state, before, until)
@@ -268,23 +291,26 @@ def _advance(loop: _Loop, run: Run) -> Run:
     ok = metrics["ok"]
     num_good = len(ok) if ok.all() else int(np.argmin(ok))
     history = run.history.with_chunk({name: values[:num_good] for name, values in metrics.items() if name != "ok"})
-    run, done = run._replace(state=state, history=history, longest=longest), before + num_good
-    if num_good < len(ok):
-        return run._replace(status="diverged")
-    if loop.validator is not None and done in loop.looks:
-        (loss,) = loop.where.agreed(float(loop.validator.loss(state.ema, state.aux)))
-        run = run._replace(history=history.with_validation(done, loss))
+    run = run._replace(state=state, history=history, longest=longest)
+    return run._replace(status="diverged") if num_good < len(ok) else run
+
+
+def _judged(loop: _Loop, run: Run) -> Run:
+    """Take the validation loss if it is due, and say whether training has ended."""
+    done = run.done()
+    if run.status == "running" and loop.validator is not None and done in loop.looks:
+        (loss,) = loop.where.agreed(float(loop.validator.loss(run.state.ema, run.state.aux)))
+        run = run._replace(history=run.history.with_validation(done, loss))
         if loop.stopping.is_best(run.history):
-            run = run._replace(best=loop.where.kept(state.ema))
+            run = run._replace(best=loop.where.kept(run.state.ema))
         if loop.stopping.stops(run.history):
             return run._replace(status="early stop")
-    return run._replace(status="finished") if done == loop.num_steps else run
+    return run._replace(status="finished") if run.status == "running" and done == loop.num_steps else run
 
 
-def _result(copied: Callable[[PyTree], PyTree], run: Run, key: Key, compile_seconds: float, train_seconds: float) -> Fitted:
+def _result(copied: Callable[[PyTree], PyTree], run: Run, key: Key, numbers: dict[str, float]) -> Fitted:
     best = run.best if run.best is not None and run.status != "diverged" else run.state.ema
     params, aux = copied((best, run.state.aux))
-    numbers = {"compile_seconds": compile_seconds, "train_seconds": train_seconds, "num_steps": run.done()}
     resumable = run.status in ("running", "interrupted")
     state, key_to_go_on = (copied(run.state), key) if resumable else (None, None)
-    return Fitted(params, aux, {**run.history.arrays(), **numbers}, run.status, state, key_to_go_on)
+    return Fitted(params, aux, {**run.history.arrays(), **numbers, "num_steps": run.done()}, run.status, state, key_to_go_on)

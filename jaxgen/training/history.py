@@ -13,6 +13,10 @@ PATIENCE = 10
 grown 2.6 times, or by fifty."""
 
 
+COUNTS = ("num_steps", "planned_steps")
+"""The numbers of steps in a history: those that are done, and those of the whole training."""
+
+
 class Validation(NamedTuple):
     """Hold a validation loss.
 
@@ -97,7 +101,8 @@ def joined(before: Mapping[str, PyTree], after: Mapping[str, PyTree]) -> dict[st
         if isinstance(value, np.ndarray) and earlier is not None:
             whole[name] = np.concatenate([earlier, value])
     seconds = {name: before.get(name, 0.0) + after.get(name, 0.0) for name in ("compile_seconds", "train_seconds")}
-    return {**whole, **seconds, "num_steps": done + after["num_steps"]}
+    steps = {name: done + after[name] for name in COUNTS if name in after}
+    return {**whole, **seconds, **steps}
 
 
 def parted(history: Mapping[str, PyTree], done: int) -> tuple[dict[str, PyTree], dict[str, PyTree]]:
@@ -111,7 +116,7 @@ def parted(history: Mapping[str, PyTree], done: int) -> tuple[dict[str, PyTree],
         return {}, dict(history)
     arrays = {name: a for name, a in history.items() if isinstance(a, np.ndarray) and not name.startswith("valid_")}
     first = {name: a[:done] for name, a in arrays.items()} | {"num_steps": done}
-    second = {name: a[done:] for name, a in arrays.items()} | {"num_steps": history["num_steps"] - done}
+    second = {name: a[done:] for name, a in arrays.items()} | {name: history[name] - done for name in COUNTS if name in history}
     taken = int(np.searchsorted(history["valid_step"], done, side="right"))
     for name, shift in (("valid_step", done), ("valid_loss", 0)):
         first[name], second[name] = history[name][:taken], history[name][taken:] - history[name].dtype.type(shift)

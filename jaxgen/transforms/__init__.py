@@ -5,6 +5,7 @@ from jaxgen.interop import from_distrax, to_distrax
 from jaxgen.transforms.actnorm import actnorm
 from jaxgen.transforms.affine import affine, diagonal_affine, flip, triangular_affine
 from jaxgen.transforms.alternating import alternating
+from jaxgen.transforms.answering import answering
 from jaxgen.transforms.autoregressive import autoregressive, autoregressive_rows, inverse_autoregressive
 from jaxgen.transforms.block_autoregressive import block_autoregressive
 from jaxgen.transforms.bounded import onto_interval, onto_positive, onto_simplex
@@ -87,6 +88,7 @@ __all__ = [
     "actnorm",
     "affine",
     "alternating",
+    "answering",
     "ancestral",
     "any_order",
     "ascending",

@@ -50,8 +50,11 @@ def discrete_decoder(decoder: Net, encoder: Net, levels: int = 2) -> Transform:
         key_decoder, key_encoder = jax.random.split(key)
         return {"decoder": decoder.init(key_decoder, z["latent"], cond), "encoder": encoder.init(key_encoder, z["noise"], cond)}
 
+    def logits(params: Params, latent: jax.Array, cond: Cond) -> jax.Array:
+        return decoder.apply(params["decoder"], latent, cond)
+
     def decode(params: Params, latent: jax.Array, /, cond: Cond = None) -> jax.Array:
-        return cells(decoder.apply(params["decoder"], latent, cond), levels)
+        return cells(logits(params, latent, cond), levels)
 
     def encode(params: Params, x: Event, /, cond: Cond = None) -> tuple[jax.Array, jax.Array]:
         return halves(encoder.apply(params["encoder"], centred(x, levels), cond))
@@ -62,12 +65,12 @@ def discrete_decoder(decoder: Net, encoder: Net, levels: int = 2) -> Transform:
     def inverse(params: Params, x: Event, /, cond: Cond = None, key: Key | None = None) -> Preimage:
         key = require_key("discrete_decoder", key, "the latent is drawn from q(z | x)")
         latent, log_q = draw(key, *encode(params, x, cond))
-        noise, log_likelihood = middle(decode(params, latent, cond), x)
+        noise, log_likelihood = middle(logits(params, latent, cond), x, levels)
         return Preimage({"latent": latent, "noise": noise}, log_likelihood, log_q)
 
     def distortion_and_rate(params: Params, x: Event, /, *, cond: Cond = None, key: Key) -> tuple[jax.Array, jax.Array]:
         posterior = encode(params, x, cond)
-        return -middle(decode(params, draw(key, *posterior)[0], cond), x)[1], divergence(*posterior)
+        return -log_likelihood_of(logits(params, draw(key, *posterior)[0], cond), x, levels), divergence(*posterior)
 
     def stages(params: Params, z: Noise, /, cond: Cond = None) -> jax.Array:
         return jnp.stack([mean_of(decode(params, z["latent"], cond)), forward(params, z, cond)])
@@ -123,23 +126,52 @@ def value_in(p: jax.Array, u: jax.Array) -> jax.Array:
     return jnp.sum(u[None] >= jnp.cumsum(p, 0)[:-1], 0).astype(u.dtype)
 
 
-def middle(p: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+def middle(outputs: jax.Array, x: jax.Array, levels: int) -> tuple[jax.Array, jax.Array]:
     """Return the middles of the cells of `x` and the log of the cells' volume.
 
     Args:
-        p: Probabilities `(levels, *event)`.
+        outputs: The network's logits, as `cells` takes them.
         x: Values `(*event)`.
+        levels: How many values there are.
 
     Returns:
         The middles `(*event)`, and the log-volume summed over the event, -inf if a number of `x` is no value.
     """
-    levels, upper = p.shape[0], jnp.cumsum(p, 0)
-    known = (x >= 0) & (x < levels) & (x == jnp.floor(x))
-    k = jnp.where(known, x, 0)
+    k = _known(x, levels)[1]
+    # The sums that `value_in` takes, so that the edges are rounded alike.
+    upper = jnp.cumsum(cells(outputs, levels), 0)
     lower = jnp.concatenate([jnp.zeros_like(upper[:1]), upper[:-1]])
     # The last edge may round to more than 1, where the base has no mass.
     u = jnp.minimum(0.5 * (lookup(lower, k) + lookup(upper, k)), 1 - jnp.finfo(x.dtype).epsneg)
-    return u, jnp.where(jnp.all(known), jnp.sum(jnp.log(lookup(p, k))), -jnp.inf)
+    return u, log_likelihood_of(outputs, x, levels)
+
+
+def log_likelihood_of(outputs: jax.Array, x: jax.Array, levels: int) -> jax.Array:
+    """Return the log probability of the values `x`, from logits and without the probabilities of other values.
+
+    Args:
+        outputs: The network's logits, as `cells` takes them.
+        x: Values `(*event)`.
+        levels: How many values there are.
+
+    Returns:
+        The log of the cells' volume summed over the event, -inf if a number of `x` is no value.
+
+    >>> log_likelihood_of(jnp.zeros(3), jnp.asarray([0.0, 1.0, 1.0]), 2).tolist() / jnp.log(0.5)
+    Array(3., dtype=float32, weak_type=True)
+    """
+    known, k = _known(x, levels)
+    logits = outputs.reshape(*x.shape, levels - 1)
+    total = jnp.logaddexp(0.0, logits[..., 0] if levels == 2 else jax.nn.logsumexp(logits, -1))
+    here = jax.lax.broadcasted_iota(jnp.int32, logits.shape, x.ndim) + 1 == k.astype(jnp.int32)[..., None]
+    mass = (1 - levels * MIN_MASS) * jnp.exp(jnp.sum(jnp.where(here, logits, 0), -1) - total) + MIN_MASS
+    return jnp.where(jnp.all(known), jnp.sum(jnp.log(mass)), -jnp.inf)
+
+
+def _known(x: jax.Array, levels: int) -> tuple[jax.Array, jax.Array]:
+    """Return which numbers are values, and the values, 0 in place of the others."""
+    known = (x >= 0) & (x < levels) & (x == jnp.floor(x))
+    return known, jnp.where(known, x, 0)
 
 
 def mean_of(p: jax.Array) -> jax.Array:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxgen import checks
 from jaxgen.nets import Net
 from jaxgen.transform import Density, Hooks, Maps, Part, Preimage, Space, Transform, require_key
-from jaxgen.transforms.discrete_decoder import cells, centred, check_levels, mean_of, middle, value_in
+from jaxgen.transforms.discrete_decoder import cells, centred, check_levels, log_likelihood_of, mean_of, middle, value_in
 from jaxgen.transforms.posterior import divergence, draw, halves
 from jaxgen.types import Cond, Event, Key, Noise, Params
 
@@ -101,14 +101,14 @@ class _Ladder:
         return value_in(self.decode(params, z["latent"], cond), z["noise"])
 
     def inverse(self, params: Params, x: Event, /, cond: Cond = None, key: Key | None = None) -> Preimage:
-        latent, log_q, _, p = self.descend(params, x, cond, require_key("ladder_decoder", key, "the latents are drawn from q(z | x)"))
-        noise, log_likelihood = middle(p, x)
+        latent, log_q, _, logits = self.descend(params, x, cond, require_key("ladder_decoder", key, "the latents are drawn from q(z | x)"))
+        noise, log_likelihood = middle(logits, x, self.levels)
         return Preimage({"latent": latent, "noise": noise}, log_likelihood, log_q)
 
     def distortion_and_rate(self, params: Params, x: Event, /, *, cond: Cond = None, key: Key) -> tuple[jax.Array, jax.Array]:
         """Return a draw of `-log p(x | z)` and of the divergences from the prior."""
-        _, _, rate, p = self.descend(params, x, cond, key)
-        return -middle(p, x)[1], rate
+        _, _, rate, logits = self.descend(params, x, cond, key)
+        return -log_likelihood_of(logits, x, self.levels), rate
 
     def stages(self, params: Params, z: Noise, /, cond: Cond = None) -> jax.Array:
         return jnp.stack([mean_of(self.decode(params, z["latent"], cond)), self.forward(params, z, cond)])
@@ -124,7 +124,7 @@ class _Ladder:
         return cells(self.decoder.apply(params["decoder"], h, cond), self.levels)
 
     def descend(self, params: Params, x: Event, cond: Cond, key: Key) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
-        """Return latents `(S, L)`, their log density, their divergence from the prior, and the probabilities of the pixels."""
+        """Return latents `(S, L)`, their log density, their divergence from the prior, and the logits of the pixels."""
         features = self.encoder.apply(params["encoder"], centred(x, self.levels), cond)
 
         def down(h: jax.Array, rung_and_key: tuple[Params, Key]) -> tuple[jax.Array, tuple[jax.Array, jax.Array, jax.Array]]:
@@ -136,7 +136,7 @@ class _Ladder:
         num_rungs = jax.tree.leaves(params["rungs"])[0].shape[0]
         keys = jax.random.split(key, num_rungs)
         h, (latent, log_q, rate) = jax.lax.scan(down, params["start"], (params["rungs"], keys))
-        return latent, jnp.sum(log_q), jnp.sum(rate), cells(self.decoder.apply(params["decoder"], h, cond), self.levels)
+        return latent, jnp.sum(log_q), jnp.sum(rate), self.decoder.apply(params["decoder"], h, cond)
 
     def step(self, p: Params, h: jax.Array, noise: jax.Array, cond: Cond) -> jax.Array:
         """Return the state after one level, whose latent is `noise` in the units of the prior."""

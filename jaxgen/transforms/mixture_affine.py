@@ -7,7 +7,8 @@ import jax.numpy as jnp
 from jax.scipy.linalg import solve_triangular
 
 from jaxgen import checks
-from jaxgen.transform import Density, Maps, Part, Preimage, Transform
+from jaxgen.transform import Density, Hooks, Maps, Part, Preimage, Transform
+from jaxgen.transforms.gaussian_given import Groups, questions_of_gaussians
 from jaxgen.types import Cond, Event, Key, Noise, Params
 
 
@@ -93,7 +94,23 @@ def mixture_affine(num_components: int, num_kernels: int = 0) -> Transform:
         return {**z, "choice": (jnp.cumsum(weights)[k] - 0.5 * weights[k]).astype(z["choice"].dtype)}
 
     parts = {"at_index": Part(at_index), "index_weights": Part(index_weights)}
-    return Transform(init, Maps(forward, inverse), Density.EXACT, parts=parts)
+
+    def groups(params: Params) -> list[Groups]:
+        log_weights = _log_weights(params)
+        own = Groups(log_weights[:num_components, None], params["loc"][:, None], _inverted(_lower(params["whitener"])))
+        if not num_kernels:
+            return [own]
+        return [
+            own,
+            Groups(log_weights[None, num_components:], params["centres"][None], _inverted(_lower(params["kernel_whitener"]))[None]),
+        ]
+
+    hooks = Hooks(questions=questions_of_gaussians(init, groups))
+    return Transform(init, Maps(forward, inverse), Density.EXACT, hooks=hooks, parts=parts)
+
+
+def _inverted(lower: jax.Array) -> jax.Array:
+    return solve_triangular(lower, jnp.broadcast_to(jnp.eye(lower.shape[-1], dtype=lower.dtype), lower.shape), lower=True)
 
 
 def _log_weights(params: Params) -> jax.Array:

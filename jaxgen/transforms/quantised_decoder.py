@@ -82,7 +82,7 @@ class _Quantised:
         k = _nearest(params["book"], vectors)
         # The value is the book's vector, the gradient passes to the encoder's.
         straight_through = vectors + jax.lax.stop_gradient(_looked_up(params["book"], k) - vectors)
-        noise, log_likelihood = middle(self.decode(params, straight_through, cond), x)
+        noise, log_likelihood = middle(self.logits(params, straight_through, cond), x, self.levels)
         return Preimage({"codes": k.astype(x.dtype), "noise": noise}, log_likelihood)
 
     def stages(self, params: Params, z: Noise, /, cond: Cond = None) -> jax.Array:
@@ -111,13 +111,13 @@ class _Quantised:
         """Return the encoder's vectors `(M, code_dim)` of an event."""
         return self.encoder.apply(params["encoder"], centred(x, self.levels), cond).reshape(-1, self.code_dim)
 
-    def decode(self, params: Params, vectors: jax.Array, cond: Cond) -> jax.Array:
-        """Return the probabilities of the pixels given vectors `(M, code_dim)`."""
-        return cells(self.decoder.apply(params["decoder"], vectors.ravel(), cond), self.levels)
+    def logits(self, params: Params, vectors: jax.Array, cond: Cond) -> jax.Array:
+        """Return the logits of the pixels given vectors `(M, code_dim)`."""
+        return self.decoder.apply(params["decoder"], vectors.ravel(), cond)
 
     def of_codes(self, params: Params, codes: jax.Array, cond: Cond) -> jax.Array:
         """Return the probabilities of the pixels given codes `(M,)`."""
-        return self.decode(params, _looked_up(params["book"], codes.astype(jnp.int32)), cond)
+        return cells(self.logits(params, _looked_up(params["book"], codes.astype(jnp.int32)), cond), self.levels)
 
 
 def _nearest(book: jax.Array, vectors: jax.Array) -> jax.Array:

@@ -23,6 +23,8 @@ from jaxgen.zoo import (
     residual,
 )
 from jaxgen.zoo.forms import image, sequence, vector
+from jaxgen.zoo.image_sizes import SIZES, Size, default_size
+from jaxgen.zoo.known_cells import partial_rows, takes_gaps
 from jaxgen.zoo.marginals import Marginal, find_marginal
 from jaxgen.zoo.networks import Nets
 from jaxgen.zoo.registry import (
@@ -41,7 +43,7 @@ from jaxgen.zoo.registry import (
     small,
 )
 from jaxgen.zoo.sizing import count_params, num_sampling_params
-from jaxgen.zoo.store import load, save
+from jaxgen.zoo.store import load, restored, save
 from jaxgen.zoo.tables import Layout, Prepared, prepare, schema_of
 from jaxgen.zoo.units import in_units
 
@@ -51,11 +53,13 @@ __all__ = [
     "FAMILIES",
     "IMAGES",
     "NAMES",
+    "SIZES",
     "Family",
     "Layout",
     "Marginal",
     "Nets",
     "Prepared",
+    "Size",
     "adversarial",
     "autoencoder",
     "autoencoder_of_pixels",
@@ -64,6 +68,7 @@ __all__ = [
     "bridges",
     "build",
     "count_params",
+    "default_size",
     "describe",
     "docstring",
     "diffusion",
@@ -81,13 +86,16 @@ __all__ = [
     "load",
     "mixture",
     "num_sampling_params",
+    "partial_rows",
     "pixels",
     "prepare",
     "register",
     "residual",
+    "restored",
     "save",
     "schema_of",
     "sequence",
     "small",
+    "takes_gaps",
     "vector",
 ]

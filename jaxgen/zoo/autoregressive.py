@@ -6,6 +6,7 @@ from jaxgen.bases import logistic, uniform
 from jaxgen.nets import column_made
 from jaxgen.training import Entry, Style
 from jaxgen.transforms import autoregressive, autoregressive_columns, binned, mixture_logit
+from jaxgen.zoo.any_subset import over_subsets
 from jaxgen.zoo.forms import vector
 from jaxgen.zoo.networks import Nets
 from jaxgen.zoo.recipes import likelihood
@@ -54,6 +55,7 @@ def tabular(
     categories: Sequence[int] | None = None,
     gates: Sequence[int] | None = None,
     num_components: int = 16,
+    any_subset: bool = False,
     learning_rate: float = 3e-3,
 ) -> Entry:
     """Model rows of numbers and categories, each column given the columns before it, with an exact density.
@@ -63,6 +65,8 @@ def tabular(
             0.0, 1.0, ... in the event, as `jaxgen.data.load(..., discrete=)` makes them.
         gates: For each column the column of two categories before it whose code 1 says that it is missing, or -1; None if none is missing.
         num_components: Logistics of the mixture of a column of numbers.
+        any_subset: Train on all subsets of the columns, so that any of them may be given to the model (`jaxgen.sample(..., given=)`) and
+            missing values, as NaN, are trained on. It goes without `gates`.
     """
     counts = (0,) * nets.size if categories is None else tuple(categories)
     if len(counts) != nets.size:
@@ -72,5 +76,6 @@ def tabular(
         mixture_logit(num_components),
         lambda out, features: column_made(out, features, width=nets.units, depth=nets.depth),
         gates=gates or (),
+        roles=any_subset,
     )
-    return likelihood(logistic(nets.event), transform, learning_rate)
+    return over_subsets("tabular", nets, likelihood(logistic(nets.event), transform, learning_rate), any_subset)

@@ -16,7 +16,7 @@ from jaxgen.zoo.recipes import likelihood
 from jaxgen.zoo.registry import register
 
 
-@register(AUTOREGRESSIVE, image("discrete", levels=2, width=32, depth=6, dtype="float32", remat=False, num_steps=3_000))
+@register(AUTOREGRESSIVE, image("discrete", levels=2, width=64, depth=6, dtype="float32", remat=False))
 def pixelcnn(nets: Nets, *, reach: int = 2, learning_rate: float = 2e-3) -> Entry:
     """Train a gated PixelCNN.
 
@@ -31,12 +31,12 @@ def pixelcnn(nets: Nets, *, reach: int = 2, learning_rate: float = 2e-3) -> Entr
 
 @register(
     AUTOREGRESSIVE,
-    image("discrete", levels=2, width=32, depth=2, dtype="float32", remat=False, num_steps=3_000, small={"num_heads": 2}),
+    image("discrete", levels=2, width=128, depth=4, dtype="float32", remat=False, small={"num_heads": 2}),
 )
 def image_transformer(
-    nets: Nets, *, num_heads: int = 2, reach: int = 3, dropout: float = 0.0, attention: str = "xla", learning_rate: float = 3e-3
+    nets: Nets, *, num_heads: int = 4, reach: int = 3, dropout: float = 0.0, attention: str = "xla", learning_rate: float = 3e-3
 ) -> Entry:
-    """Train a decoder-only transformer over pixels, which is sampled with a cache; the default is small enough for a CPU.
+    """Train a decoder-only transformer over pixels, which is sampled with a cache.
 
     Args:
         num_heads: Attention heads of a layer.

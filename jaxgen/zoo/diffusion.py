@@ -1,6 +1,7 @@
 """Diffusion: denoise a Gaussian path; the same params are read as a stochastic sampler, as a sampler of few steps, or as an ODE."""
 
 import jax
+import jax.numpy as jnp
 
 from jaxgen import paths
 from jaxgen.bases import diffusion_noise, normal
@@ -12,6 +13,7 @@ from jaxgen.training import Entry, Style, adam
 from jaxgen.transform import Transform
 from jaxgen.transforms import ancestral, ddim, euler_maruyama, heun, learned_path, probability_flow
 from jaxgen.types import Params
+from jaxgen.zoo.any_subset import AnySubset, by_guidance, of_normal, over_subsets, restricted
 from jaxgen.zoo.forms import image, vector
 from jaxgen.zoo.guidance import check_guidance, steered, with_dropout
 from jaxgen.zoo.networks import Nets
@@ -28,7 +30,7 @@ DIFFUSION = Family(
         moves=True,
     ),
 )
-NEIGHBOURS = {"width": 64, "depth": 2, "network": "unet", "dtype": None, "remat": False}
+NEIGHBOURS = {"width": 64, "depth": 2, "stem": 1, "network": "unet", "dtype": None, "remat": False}
 """The network options of images in time, which other families use too."""
 
 
@@ -49,6 +51,7 @@ def ddpm(
     num_ddim_steps: int = 25,
     num_ode_steps: int | None = None,
     guidance: float = 1.0,
+    any_subset: AnySubset = False,
     learning_rate: float = 3e-3,
 ) -> Entry:
     """Predict the noise on a grid of noise levels, with the cosine schedule.
@@ -58,12 +61,13 @@ def ddpm(
         num_ddim_steps: Steps of the "ddim" reading.
         num_ode_steps: Steps of Heun's method that a density takes; None solves it adaptively.
         guidance: The scale of classifier-free guidance; another scale than 1 drops a tenth of the conditions in training.
+        any_subset: As for `cfm`. There is no "ancestral" reading then: its bound would count steps of coordinates that nobody asks for.
 
     Source: arXiv 2006.11239; arXiv 2102.09672; arXiv 2010.02502.
     """
     check_guidance("ddpm", guidance, nets.cond_dim)
     net, path, solver, trace = nets.of_event(1), paths.vp_cosine(), in_steps(num_ode_steps, "heun"), trace_for(nets.size)
-    init, learnt = init_in_time(net), paths.prediction(path, net.apply, "eps")
+    init, learnt = init_in_time(net), restricted(paths.prediction(path, net.apply, "eps"), any_subset)
     eps = steered(learnt, nets.cond_dim, guidance)
     readings = {
         "ancestral": Model(diffusion_noise(nets.event, num_steps), ancestral(init, eps, num_steps)),
@@ -72,7 +76,11 @@ def ddpm(
     }
     plain = Model(diffusion_noise(nets.event, num_steps), ancestral(init, learnt, num_steps))
     objective = with_dropout(denoising(plain, path, "eps", times=grid_times(num_steps)), guidance)
-    return read_as(_without_ode(readings, nets), objective, "noise prediction", adam(learning_rate))
+    if any_subset:
+        del readings["ancestral"]
+    entry = read_as(_without_ode(readings, nets), objective, "noise prediction", adam(learning_rate))
+    entry = by_guidance(nets, entry, learnt, any_subset)
+    return over_subsets("ddpm", nets, entry, any_subset, of_normal(float(path.sigma(jnp.zeros(())))))
 
 
 @register(DIFFUSION, vector(width=108, depth=3, num_steps=5_000, small={"num_steps": 4}))
@@ -113,6 +121,7 @@ def edm(
     sigma_data: float = 1.0,
     guidance: float = 1.0,
     coupling: str = "independent",
+    any_subset: AnySubset = False,
     learning_rate: float = 3e-3,
 ) -> Entry:
     """Train a preconditioned denoiser at log-normal noise levels, sampled by Heun's method.
@@ -123,13 +132,14 @@ def edm(
         sigma_data: The standard deviation of the data.
         guidance: As for `ddpm`.
         coupling: Which noise meets which event, as `objectives.denoising` takes it by name. Any other than "independent" leaves no score.
+        any_subset: As for `cfm`.
 
     Source: arXiv 2206.00364.
     """
     check_guidance("edm", guidance, nets.cond_dim)
     net, path, solver, trace = nets.of_event(1), paths.edm(), in_steps(num_ode_steps, "heun"), trace_for(nets.size)
     init, output = init_in_time(net), paths.preconditioned(path, net.apply, sigma_data)
-    learnt = paths.prediction(path, output, "denoiser", coupled=coupling != "independent")
+    learnt = restricted(paths.prediction(path, output, "denoiser", coupled=coupling != "independent"), any_subset)
     denoiser = steered(learnt, nets.cond_dim, guidance)
     readings = {
         "heun": Model(normal(nets.event), heun(init, denoiser, num_steps, density_solver=solver, trace=trace)),
@@ -137,13 +147,15 @@ def edm(
     }
     plain = Model(normal(nets.event), probability_flow(init, learnt, trace=trace))
     objective = denoising(plain, path, "denoiser", weight=_inverse_variance(sigma_data), times=lognormal_times(path), coupling=coupling)
-    return read_as(_without_ode(readings, nets), with_dropout(objective, guidance), "denoising", adam(learning_rate))
+    entry = read_as(_without_ode(readings, nets), with_dropout(objective, guidance), "denoising", adam(learning_rate))
+    entry = by_guidance(nets, entry, learnt, any_subset)
+    return over_subsets("edm", nets, entry, any_subset, of_normal(float(path.sigma(jnp.zeros(())))))
 
 
 @register(
     DIFFUSION,
     vector(width=108, depth=3, num_steps=5_000, small={"num_steps": 4}),
-    image("continuous", **NEIGHBOURS, num_steps=5_000, small={"num_steps": 4}, options={"num_steps": 250, "learning_rate": 1e-3}),
+    image("continuous", **NEIGHBOURS, small={"num_steps": 4}, options={"num_steps": 250, "learning_rate": 1e-3}),
     compared=False,
 )
 def vdm(nets: Nets, *, num_steps: int = 100, learning_rate: float = 3e-3) -> Entry:

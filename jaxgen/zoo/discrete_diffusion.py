@@ -29,14 +29,14 @@ DISCRETE_DIFFUSION = Family(
 )
 SITES = {"levels": 2, "width": 64, "depth": 3, "network": "transformer", "dtype": None, "remat": False}
 """The network options of sequences."""
-PIXELS = {"levels": 2, "width": 32, "depth": 2, "network": "unet", "dtype": None, "remat": False}
+PIXELS = {"levels": 2, "width": 64, "depth": 2, "stem": 1, "network": "unet", "dtype": None, "remat": False}
 """The network options of images."""
 
 
 @register(
     DISCRETE_DIFFUSION,
     sequence(**SITES, small={"num_steps": 4}),
-    image("discrete", **PIXELS, num_steps=3_000, small={"num_steps": 4}, options={"learning_rate": 2e-3}),
+    image("discrete", **PIXELS, small={"num_steps": 4}, options={"learning_rate": 2e-3}),
 )
 def masked_diffusion(
     nets: Nets,
@@ -76,7 +76,7 @@ def masked_diffusion(
 @register(
     DISCRETE_DIFFUSION,
     sequence(**SITES, small={"num_steps": 4}),
-    image("discrete", **PIXELS, num_steps=3_000, small={"num_steps": 4}, options={"learning_rate": 2e-3}),
+    image("discrete", **PIXELS, small={"num_steps": 4}, options={"learning_rate": 2e-3}),
 )
 def uniform_diffusion(
     nets: Nets, *, categories: Sequence[int] | None = None, num_steps: int = 64, guidance: float = 1.0, learning_rate: float = 2e-3
@@ -106,7 +106,7 @@ def uniform_diffusion(
 @register(
     DISCRETE_DIFFUSION,
     sequence(**SITES, small={"num_steps": 4}),
-    image("discrete", **PIXELS, num_steps=3_000, small={"num_steps": 4}, options={"learning_rate": 2e-3}),
+    image("discrete", **PIXELS, small={"num_steps": 4}, options={"learning_rate": 2e-3}),
 )
 def discrete_cfm(
     nets: Nets,

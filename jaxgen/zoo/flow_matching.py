@@ -7,6 +7,7 @@ from jaxgen.objectives import couplings, flow_matching
 from jaxgen.objectives.couplings import Coupling
 from jaxgen.training import Entry, Style, adam
 from jaxgen.transforms import ode_flow
+from jaxgen.zoo.any_subset import AnySubset, of_normal, over_subsets, restricted
 from jaxgen.zoo.diffusion import NEIGHBOURS
 from jaxgen.zoo.forms import image, vector
 from jaxgen.zoo.guidance import check_guidance, steered, with_dropout
@@ -31,21 +32,29 @@ FLOW_MATCHING = Family(
     vector(width=108, depth=3, num_steps=5_000),
     image("continuous", **NEIGHBOURS, small={"num_steps": 4}, options={"num_steps": 25, "learning_rate": 1e-3}),
 )
-def cfm(nets: Nets, *, num_steps: int | None = None, guidance: float = 1.0, learning_rate: float = 3e-3) -> Entry:
+def cfm(
+    nets: Nets, *, num_steps: int | None = None, guidance: float = 1.0, any_subset: AnySubset = False, learning_rate: float = 3e-3
+) -> Entry:
     """Match the velocity of straight lines between independent pairs of noise and data.
 
     Args:
         num_steps: Steps of the midpoint rule by which the ODE is solved; None solves it adaptively.
         guidance: The scale of classifier-free guidance; another scale than 1 drops a tenth of the conditions in training.
+        any_subset: Train on all subsets of the coordinates, so that any of them may be given to the model (`jaxgen.sample(..., given=)`) and
+            missing values are trained on. A sequence says how many coordinates each column has.
 
     Source: arXiv 2210.02747.
     """
     check_guidance("cfm", guidance, nets.cond_dim)
     net, solver = nets.of_event(1), in_steps(num_steps)
-    prediction = steered(paths.prediction(paths.linear(), net.apply, "velocity"), nets.cond_dim, guidance)
-    flow = ode_flow(init_in_time(net), prediction.velocity, solver=solver, trace=trace_for(nets.size))
-    plain = Model(normal(nets.event), velocity_flow(net, nets.size, solver))
-    return titled(Model(plain.base, flow), with_dropout(flow_matching(plain), guidance), "flow matching", adam(learning_rate))
+    learnt = restricted(paths.prediction(paths.linear(), net.apply, "velocity"), any_subset)
+    steer = steered(learnt, nets.cond_dim, guidance)
+    model, plain = (
+        Model(normal(nets.event), ode_flow(init_in_time(net), read.velocity, solver=solver, trace=trace_for(nets.size)))
+        for read in (steer, learnt)
+    )
+    entry = titled(model, with_dropout(flow_matching(plain), guidance), "flow matching", adam(learning_rate))
+    return over_subsets("cfm", nets, entry, any_subset, of_normal(1.0))
 
 
 @register(FLOW_MATCHING, vector(width=108, depth=3, num_steps=2_000))

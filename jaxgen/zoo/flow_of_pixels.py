@@ -35,9 +35,7 @@ TITLE = "maximum likelihood of dequantised pixels"
 
 @register(
     FLOW,
-    image(
-        "discrete", levels=256, width=64, depth=1, dtype="float32", remat=False, num_steps=3_000, small={"num_scales": 2, "num_layers": 2}
-    ),
+    image("discrete", levels=256, width=128, depth=1, dtype="float32", remat=False, small={"num_scales": 2, "num_layers": 2}),
 )
 def glow(nets: Nets, *, num_scales: int = 3, num_layers: int = 8, learning_rate: float = 1e-3) -> Entry:
     """Stack activation norm, LU 1 x 1 convolution and affine coupling; half the channels are split off between scales.
@@ -74,15 +72,14 @@ def glow(nets: Nets, *, num_scales: int = 3, num_layers: int = 8, learning_rate:
     image(
         "discrete",
         levels=256,
-        width=64,
-        depth=2,
+        width=128,
+        depth=4,
         dtype="float32",
         remat=False,
-        num_steps=3_000,
         small={"patch": 2, "num_layers": 2, "num_heads": 2},
     ),
 )
-def tarflow(nets: Nets, *, patch: int = 4, num_layers: int = 4, num_heads: int = 4, learning_rate: float = 1e-3) -> Entry:
+def tarflow(nets: Nets, *, patch: int = 4, num_layers: int = 8, num_heads: int = 4, learning_rate: float = 1e-3) -> Entry:
     """Stack affine autoregressive layers over patches, in turns from the first patch and from the last, by causal transformers.
 
     Args:

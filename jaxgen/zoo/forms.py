@@ -3,11 +3,13 @@
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
+from types import MappingProxyType
 from typing import NamedTuple, TypeAlias, get_args, get_type_hints
 
 from jaxgen import checks
 from jaxgen.training import Entry
 from jaxgen.types import Shape
+from jaxgen.zoo.image_sizes import PUBLISHED, Size, sized
 from jaxgen.zoo.networks import IMAGE, Nets
 
 Option: TypeAlias = bool | int | float | str | Sequence[int] | None
@@ -16,6 +18,7 @@ Make: TypeAlias = Callable[..., Entry]
 """A zoo function `(nets, **options) -> Entry`."""
 
 VECTOR = 1
+NONE: Mapping[str, Option] = MappingProxyType({})
 PLAIN = 64
 """Up to this many coordinates the defaults are as they stand; above it they change with the number of coordinates."""
 NETWORK = tuple(field.name for field in fields(Nets))[2:]
@@ -112,16 +115,20 @@ def image(
     return Form(IMAGE, {**network, **(options or {})}, {**sizes, **(small or {})}, num_steps, 0.0, pixels, name)
 
 
-def options_of(form: Form, make: Make, event: Shape | None) -> dict[str, Option]:
+def options_of(
+    form: Form, make: Make, event: Shape | None, size: Size = PUBLISHED, given: Mapping[str, Option] = NONE
+) -> dict[str, Option]:
     """Return the options of a form with their defaults.
 
     Above 64 coordinates a vector's networks grow and the learning rate falls, because a layer narrower than an event loses part of it
-    and a wider layer takes shorter steps.
+    and a wider layer takes shorter steps. An image's networks have a size.
 
     Args:
         form: The form.
         make: The zoo function.
         event: The shape of an event; None stands for events of few coordinates.
+        size: The size of an image's networks.
+        given: What the caller gave; other defaults may depend on it.
     """
     of_function = _own(make)
     known = {k: v for k, v in form.defaults.items() if k not in of_function} | {k: form.defaults.get(k, v) for k, v in of_function.items()}
@@ -131,6 +138,8 @@ def options_of(form: Form, make: Make, event: Shape | None) -> dict[str, Option]
         known["width"] = max(2, round(width * ratio**form.growth))
     if ratio > 1 and isinstance(rate, float):
         known["learning_rate"] = rate / ratio**0.5
+    if form.rank == IMAGE and event is not None:
+        known |= sized(size, event, known, given)
     return known
 
 
@@ -179,7 +188,7 @@ def check_options(name: str, given: Mapping[str, Option], known: Mapping[str, Op
             continue
         accepted = get_args(kinds[option]) or (kinds[option],)
         if bool in accepted:
-            if not isinstance(value, bool):
+            if not isinstance(value, bool) and not (len(accepted) > 1 and isinstance(value, list | tuple)):
                 raise ValueError(f"{name}: {option}={value!r}; accepted: True, False.")
         elif float in accepted:
             checks.number(f"{name}: {option}", value)

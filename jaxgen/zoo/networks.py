@@ -41,6 +41,7 @@ class Nets:
         dtype: The dtype in which an image's network computes, for example "bfloat16"; None is that of its params.
         remat: Whether layers are computed again in the backward pass, which saves memory.
         levels: How many whole numbers a discrete pixel, or a site of a sequence, has.
+        stem: The side of the squares of pixels that a network in time takes as one place, which divides its work by the square.
     """
 
     event: Shape
@@ -51,6 +52,7 @@ class Nets:
     dtype: str | None = None
     remat: bool = False
     levels: int = 2
+    stem: int = 1
 
     @property
     def size(self) -> int:
@@ -101,12 +103,14 @@ class Nets:
         if not self.is_image:
             return (mlp, time_mlp, times_mlp)[num_times](outputs, width=self.units, depth=self.depth)
         if self.network == "unet":
-            return unet(outputs, num_times=num_times, width=self.units, depth=self.depth, dtype=self.dtype, remat=self.remat)
+            sizes = {"width": self.units, "depth": self.depth, "stem": self.stem}
+            return unet(outputs, num_times=num_times, **sizes, dtype=self.dtype, remat=self.remat)
         if self.network != "dit":
             raise ValueError(f"zoo.build: network={self.network!r}; accepted: unet, dit.")
         # A transformer of three times the width and depth has about the U-Net's cost; its width is a multiple of its heads and of four.
         width, depth = 12 * -(-self.units // 4), 3 * self.depth
-        return dit(outputs, num_times=num_times, width=width, depth=depth, num_heads=3, dtype=self.dtype, remat=self.remat)
+        sizes = {"width": width, "depth": depth, "num_heads": 3, "patch": 2 * self.stem}
+        return dit(outputs, num_times=num_times, **sizes, dtype=self.dtype, remat=self.remat)
 
     def of_codes(self, num_codes: int, num_times: int) -> Net:
         """Return a network from an event of codes to `levels` logits of each site.

@@ -13,6 +13,7 @@ from jaxgen.model import Model
 from jaxgen.training import Entry, Style
 from jaxgen.types import Cond, Key, Noise, Params, Shape
 from jaxgen.zoo.forms import NETWORK, VECTOR, Form, Make, Option, check_form, check_options, options_of
+from jaxgen.zoo.image_sizes import PUBLISHED, Size, find_size
 from jaxgen.zoo.networks import IMAGE, Nets
 from jaxgen.zoo.sizing import width_for
 
@@ -113,6 +114,7 @@ def build(
     cond_shape: Sequence[int] | None = None,
     *,
     num_params: int | None = None,
+    size: str | None = None,
     **options: Option,
 ) -> Entry:
     """Build the entry `name` for events and conditions of these shapes.
@@ -122,6 +124,8 @@ def build(
         event_shape: `(d,)` for vectors of d numbers, or `(height, width, channels)` for images.
         cond_shape: `(c,)` for conditions of c numbers; None for a model without conditions.
         num_params: Choose `width` so that sampling uses about this many parameters; None keeps the width.
+        size: For images, how large networks are by default and how long a sensible training is: "small", "base" or "published". None takes
+            "small" on a CPU and "published" on an accelerator; the card's config keeps the options that this changes.
         options: Options of the entry, such as `width`, `depth` and `learning_rate`; `describe(name, event_shape)` lists them.
 
     Returns:
@@ -138,7 +142,8 @@ def build(
     shape = _event(event_shape)
     cond_dim = None if cond_shape is None else _vector("cond_shape", cond_shape, "(c,) with c >= 1, or None")
     family, make, form = _find(name, shape)
-    known = options_of(form, make, shape)
+    chosen_size = _size("zoo.build", size, shape)
+    known = options_of(form, make, shape, chosen_size, options)
     check_options(name, options, known, make)
     options = {option: _plain(value) for option, value in options.items()}
 
@@ -155,20 +160,25 @@ def build(
             raise ValueError(f"zoo.build: num_params={num_params!r} and width={options['width']!r}; accepted: one of the two.")
         options["width"] = width_for(model_of, num_params, cond_dim)
     entry = entry_of(options)
+    published = options_of(form, make, shape)
+    # The device that loads the entry may be another one, so what depends on the device is kept.
+    options = {**{option: value for option, value in known.items() if value != published[option]}, **options}
     config = {"name": name, "event_shape": list(shape), "cond_shape": None if cond_dim is None else [cond_dim], "options": options}
     wanted = None if cond_dim is None else (cond_dim,)
     readings = {reading: _of_conditions(name, wanted, model) for reading, model in entry.models.items()}
-    card = entry.card._replace(name=name, family=family.name, style=family.style, num_steps=form.num_steps, config=config)
+    lasts = {"num_steps": int(min(form.num_steps, chosen_size.num_steps)), "batch_size": chosen_size.batch_size}
+    card = entry.card._replace(name=name, family=family.name, style=family.style, config=config, **lasts)
     return entry._replace(model=readings[entry.card.reading], card=card, readings=MappingProxyType(readings))
 
 
-def describe(name: str, event_shape: Sequence[int] | None = None) -> dict[str, Option]:
+def describe(name: str, event_shape: Sequence[int] | None = None, size: str | None = None) -> dict[str, Option]:
     """Return the options of an entry with their defaults.
 
     Args:
         name: The entry's name.
         event_shape: The shape of the events, on which the defaults depend; None describes the form for vectors of few coordinates, or the
-            form for images if the entry has no other.
+            form for images, at its published sizes, if the entry has no other.
+        size: For images, as `build` takes it.
 
     >>> import jaxgen
     >>> jaxgen.zoo.describe("realnvp")
@@ -176,7 +186,7 @@ def describe(name: str, event_shape: Sequence[int] | None = None) -> dict[str, O
     """
     shape = None if event_shape is None else _event(event_shape)
     _, make, form = _find(name, shape)
-    return options_of(form, make, shape)
+    return options_of(form, make, shape, _size("zoo.describe", size, shape))
 
 
 def docstring(name: str, event_shape: Sequence[int] | None = None) -> str:
@@ -233,6 +243,14 @@ def _of_conditions(name: str, wanted: Shape | None, model: Model) -> Model:
         return model.transform.init(key, z, cond)
 
     return model._replace(transform=model.transform._replace(init=init))
+
+
+def _size(where: str, size: str | None, event: Shape | None) -> Size:
+    if event is not None and len(event) == IMAGE:
+        return find_size(where, size)
+    if size is not None:
+        raise ValueError(f"{where}: size={size!r} with event_shape={event!r}; accepted: None, because sizes are for images.")
+    return PUBLISHED
 
 
 def _event(shape: Sequence[int]) -> Shape:

@@ -1,6 +1,7 @@
 """Save and load a trained entry: its config as JSON and its arrays under checksums, never code."""
 
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from jaxgen.objective import Batch
 from jaxgen.training import Entry, Fitted, init_state
 from jaxgen.training.run_folder import SAVES, fitted_of, read_run, write_run
 from jaxgen.training.seeds import require_one_seed
+from jaxgen.zoo.networks import IMAGE
 from jaxgen.zoo.registry import build
 from jaxgen.zoo.tables import Layout, on_table
 from jaxgen.zoo.units import in_units
@@ -60,7 +62,9 @@ def load(path: str | Path) -> tuple[Entry, Fitted]:
     config = run.config
     try:
         cond_shape = config["cond_shape"]
-        entry = build(config["name"], config["event_shape"], cond_shape, **config["options"])
+        # What a device's size changes stands among the options; an older config, which names no sizes, has the published ones.
+        size = "published" if len(config["event_shape"]) == IMAGE else None
+        entry = build(config["name"], config["event_shape"], cond_shape, size=size, **config["options"])
     except (KeyError, TypeError) as error:
         raise ValueError(f"load: path={str(path)!r} with {error!r} in its config; accepted: a config that jaxgen wrote.") from None
     like = jax.eval_shape(lambda key: _initial(key, entry, config["event_shape"], cond_shape), jax.random.key(0))
@@ -75,19 +79,29 @@ def load(path: str | Path) -> tuple[Entry, Fitted]:
             f"load: path={str(path)!r} with arrays of other names or shapes than its config's {entry.card.name!r} has ({error}); accepted: a run "
             "folder of this version of jaxgen. CHANGELOG.md names the entries whose params changed; train those again."
         ) from None
-    if table is not None:
-        return _on_table(str(path), entry, fitted._replace(params=fitted.params[0]), table)
-    if units is None:
+    if units is None and table is None:
         return entry, fitted
-    return in_units(entry, fitted._replace(params=fitted.params[0]), **units)
-
-
-def _on_table(path: str, entry: Entry, fitted: Fitted, table: Any) -> tuple[Entry, Fitted]:
     try:
-        layout, cond = Layout.from_json(table), table["cond"]
+        return restored(entry, fitted._replace(params=fitted.params[0]), config)
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"load: path={path!r} with {error!r} in its config; accepted: a config that jaxgen wrote.") from None
-    return on_table(entry, fitted, layout, cond["loc"], cond["scale"])
+        raise ValueError(f"load: path={str(path)!r} with {error!r} in its config; accepted: a config that jaxgen wrote.") from None
+
+
+def restored(entry: Entry, fitted: Fitted, config: Mapping[str, Any]) -> tuple[Entry, Fitted]:
+    """Put an entry that `build` made again, and what was fitted for it, into the units that a config says.
+
+    Args:
+        entry: The entry in its own coordinates.
+        fitted: What was fitted for it.
+        config: The config of its card before it was rebuilt.
+
+    Raises:
+        ValueError, KeyError, TypeError: The config is not one that jaxgen wrote.
+    """
+    if "table" in config:
+        layout, cond = Layout.from_json(config["table"]), config["table"]["cond"]
+        return on_table(entry, fitted, layout, cond["loc"], cond["scale"])
+    return in_units(entry, fitted, **config["units"])
 
 
 def _initial(key: jax.Array, entry: Entry, event_shape: Any, cond_shape: Any) -> Any:

@@ -16,9 +16,10 @@ from jaxgen.transform import Transform
 from jaxgen.transforms import Cell, Piece, affine, argmax_codes, chain, in_parallel, table_cells
 from jaxgen.types import Key
 from jaxgen.zoo.forms import Option
+from jaxgen.zoo.known_cells import as_gaps, known_in, questions_of, without_gaps
 from jaxgen.zoo.marginals import Marginal, affine_marginal, find_marginal
 from jaxgen.zoo.registry import build, describe
-from jaxgen.zoo.units import behind, in_units
+from jaxgen.zoo.units import Partly, behind, in_units
 
 
 class Layout(NamedTuple):
@@ -28,22 +29,29 @@ class Layout(NamedTuple):
         schema: The columns.
         marginals: For each column of the event its marginal; that of a category is not read.
         coded: Whether the model takes categories, and whether a number is missing, as codes; otherwise as real numbers.
+        partial: Whether the model answers questions: a gap is then not modelled, and its coordinates are NaN.
     """
 
     schema: Schema
     marginals: tuple[Marginal, ...]
     coded: bool
+    partial: bool = False
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Return the columns of the event as they are modelled: if gaps are not, then without gaps."""
+        return tuple(map(without_gaps, self.schema.event)) if self.partial else self.schema.event
 
     @property
     def widths(self) -> list[int]:
         """Return how many coordinates each column takes."""
-        return [_width(column, self.coded) for column in self.schema.event]
+        return [_width(column, self.coded) for column in self.columns]
 
     @property
     def categories(self) -> list[int]:
         """Return for each coordinate of a coded model its number of categories, 0 for a number; an indicator of a gap has two."""
         counts: list[int] = []
-        for column in self.schema.event:
+        for column in self.columns:
             counts += [len(column.labels)] if column.kind == "category" else [2, 0] if column.missing else [0]
         return counts
 
@@ -51,37 +59,39 @@ class Layout(NamedTuple):
     def gates(self) -> list[int]:
         """Return for each coordinate of a coded model the coordinate that says whether it is missing, or -1."""
         gates: list[int] = []
-        for column in self.schema.event:
+        for column in self.columns:
             gates += [-1, len(gates)] if column.missing and column.kind != "category" else [-1]
         return gates
 
     def transform(self) -> Transform:
         """Return the transform from a model's coordinates to rows `(d,)` in the units of the data."""
-        starts = np.cumsum([0, *self.widths])
-        numbers = [j for j, column in enumerate(self.schema.event) if column.kind != "category"]
-        codes = [j for j, column in enumerate(self.schema.event) if column.kind == "category"]
+        starts, columns = np.cumsum([0, *self.widths]), self.columns
+        numbers = [j for j, column in enumerate(columns) if column.kind != "category"]
+        codes = [j for j, column in enumerate(columns) if column.kind == "category"]
         pieces = []
         if numbers:
-            cells = [_cell(self.schema.event[j], self.marginals[j]) for j in numbers]
-            gaps = [starts[j] for j in numbers if self.schema.event[j].missing]
-            values = [starts[j] + self.schema.event[j].missing for j in numbers]
-            pieces.append(Piece(table_cells(cells, coded=self.coded), [*values, *gaps], numbers))
+            cells = [_cell(columns[j], self.marginals[j]) for j in numbers]
+            gaps = [starts[j] for j in numbers if columns[j].missing]
+            values = [starts[j] + columns[j].missing for j in numbers]
+            pieces.append(Piece(table_cells(cells, coded=self.coded, partial=self.partial), [*values, *gaps], numbers))
         if codes and self.coded:
             pieces.append(Piece(affine(0.0, 1.0), [starts[j] for j in codes], codes))
-        for k in sorted({len(self.schema.event[j].labels) for j in codes}) if not self.coded else ():
-            same = [j for j in codes if len(self.schema.event[j].labels) == k]
-            pieces.append(Piece(argmax_codes(k, len(same)), [i for j in same for i in range(starts[j], starts[j + 1])], same))
+        for k in sorted({len(columns[j].labels) for j in codes}) if not self.coded else ():
+            same = [j for j in codes if len(columns[j].labels) == k]
+            of_codes = argmax_codes(k, len(same), partial=self.partial)
+            pieces.append(Piece(of_codes, [i for j in same for i in range(starts[j], starts[j + 1])], same))
         return in_parallel(*pieces)
 
     def as_json(self) -> dict[str, Any]:
         """Return the layout as JSON can hold it."""
-        return {"schema": self.schema.as_json(), "marginals": [[m.family, list(m.theta)] for m in self.marginals], "coded": self.coded}
+        marginals = [[m.family, list(m.theta)] for m in self.marginals]
+        return {"schema": self.schema.as_json(), "marginals": marginals, "coded": self.coded, "partial": self.partial}
 
     @staticmethod
     def from_json(value: Mapping[str, Any]) -> "Layout":
         """Return the layout that `as_json` wrote."""
         marginals = tuple(Marginal(family, tuple(theta)) for family, theta in value["marginals"])
-        return Layout(Schema.from_json(value["schema"]), marginals, bool(value["coded"]))
+        return Layout(Schema.from_json(value["schema"]), marginals, bool(value["coded"]), bool(value.get("partial", False)))
 
 
 class Prepared(NamedTuple):
@@ -117,19 +127,22 @@ class Prepared(NamedTuple):
         return behind(entry, fitted, last, None, None, entry.card.config, ((), ()))
 
 
-def prepare(name: str, data: Dataset, *, supports: bool = True, num_params: int | None = None, **options: Option) -> Prepared:
+def prepare(
+    name: str, data: Dataset, *, supports: bool = True, num_params: int | None = None, size: str | None = None, **options: Option
+) -> Prepared:
     """Build the entry `name` for a data set, and bring the data set to the coordinates that the entry takes.
 
     Numbers go through the marginal that `find_marginal` chooses from the training rows. Whole numbers are dequantised, which makes the
     density a lower bound. A model that takes codes, such as `tabular`, gets categories and gaps as codes, with an exact density; for any other
     model a category becomes several real numbers, whose largest one names it, and a gap becomes the sign of one more number, so that the
-    density is a lower bound.
+    density is a lower bound. With the option `any_subset` gaps are trained on but not modelled: samples are whole rows.
 
     Args:
         name: The entry's name.
         data: What `jaxgen.data.load` returned.
         supports: Whether supports and heavy tails are looked for; False standardises every number.
         num_params: See `zoo.build`.
+        size: For images, see `zoo.build`.
         options: Options of the entry.
 
     Returns:
@@ -149,16 +162,18 @@ def prepare(name: str, data: Dataset, *, supports: bool = True, num_params: int 
             f"zoo.prepare: data=<{type(data).__name__}>; accepted: what jaxgen.data.load returned, which takes DataFrames too."
         )
     if data.schema is None or not data.schema.event:
-        return Prepared(build(name, data.event_shape, data.cond_shape, num_params=num_params, **options), data, None)
+        return Prepared(build(name, data.event_shape, data.cond_shape, num_params=num_params, size=size, **options), data, None)
     known = describe(name, data.event_shape)
-    coded = "categories" in known
+    coded, partial = "categories" in known, bool(options.get("any_subset", False))
     assert data.units is not None
     x = {split: exact(data.schema, data.units.restore(data.split(split).x)) for split in ("train", "valid", "test")}
-    layout = Layout(data.schema, find_marginals(data.schema, x["train"], supports), coded)
+    layout = Layout(data.schema, find_marginals(data.schema, x["train"], supports), coded, partial)
     if coded:
         gates: dict[str, Option] = {"gates": layout.gates if max(layout.gates) >= 0 else None} if "gates" in known else {}
         options = {"categories": layout.categories, **gates, **options}
-    entry = build(name, (sum(layout.widths),), data.cond_shape, num_params=num_params, **options)
+    elif partial and max(layout.widths) > 1:
+        options = {**options, "any_subset": layout.widths}
+    entry = build(name, (sum(layout.widths),), data.cond_shape, num_params=num_params, size=size, **options)
     arrays = {split: encoded(jax.random.key(i), layout, rows) for i, (split, rows) in enumerate(x.items())}
     return Prepared(entry, data._replace(**arrays), layout)
 
@@ -197,7 +212,7 @@ def encoded(key: Key, layout: Layout, x: ArrayLike) -> np.ndarray:
     Returns:
         The coordinates `(n, k)` float32.
     """
-    x = np.asarray(x, np.float64)
+    x = as_gaps(layout.schema, np.asarray(x, np.float64)) if layout.partial else np.asarray(x, np.float64)
     with jax.enable_x64(True):
         inverse = over_batch(layout.transform()).inverse
         assert inverse is not None
@@ -220,9 +235,16 @@ def on_table(
     Returns:
         The entry, with the layout in its config, and `fitted` with params `(params, ())`.
     """
+    partly = None
+    if entry.model.transform.hooks.questions is not None and entry.card.config["cond_shape"] is None:
+        asked = Layout(layout.schema, layout.marginals, layout.coded, partial=True)
+        questions = questions_of(layout.schema, layout.marginals)
+        partly = Partly(
+            known_in(asked.transform()), asked.transform(), questions, lambda flags: tuple(np.repeat(flags, asked.widths).tolist())
+        )
     conditions = {name: None if v is None else np.asarray(v, np.float64).tolist() for name, v in (("loc", cond_loc), ("scale", cond_scale))}
     config = {**entry.card.config, "table": {**layout.as_json(), "cond": conditions}}
-    return behind(entry, fitted, layout.transform(), cond_loc, cond_scale, config)
+    return behind(entry, fitted, layout.transform(), cond_loc, cond_scale, config, partly=partly)
 
 
 def schema_of(entry: Entry) -> Schema | None:

@@ -85,6 +85,15 @@ def test_labels_are_a_condition_and_kept_with_the_run(command, plain, pixels, tm
     assert (facts["data"], facts["num_classes"], facts["event_shape"]) == ("pixels", 2, [SIDE, SIDE, 1])
 
 
+def test_a_training_of_images_says_its_size_first_and_ends_by_the_clock(command, plain, pixels, tmp_path):
+    run = tmp_path / "run"
+    ended = command("train", "--model", "plain", "--data", pixels, "--minutes", 1e-9, "--out", run)
+    assert ended.status == 0, ended.err
+    assert ended.err.startswith("training plain: 32 parameters, batches of 64\ntraining: step 1/1, "), ended.err
+    how = jaxgen.load(run)[0].card.config["training"]
+    assert (how["batch_size"], how["num_steps"]) == (64, 1)
+
+
 def test_the_names_of_classes_are_kept_and_choose_what_is_drawn(command, plain, pixels, tmp_path):
     for k, name in enumerate(("circle", "square")):
         (tmp_path / "shapes" / name).mkdir(parents=True)
@@ -136,6 +145,15 @@ def test_a_picture_of_samples_shows_each_of_them_in_levels_of_its_own(tmp_path):
         (("--model", "plain", "--data", "fashion_mnist", "--data-dir", "none"), "data_dir=none; accepted: an existing folder"),
         (("--model", "plain", "--data", "."), "holds no images; accepted: .png, .jpg, .jpeg files"),
         (("--model", "plain", "--data", "digits_8x8", "--columns", "0"), "images have no columns"),
+        (
+            ("--model", "plain", "--data", "digits_8x8", "--size", "tiny"),
+            "--size tiny: accepted: small, base, published, for models of images",
+        ),
+        (
+            ("--model", "realnvp", "--data", "two_moons", "--size", "small"),
+            "--size small: accepted: small, base, published, for models of images",
+        ),
+        (("--model", "realnvp", "--data", "two_moons", "--minutes", "0"), "--minutes 0.0: accepted: a number above 0"),
     ],
 )
 def test_a_mistake_is_answered_in_one_line(command, plain, monkeypatch, tmp_path, arguments, message):

@@ -94,3 +94,42 @@ def test_few_rows_are_said_to_be_few(survey):
     few, enough = (jaxgen.data.load(survey, columns=columns) for columns in (["pay", "age", "score", "job", "since"] * 1, ["pay", "age"]))
     assert few_rows(few._replace(train=few.train[:90])).startswith("90 training rows for 5 coordinates are few")
     assert few_rows(enough) is None
+
+
+def test_questions_of_a_table_and_its_gaps_by_commands_alone(command, survey, tmp_path):
+    """One run answers what is given by name, in the words of the file, and fills a file's gaps; nothing else of the file changes."""
+    small = ("--steps", 8, "--width", 8, "--depth", 1, "--batch-size", 64)
+    ended = command("train", "--any-subset", "--data", survey, *small, "--drop", "name", "--out", tmp_path / "run")
+    assert ended.status == 0 and "gaps trained on" in ended.out, ended.err
+    given = ("--given", "age=35,job=nurse", "since=2021-03-01")
+    assert command("sample", tmp_path / "run", "--num", 30, *given, "--out", tmp_path / "drawn.csv").status == 0
+    drawn = pd.read_csv(tmp_path / "drawn.csv", sep=";", decimal=",")
+    assert set(drawn["age"]) == {35} and set(drawn["job"]) == {"nurse"} and set(drawn["since"]) == {"2021-03-01"}
+    assert drawn["pay"].nunique() > 20 and drawn["score"].notna().all()
+    for wrong, said in (
+        ("pilots=1", "no column 'pilots'; accepted: 'age', 'pay', 'job', 'since', 'score' or an index from 0 to 4"),
+        ("job=baker", "given['job']='baker'; accepted: 'cook', 'nurse', 'pilot'"),
+        ("pay=-1", "given['pay']='-1'; accepted: a number above 0, the support of column 'pay'"),
+        ("age=35.5", "given['age']='35.5'; accepted: a whole number"),
+        ("since=2031-01-01", "given['since']='2031-01-01'; accepted: a date from 2020-01-05 to 2022-06-16"),
+        ("age", "--given age: accepted: name=value"),
+    ):
+        refused = command("sample", tmp_path / "run", "--given", wrong, "--out", tmp_path / "none.csv")
+        assert refused.status == 2 and said in refused.err and refused.err.count("\n") == 1, refused.err
+        assert not (tmp_path / "none.csv").exists()
+
+    assert command("impute", tmp_path / "run", survey, "--draws", 2, "--out", tmp_path / "full.csv").status == 0
+    before, after = (pd.read_csv(path, sep=";", decimal=",") for path in (survey, tmp_path / "full.csv"))
+    assert list(after) == ["draw", *before] and after.notna().all().all() and len(after) == 2 * ROWS
+    gone = before["score"].isna().to_numpy()
+    first, second = (after[after["draw"] == k].drop(columns="draw").reset_index(drop=True) for k in (0, 1))
+    pd.testing.assert_frame_equal(first[~gone], before[~gone])
+    pd.testing.assert_frame_equal(first.drop(columns="score"), before.drop(columns="score"))
+    assert (first["score"][gone] != second["score"][gone]).all()
+    asked = ("log-prob", tmp_path / "run", survey, "--num-draws", 2)
+    ended = command(*asked, "--of", "pay", "--given", "age", "job", "--out", tmp_path / "lp.csv")
+    assert ended.status == 0 and np.isfinite(pd.read_csv(tmp_path / "lp.csv")["log_prob"]).all(), ended.err
+    plain = command("train", "--model", "maf", "--data", survey, *small, "--drop", "name", "--out", tmp_path / "plain")
+    assert plain.status == 0
+    refused = command("impute", tmp_path / "plain", survey, "--out", tmp_path / "none.csv")
+    assert refused.status == 2 and "trained with --any-subset" in refused.err

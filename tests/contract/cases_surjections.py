@@ -76,6 +76,12 @@ def gated():
     return Model(bases.logistic((5,)), T.autoregressive_columns((2, 0, 0, 2, 0), T.scale_and_shift(), net, gates=(-1, 0, -1, -1, 3)))
 
 
+def questioned():
+    """Nothing is given and everything asked for, as the contract has it; `tests/test_questions.py` asks the questions."""
+    net = lambda out, features: nets.column_made(out, features, width=WIDTH, depth=2)
+    return Model(bases.logistic((4,)), T.answering(T.autoregressive_columns(TABLE, T.scale_and_shift(), net, roles=True)))
+
+
 def rows_with_gaps(rng, num):
     x = np.stack([rng.integers(0, k, num) if k else rng.standard_normal(num) for k in (2, 0, 0, 2, 0)], 1).astype(float)
     x[:, 1] *= 1 - x[:, 0]
@@ -109,6 +115,7 @@ CASES = {
     "mixture_affine-kernels": Case(gaussians(3), surjective=True, network=False),
     "diagonal_affine": Case(behind(T.diagonal_affine())),
     "autoregressive_columns-gates": Case(gated, surjective=True, data=rows_with_gaps),
+    "answering": Case(questioned, surjective=True, data=rows, network=False),
     "table_cells": Case(behind(T.table_cells(CELLS)), data=supported),
     "table_cells-whole": Case(behind(T.table_cells(WHOLE)), surjective=True, data=lambda rng, num: np.floor(supported(rng, num))),
     "argmax_codes": Case(

@@ -162,3 +162,61 @@ def test_an_interrupt_ends_a_fit_and_is_not_taken_for_its_result(rows, monkeypat
     monkeypatch.setattr(auto, "fit", lambda *_, **__: jaxgen.Fitted((), (), {}, "interrupted"))
     with pytest.raises(KeyboardInterrupt):
         jaxgen.Estimator(name, random_state=0).fit(np.concatenate([rows, rows + 1.0]))
+
+
+def test_gaps_of_numbers_are_filled_by_the_default_mixture(rows, fitted):
+    """What is missing is drawn from the Gaussian conditional; what is there is unchanged, to the last digit."""
+    gaps = np.tile([180.0, np.nan], (3_000, 1))
+    filled, again = fitted.impute(gaps, draws=2, random_state=0)
+    np.testing.assert_array_equal(filled[:, 0], 180.0)
+    assert abs(filled[:, 1].mean() - 71.0) < 1.5 and abs(filled[:, 1].std() - np.sqrt(28.0)) < 0.8
+    assert np.all(filled[:, 1] != again[:, 1])
+    np.testing.assert_array_equal(fitted.impute(rows)[0], rows)
+
+
+def test_a_frame_of_labels_dates_and_gaps_is_fitted_and_filled():
+    """Names, order, dtypes and index stay, and so does every cell that was there; a copy is made of arrays."""
+    pandas = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    frame = pandas.DataFrame(
+        {
+            "age": pandas.array(rng.integers(18, 60, 120), "Int64"),
+            "pay": np.exp(rng.normal(8, 1, 120)),
+            "job": rng.choice(["cook", "nurse", "pilot"], 120),
+            "since": pandas.to_datetime("2020-01-01") + pandas.to_timedelta(rng.integers(0, 900, 120), "D"),
+            "smokes": rng.choice([True, False], 120),
+        },
+        index=range(1_000, 1_120),
+    )
+    gappy = frame.copy().astype({"smokes": object})
+    for column in ("age", "job", "since", "smokes"):
+        gappy.loc[rng.uniform(size=120) < 0.1, column] = None
+    options = {"width": 8, "depth": 1, "num_components": 2}
+    estimator = jaxgen.Estimator(options=options, num_steps=5, random_state=0).fit(gappy)
+    assert estimator.entry_.card.name == "tabular" and list(estimator.feature_names_in_) == list(frame)
+    # A column that had no gap in training may have one now.
+    gappy.loc[1_003, "pay"] = None
+    filled, other = estimator.impute(gappy, draws=2)
+    assert list(filled) == list(gappy) and filled.index.equals(gappy.index) and filled.dtypes.equals(gappy.dtypes)
+    assert filled.notna().all().all() and not filled.equals(other)
+    there = gappy.notna()
+    for column in frame:
+        assert filled.loc[there[column], column].tolist() == gappy.loc[there[column], column].tolist()
+    assert set(filled["job"]) == {"cook", "nurse", "pilot"} and set(filled["smokes"]) == {True, False}
+    assert np.isfinite(estimator.score_samples(gappy)).all()
+    assert estimator.sample(3).dtypes["age"] == "Int64"
+    state = estimator.__getstate__()
+    assert state["entry_"]["table"]["partial"] is True
+    again = jaxgen.Estimator()
+    again.__setstate__(state)
+    assert again.entry_.model.transform.hooks.questions.columns == tuple(frame)
+
+
+def test_only_entries_that_answer_train_on_gaps(rows):
+    gaps = np.where(np.random.default_rng(0).uniform(size=rows.shape) < 0.2, np.nan, rows)
+    with pytest.raises(ValueError, match="name='maf' with any_subset=True, missing values or.*accepted: auto, .*tabular"):
+        jaxgen.Estimator("maf").fit(gaps)
+    with pytest.raises(ValueError, match="infinity"):
+        jaxgen.Estimator(any_subset=True).fit(np.where(np.isnan(gaps), np.inf, gaps))
+    with pytest.raises(ValueError, match="not trained to answer"):
+        jaxgen.Estimator("nsf_ar", **TRAINED).fit(rows).impute(gaps)

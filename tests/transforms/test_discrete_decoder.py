@@ -10,7 +10,7 @@ import scipy.stats
 
 from jaxgen import bases, nets, sample, transforms
 from jaxgen.model import Model, log_prob
-from jaxgen.transforms.discrete_decoder import cells, middle, value_in
+from jaxgen.transforms.discrete_decoder import cells, log_likelihood_of, middle, value_in
 
 LEVELS, D = 3, 2
 W = np.array([[1.0, -0.5], [0.3, 1.2], [-0.8, 0.4], [0.6, 0.9]])
@@ -75,8 +75,13 @@ def test_the_middle_of_a_cell_lies_in_it_however_small_it_is(levels):
     p = cells(jnp.asarray(logits).ravel(), levels)
     np.testing.assert_allclose(np.asarray(p).sum(0), 1, rtol=1e-5)
     x = jnp.asarray(rng.integers(0, levels, 300), jnp.float32)
-    u, _ = middle(p, x)
+    u, total = middle(jnp.asarray(logits).ravel(), x, levels)
     np.testing.assert_array_equal(value_in(p, u), x)
+    masses = np.asarray(p, np.float64)[np.asarray(x, int), np.arange(300)]
+    np.testing.assert_allclose(total, np.log(masses).sum(), rtol=1e-4)
+    # However far apart logits are, the likelihood and its gradient are finite.
+    value, slope = jax.value_and_grad(log_likelihood_of)(1e4 * jnp.asarray(logits).ravel(), x, levels)
+    assert np.isfinite(value) and np.isfinite(slope).all()
     assert np.all((u > 0) & (u < 1))
     if levels == 2:
         np.testing.assert_allclose(p[1], jax.nn.sigmoid(logits[:, 0]), atol=3e-6)

@@ -37,7 +37,7 @@ def test_an_entry_is_listed_built_described_and_forgotten(shear):
     assert zoo.FAMILIES["shear"] == shear.card.family == "mine" and shear.card.style == MINE.style and shear.card.num_steps == 9
     assert zoo.describe("shear") == {"width": 7, "layers": 3, "learning_rate": 1e-2}
     assert zoo.small("shear") == {"width": 16, "layers": 1} and zoo.pixels("shear_image") == "continuous"
-    assert zoo.build("shear_image", (2, 2, 1)).card.num_steps == 20_000
+    assert zoo.build("shear_image", (2, 2, 1), size="published").card.num_steps == 20_000
     zoo.forget("shear")
     assert "shear" not in zoo.NAMES + zoo.COMPARED and "shear" not in zoo.FAMILIES
     with pytest.raises(ValueError, match="name='shear'; accepted: gan, "):

@@ -117,3 +117,39 @@ def test_other_data_pass_through():
 def test_only_a_data_set_is_prepared():
     with pytest.raises(ValueError, match="zoo.prepare: data=<DataFrame>; accepted: what jaxgen.data.load returned"):
         zoo.prepare("tabular", FRAME)
+
+
+@pytest.mark.parametrize("coded", [True, False])
+def test_a_layout_for_questions_leaves_gaps_open_and_brings_known_cells_back(coded):
+    """A gap has no coordinate of its own and no label: it is NaN in all of its column's; a known cell becomes a point that stands for it."""
+    layout = zoo.Layout(DATA.schema, zoo.tables.find_marginals(DATA.schema, X), coded, partial=True)
+    assert layout.widths == [1] * 7 if coded else layout.widths == [1, 1, 1, 1, 3, 1, 1]
+    rows = zoo.partial_rows(DATA.schema, read_frame(FRAME))
+    gone = np.isnan(rows)
+    assert gone[:, [2, 5]].any(0).all() and not gone[:, [0, 1, 3, 4, 6]].any()
+    z = zoo.tables.encoded(jax.random.key(0), layout, X)
+    np.testing.assert_array_equal(np.isnan(z), np.repeat(gone, layout.widths, 1))
+    last = layout.transform()
+    known = zoo.known_cells.known_in(last)
+    with jax.enable_x64(True):
+        back, coordinates = jax.jit(jax.vmap(lambda row: (last.forward((), known(row)), known(row))))(rows)
+        np.testing.assert_array_equal(np.isnan(coordinates), np.isnan(z))
+        np.testing.assert_allclose(np.where(gone, 0, back), np.where(gone, 0, rows), rtol=1e-9, atol=1e-9)
+        # What is not asked for counts nothing: the log-determinants of a row without gaps are those of its columns, one by one.
+        row = rows[~gone.any(1)][0]
+        singles = np.where(np.eye(7, dtype=bool), row, np.nan)
+        pre = jax.jit(jax.vmap(lambda row: last.inverse((), row, None, None)))(np.concatenate([row[None], singles]))
+        parts = np.asarray(pre.log_det - pre.log_q)
+        np.testing.assert_allclose(parts[0], parts[1:].sum(), rtol=1e-9)
+
+
+def test_cells_that_cannot_be_are_refused_by_what_could_be():
+    layout = zoo.Layout(DATA.schema, zoo.tables.find_marginals(DATA.schema, X), True, partial=True)
+    number = zoo.known_cells.questions_of(DATA.schema, layout.marginals).number
+    assert number is not None and number(3, "m") == 1.0 and number(0, "35") == 35.0 and number(5, "z") == 1.0
+    for place, value, said in (
+        (3, "x", "accepted: 'f', 'm'"), (5, "y", "accepted: 'x', 'z'"), (1, -2.0, "a number above 0, the support of column 'pay'"),
+        (0, 20.5, "a whole number"), (2, None, "leave out what is not known"), (2, float("inf"), "a finite number"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=said):
+            number(place, value)

@@ -65,10 +65,11 @@ def categorical(num_categories: int, noise: str = "uniform", min_mass: float | N
         return k.astype(z.dtype), -(jnp.log(lookup(p, k)) + own)
 
     def inverse(theta: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        p, up_to, from_on = cells(theta)
+        _, up_to, from_on = cells(theta)
         is_code = (x >= 0) & (x < k_all) & (x == jnp.floor(x))
         k = jnp.where(is_code, x, 0).astype(int)
-        mass = lookup(p, k)
+        # From logits: the gradient then goes through one sum, and through no probabilities of other codes.
+        mass = (1 - min_mass) * jnp.exp(lookup(theta, k) - jax.nn.logsumexp(theta)) + min_mass / k_all
         below, above = lookup(up_to, k) - mass / 2, lookup(from_on, k) - mass / 2
         z = below if noise == "uniform" else jnp.log(below) - jnp.log(above)
         return z, jnp.where(is_code, log_det(mass, below, above), -jnp.inf)

@@ -5,11 +5,11 @@ import jax.numpy as jnp
 
 from jaxgen import checks
 from jaxgen.transform import Density, Maps, Preimage, Transform, no_params, require_key
-from jaxgen.transforms.surjections.contribution import HALF_LOG_2PI, signed, within
+from jaxgen.transforms.surjections.contribution import HALF_LOG_2PI, of_sign, within
 from jaxgen.types import Cond, Event, Key, Noise, Params
 
 
-def argmax_codes(num_categories: int, num_columns: int = 1) -> Transform:
+def argmax_codes(num_categories: int, num_columns: int = 1, *, partial: bool = False) -> Transform:
     """Build the surjection from K numbers for each column to the code 0.0, 1.0, ... of the largest number.
 
     For K = 2 each column has one number, whose sign tells the code. The inverse draws numbers u around a one-hot vector and pushes those of
@@ -18,6 +18,8 @@ def argmax_codes(num_categories: int, num_columns: int = 1) -> Transform:
     Args:
         num_categories: The number K of categories, at least 2.
         num_columns: The number m of columns; the noise has `m K` numbers, column by column, or m for two categories.
+        partial: Whether NaN marks a code that nobody asks for, as `answering` has it: its numbers are NaN and count nothing. Without a key
+            `inverse` then takes the middle of the numbers that it would draw.
 
     Returns:
         A LOWER_BOUND transform onto events `(m,)`, without params. A number that is no code has log density -inf.
@@ -41,19 +43,21 @@ def argmax_codes(num_categories: int, num_columns: int = 1) -> Transform:
         return codes.astype(z.dtype)
 
     def inverse(params: Params, x: Event, /, cond: Cond = None, key: Key | None = None) -> Preimage:
-        key = require_key("argmax_codes", key)
+        gone = jnp.isnan(x) & partial
         is_code = (x >= 0) & (x < k_all) & (x == jnp.floor(x))
-        log_det = within(is_code, jnp.zeros((), x.dtype))
+        log_det = within(is_code | gone, jnp.zeros((), x.dtype))
+        shape = (m,) if k_all == 2 else (m, k_all)
+        e = jnp.zeros(shape, x.dtype) if partial and key is None else jax.random.normal(require_key("argmax_codes", key), shape, x.dtype)
         if k_all == 2:
-            z, log_q = signed(key, x > 0.5, x.dtype)
-            return Preimage(z, log_det, jnp.sum(log_q))
+            z, log_q = of_sign(e, x > 0.5)
+            return Preimage(jnp.where(gone, jnp.nan, z), log_det, jnp.sum(jnp.where(gone, 0, log_q)))
         chosen = jnp.where(is_code, x, 0)[:, None] == jnp.arange(k_all, dtype=x.dtype)[None]
-        e = jax.random.normal(key, (m, k_all), x.dtype)
         u = 0.5 * e + jnp.where(chosen, 1, -1).astype(x.dtype)
         ahead = jnp.sum(jnp.where(chosen, u, 0), -1, keepdims=True) - u
         z = jnp.where(chosen, u, u + ahead - jax.nn.softplus(ahead))
         log_slope = jnp.where(chosen, 0, jax.nn.log_sigmoid(ahead))
-        log_q = jnp.sum(-0.5 * e**2 - HALF_LOG_2PI + jnp.log(jnp.asarray(2, x.dtype)) - log_slope)
-        return Preimage(z.ravel(), log_det, log_q)
+        log_q = -0.5 * e**2 - HALF_LOG_2PI + jnp.log(jnp.asarray(2, x.dtype)) - log_slope
+        away = gone[:, None]
+        return Preimage(jnp.where(away, jnp.nan, z).ravel(), log_det, jnp.sum(jnp.where(away, 0, log_q)))
 
     return Transform(no_params, Maps(forward, inverse), Density.LOWER_BOUND)

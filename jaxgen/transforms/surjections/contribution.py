@@ -96,8 +96,17 @@ def signed(key: Key, positive: jax.Array, dtype: jnp.dtype) -> tuple[jax.Array, 
     Returns:
         The numbers, and the log density of each.
     """
-    e = jax.random.normal(key, positive.shape, dtype)
+    return of_sign(jax.random.normal(key, positive.shape, dtype), positive)
+
+
+def of_sign(e: jax.Array, positive: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return the numbers of `signed` and their log densities.
+
+    Args:
+        e: Standard normal numbers.
+        positive: Which sign each number has.
+    """
     u = 1 + 0.5 * e
     size = jax.nn.softplus(u)
-    log_q = -0.5 * e**2 - HALF_LOG_2PI + jnp.log(jnp.asarray(2, dtype)) - jax.nn.log_sigmoid(u)
+    log_q = -0.5 * e**2 - HALF_LOG_2PI + jnp.log(jnp.asarray(2, e.dtype)) - jax.nn.log_sigmoid(u)
     return jnp.where(positive, size, -size), log_q

@@ -30,7 +30,7 @@ class Cell(NamedTuple):
     gaps: bool = False
 
 
-def table_cells(cells: Sequence[Cell], *, coded: bool = False) -> Transform:
+def table_cells(cells: Sequence[Cell], *, coded: bool = False, partial: bool = False) -> Transform:
     """Build the map from coordinates to the cells `(m,)` of m columns of numbers, elementwise and without params.
 
     The noise has a coordinate for each column, and behind these an indicator for each column with gaps. A whole number is rounded down from
@@ -41,6 +41,8 @@ def table_cells(cells: Sequence[Cell], *, coded: bool = False) -> Transform:
         coded: Whether indicators are codes, 0 for a given and 1 for a missing cell, of a model that gives the coordinate of a missing cell no
             density, such as `autoregressive_columns(gates=)`. Without it indicators are real numbers: `inverse` draws one of the right
             sign, and a standard normal number in the place of the missing one.
+        partial: Whether NaN marks a cell that nobody asks for, as `answering` has it: it stays NaN, counts nothing, and there are no
+            indicators. Without a key `inverse` then puts a whole number into the middle of its cell.
 
     Returns:
         A transform without params: EXACT if no column is whole and none has gaps, or those with gaps are `coded`; otherwise LOWER_BOUND. An
@@ -61,7 +63,8 @@ def table_cells(cells: Sequence[Cell], *, coded: bool = False) -> Transform:
     for j, cell in enumerate(cells):
         if len(cell.theta) != cell.scalar.num_params:
             raise ValueError(f"table_cells: cells[{j}].theta={cell.theta!r}; accepted: {cell.scalar.num_params} numbers.")
-    num, gaps, whole = len(cells), np.flatnonzero([c.gaps for c in cells]).astype(np.int32), np.array([c.whole for c in cells])
+    gaps = np.flatnonzero([c.gaps and not partial for c in cells]).astype(np.int32)
+    num, whole = len(cells), np.array([c.whole for c in cells])
     groups = _groups(cells)
     drawn = bool(len(gaps)) and not coded
     kind = Density.LOWER_BOUND if drawn or whole.any() else Density.EXACT
@@ -84,19 +87,22 @@ def table_cells(cells: Sequence[Cell], *, coded: bool = False) -> Transform:
         return jnp.where(gone, jnp.nan, jnp.where(whole, jnp.floor(x), x)), jnp.sum(jnp.where(gone, 0, log_det))
 
     def inverse(params: Params, x: Event, /, cond: Cond = None, key: Key | None = None) -> Preimage:
-        gone = jnp.isnan(x) & np.isin(np.arange(num), gaps)
-        keys = None if kind is Density.EXACT else jax.random.split(require_key("table_cells", key, "cells are filled at random"), 3)
+        gone = jnp.isnan(x) & (partial | np.isin(np.arange(num), gaps))
+        middles = kind is Density.EXACT or (partial and key is None)
+        keys = None if middles else jax.random.split(require_key("table_cells", key, "cells are filled at random"), 3)
         middle = each("forward", jnp.zeros(num, x.dtype))[0]
         x = jnp.where(gone, jnp.where(whole, jnp.floor(middle), middle), x)
         nearest = jnp.rint(x)
         wrong = whole & (jnp.abs(x - nearest) > 1e-3 + 1e-6 * jnp.abs(x))
         x = jnp.where(whole, nearest, x)
-        if keys is not None and whole.any():
-            x = jnp.where(whole, fill_cell(x, jax.random.uniform(keys[0], x.shape, x.dtype)), x)
+        if whole.any():
+            place = jnp.full_like(x, 0.5) if keys is None else jax.random.uniform(keys[0], x.shape, x.dtype)
+            x = jnp.where(whole, fill_cell(x, place), x)
         z, log_det = each("inverse", x)
         log_det = jnp.sum(jnp.where(gone, 0, jnp.where(wrong, -jnp.inf, log_det)))
         if not drawn:
-            return Preimage(jnp.concatenate([jnp.where(gone, 0, z), gone[gaps].astype(x.dtype)]), log_det, jnp.zeros((), x.dtype))
+            z = jnp.where(gone, jnp.nan if partial else 0, z)
+            return Preimage(jnp.concatenate([z, gone[gaps].astype(x.dtype)]), log_det, jnp.zeros((), x.dtype))
         assert keys is not None
         filler = jax.random.normal(keys[1], x.shape, x.dtype)
         indicator, log_q = signed(keys[2], ~gone[gaps], x.dtype)

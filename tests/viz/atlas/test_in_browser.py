@@ -152,8 +152,15 @@ def test_hover_and_keyboard_tell_noise_event_and_density(page, make_panel):
         for (let i = 0; i < 6; i++) press(second, "+");
         press(second, "Enter"); await drawn();
         const tipped = tip.textContent, many = page.querySelector("canvas").getAttribute("aria-label");
+        const number = () => Number(byId("atlas-status").textContent.split(" ")[0]);
+        for (let i = 0; i < 6; i++) press(second, "-");
+        press(second, "Enter"); const first = number();
+        for (let i = 0; i < 6; i++) press(second, "ArrowRight");
+        press(second, "Enter"); const other = number();
+        for (let i = 0; i < 6; i++) press(second, "ArrowLeft");
+        press(second, "Enter", { shiftKey: true }); const both = number();
         press(second, "Escape"); await drawn();
-        told({ hovered, left, few, many, tipped, cleared: byId("atlas-status").textContent });
+        told({ hovered, left, few, many, tipped, first, other, both, cleared: byId("atlas-status").textContent });
     """)  # fmt: skip
     z, x = panel.samples.places[0, nearest], panel.samples.places[-1, nearest]
     minus = lambda value: f"{value:.2f}".replace("-", "−")
@@ -166,11 +173,14 @@ def test_hover_and_keyboard_tell_noise_event_and_density(page, make_panel):
         f"log p = {minus(panel.samples.log_density[nearest])} nats (exact)",
     ]
     assert "no log p: implicit" in seen["tipped"]
+    # The two circles do not meet: with Shift the second is added to the first.
+    assert seen["first"] > 0 and seen["other"] > 0 and seen["both"] == seen["first"] + seen["other"]
+    assert seen["cleared"].startswith("Draw around")
     assert 0 < int(seen["few"].split()[0]) < int(seen["many"].split(". ")[-1].split()[0]) <= NUM
 
 
 def test_panels_stand_side_by_side_on_a_screen_and_below_each_other_on_a_phone(page, make_panel):
-    path = page(*(make_panel(f"model {i}") for i in range(8)))
+    path = page(*(make_panel(f"model {i}") for i in range(10)))
     script = """
         const boxes = [...page.querySelectorAll(".card")].map(card => card.getBoundingClientRect());
         const texts = [...page.querySelectorAll("button, label, h3, p, td, th, span")];
