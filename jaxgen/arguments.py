@@ -98,12 +98,13 @@ def checked_preimage(name: str, preimage: object, num: int) -> Preimage:
     return preimage
 
 
-def as_array(name: str, x: Event) -> jax.Array:
+def as_array(name: str, x: Event, argument: str = "x") -> jax.Array:
     """Return events as a JAX array.
 
     Args:
         name: The function, for the message.
         x: Events `(n, *event)`, as anything that `jnp.asarray` takes.
+        argument: The argument, for the message.
 
     Returns:
         The array.
@@ -113,8 +114,8 @@ def as_array(name: str, x: Event) -> jax.Array:
     """
     try:
         return jnp.asarray(x)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name}: x=<{type(x).__name__}>; accepted: an array of numbers (n, *event).") from None
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"{name}: {argument}={checks.short(x)}; accepted: an array of numbers.") from None
 
 
 def require_density(name: str, model: Model) -> Density:
@@ -203,7 +204,11 @@ def with_rows(name: str, rows: Cond, num: int) -> Cond:
     Raises:
         ValueError: There are conditions, and neither one nor `num` of them.
     """
-    if rows is None or jnp.shape(rows)[:1] == (num,):
+    if rows is None:
+        return None
+    if not isinstance(rows, jax.Array):
+        rows = as_array(name, rows, "cond")
+    if jnp.shape(rows)[:1] == (num,):
         return rows
     if jnp.shape(rows)[:1] == (1,) and num > 0:
         return jnp.broadcast_to(rows, (num, *jnp.shape(rows)[1:]))

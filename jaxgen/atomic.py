@@ -1,4 +1,4 @@
-"""The writer of files: a reader never sees half of one, and what fails leaves the earlier file as it was."""
+"""The writer of files, of which a reader never sees half, and the guard of those who read them: one error for whatever is damaged."""
 
 import contextlib
 import json
@@ -96,3 +96,29 @@ def require_writable(folder: str | os.PathLike[str]) -> None:
     probe = folder / f".probe.{secrets.token_hex(6)}"
     probe.write_bytes(b"0")
     probe.unlink()
+
+
+@contextlib.contextmanager
+def written_by_jaxgen(what: str) -> Iterator[None]:
+    """Report any failure of the block as a file that jaxgen did not write.
+
+    A document of the right format may still hold anything, and code that puts it together raises nearly every exception on it.
+
+    Args:
+        what: The function and the file, such as "load: path='runs/a'", for the message.
+
+    Raises:
+        ValueError: The block raised. An error of the system, or one that says what would be accepted, is passed on.
+
+    >>> with written_by_jaxgen("load: path='run'"):
+    ...     {}["config"]
+    Traceback (most recent call last):
+    ValueError: load: path='run' cannot be read (KeyError: 'config'); accepted: what jaxgen wrote, unchanged.
+    """
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, OSError) or (isinstance(error, ValueError) and "accepted: " in str(error)):
+            raise
+        said = f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
+        raise ValueError(f"{what} cannot be read ({said}); accepted: what jaxgen wrote, unchanged.") from error

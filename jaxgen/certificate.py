@@ -14,7 +14,9 @@ import numpy as np
 import scipy.special
 from jax.core import Tracer
 
+from jaxgen import checks
 from jaxgen.arguments import require_model
+from jaxgen.finite import unsaid
 from jaxgen.lifting import over_batch, stages
 from jaxgen.model import Model, log_prob
 from jaxgen.refusals import require_transform
@@ -153,9 +155,10 @@ def certify(
         )
     if isinstance(atol, bool) or not isinstance(atol, int | float | np.number) or not atol > 0:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ValueError(f"certify: atol={atol!r}; accepted: a positive tolerance in nats, such as 1e-3.")
-    x = x if isinstance(x, jax.Array) else np.asarray(x)
-    if not (jnp.issubdtype(x.dtype, jnp.number) or x.dtype == bool):
+    x = x if isinstance(x, jax.Array | np.ndarray) else checks.numbers("certify: x", x)
+    if x.dtype != bool and not any(jnp.issubdtype(x.dtype, kind) for kind in (np.floating, np.integer)):
         raise ValueError(f"certify: x of dtype {x.dtype}; accepted: an array of numbers (n, *event).")
+    checks.leaves("certify: params", params)
     dtypes = {jnp.result_type(leaf) for leaf in jax.tree.leaves(params)} | {x.dtype}
     low = not any(dtype == np.float64 for dtype in dtypes)
     problem = _Problem(model, params, x, cond, key, num_draws, batch_size)
@@ -205,8 +208,10 @@ class _Problem:
                 rows = _REPLICATES.get(model.transform.kind, 1)
                 x, cond = jax.tree.map(lambda a: jnp.tile(a, (rows, *(1,) * (a.ndim - 1))) if rows > 1 else a, (x, cond))
                 key = self.key if rows == 1 or self.key is None else jax.random.fold_in(self.key, chunk)
-                values = log_prob(model, params, x, cond, key=key, num_draws=self.num_draws, batch_size=self.batch_size).value
-                self.known[asked] = np.asarray(values, np.float64).reshape(rows, -1)
+                # A value that is not finite gets no bound, and is not said twice.
+                with unsaid():
+                    density = log_prob(model, params, x, cond, key=key, num_draws=self.num_draws, batch_size=self.batch_size)
+                self.known[asked] = np.asarray(density.value, np.float64).reshape(rows, -1)
         return self.known[asked]
 
     def mean(self, rung: _Rung, moved: bool = False) -> np.ndarray:

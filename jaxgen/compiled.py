@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from typing import Any, TypeVar
@@ -38,7 +39,10 @@ def compiled(*static: int) -> Callable[[Callable[..., Result]], Callable[..., Re
 
         @functools.wraps(function)
         def call(*args: Any) -> Result:
-            return (outer if outermost() and jax.default_backend() == "cpu" else inner)(*args)
+            try:
+                return (outer if outermost() and jax.default_backend() == "cpu" else inner)(*args)
+            except (TypeError, OverflowError) as error:
+                raise _named(error) from error
 
         return call
 
@@ -75,6 +79,14 @@ def every_line_traced() -> Iterator[None]:
         yield
     finally:
         _every_line.reset(token)
+
+
+def _named(error: Exception) -> Exception:
+    """Return the error of an argument that is no array as one of this library; another error is returned as it is."""
+    found = re.search(r"(?:at path|argument path is) (\w+)", str(error))
+    if found is None:
+        return error
+    return ValueError(f"{found[1]}: a leaf is no array of numbers; accepted: arrays, such as those that jaxgen.init and jaxgen.fit return.")
 
 
 def training_options() -> dict[str, Any]:

@@ -2,10 +2,9 @@
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jaxgen import checks
-from jaxgen.arguments import require_model
+from jaxgen.arguments import as_array, require_model
 from jaxgen.compiled import compiled
 from jaxgen.lifting import over_batch
 from jaxgen.model import Model, encode
@@ -47,9 +46,10 @@ def interpolate(
     if path not in PATHS:
         raise ValueError(f"interpolate: path={path!r}; accepted: {', '.join(map(repr, PATHS))}.")
     checks.count("interpolate: num_points", num_points)
-    if np.shape(x0) != np.shape(x1):
-        raise ValueError(f"interpolate: x0 of shape {np.shape(x0)} and x1 of shape {np.shape(x1)}; accepted: two events of one shape.")
-    pair = jnp.stack([jnp.asarray(x0), jnp.asarray(x1)])
+    x0, x1 = (as_array("interpolate", x, name) for name, x in (("x0", x0), ("x1", x1)))
+    if x0.shape != x1.shape:
+        raise ValueError(f"interpolate: x0 of shape {x0.shape} and x1 of shape {x1.shape}; accepted: two events of one shape.")
+    pair = jnp.stack([x0, x1])
     ends = encode(model, params, pair, _repeated(cond, 2), key=key)
     t = jnp.linspace(0.0, 1.0, num_points)
     z = jax.tree.map(lambda e: _between(e, t, path), ends)

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgen import checks
+from jaxgen import checks, finite
 from jaxgen.arguments import (
     as_array,
     calling,
@@ -133,7 +133,9 @@ def sample(key: Key | int, model: Model, params: Params, num_samples: int, cond:
     key = checks.key("sample: key", key)
     check_counts("sample", batch_size, num_samples=num_samples)
     cond = with_rows("sample", cond, num_samples)
-    return _sample((model,), num_samples, batch_size, params, key, cond)
+    x = _sample((model,), num_samples, batch_size, params, key, cond)
+    finite.look("sample", params, events=x, are_gaps=functools.partial(_are_gaps, model, params, x, cond), cond=cond)
+    return x
 
 
 def sample_and_log_prob(
@@ -164,6 +166,7 @@ def sample_and_log_prob(
     transform = model.transform
     if transform.kind is Density.EXACT and transform.proxy is None and transform.forward_and_log_det is not None:
         x, value = _sample_and_log_prob((model,), num_samples, batch_size, params, key, cond)
+        finite.look("sample_and_log_prob", params, events=x, density=value, cond=cond)
         return x, LogProb(value, jnp.zeros_like(value), Density.EXACT)
     x = sample(key, model, params, num_samples, cond, batch_size=batch_size)
     return x, log_prob(model, params, x, cond, key=jax.random.fold_in(key, 1), num_draws=num_draws, batch_size=batch_size)
@@ -216,6 +219,7 @@ def log_prob(
     cond = with_rows("log_prob", cond, num)
     draws = 1 if density is Density.EXACT else num_draws
     value, stderr = _log_prob((model, draws), num, batch_size or _default_batch(model, num_draws), params, key, x, cond)
+    finite.look("log_prob", params, density=value, x=x, cond=cond)
     return LogProb(value, jnp.asarray(np.zeros(value.shape, value.dtype)) if stderr is None else stderr, density)
 
 
@@ -240,7 +244,9 @@ def encode(model: Model, params: Params, x: Event, cond: Cond = None, *, key: Ke
         key = checks.key("encode: key", key)
     x = as_array("encode", x)
     cond = with_rows("encode", cond, x.shape[0] if x.ndim else -1)
-    return _encode(model, params, x, cond, key)
+    z = _encode(model, params, x, cond, key)
+    finite.look("encode", params, events=z, x=x, cond=cond)
+    return z
 
 
 def sample_rows(model: Model, params: Params, keys: Key, cond: Cond = None) -> Event:
@@ -336,6 +342,14 @@ def _combine(logs: jax.Array, kind: Density) -> tuple[jax.Array, jax.Array]:
         weights = jnp.exp(logs - top[None])
         deviation = jnp.sqrt(jnp.sum((weights - jnp.mean(weights, 0, keepdims=True)) ** 2, 0))
     return mean, deviation / jnp.sqrt(jnp.asarray((num - 1) * num, logs.dtype)) if num > 1 else jnp.full_like(mean, jnp.nan)
+
+
+def _are_gaps(model: Model, params: Params, x: Event, cond: Cond, rows: np.ndarray) -> np.ndarray:
+    """Return whether samples that are not finite have a finite log density, as rows of a table with gaps have."""
+    if model.transform.kind is Density.IMPLICIT or not isinstance(x, jax.Array):
+        return np.zeros(len(rows), bool)
+    with finite.unsaid():
+        return np.isfinite(np.asarray(log_prob(model, params, x[rows], None if cond is None else cond[rows], key=0).value))
 
 
 def _noise(model: Model, keys: Key) -> Noise:

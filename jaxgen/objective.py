@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeVar
 
 import jax
+from jax.sharding import Mesh
 
 from jaxgen.arguments import require_model
+from jaxgen.meshes import split_rows
 from jaxgen.model import Model
 from jaxgen.refusals import require_transform
 from jaxgen.types import Aux, Cond, Key, Noise, Params
@@ -32,6 +34,18 @@ class Share:
     count: int
 
 
+@jax.tree_util.register_static
+@dataclass(frozen=True)
+class Spread:
+    """Say that a batch is whole and that the compiler splits its rows over a mesh.
+
+    Attributes:
+        mesh: The mesh.
+    """
+
+    mesh: Mesh
+
+
 class Batch(NamedTuple):
     """Hold the data that an objective reads.
 
@@ -39,20 +53,20 @@ class Batch(NamedTuple):
         x: Events `(n, *event)`. A `data_free` objective gets `(n, 0)`, which only says how many draws to make.
         cond: Conditions `(n, *cond)`, or None for a model without conditions.
         z: Noise that an objective's `prepare` paired with `x`, or None.
-        share: Which share of a larger batch these events are; None for a whole batch.
+        share: Which share of a larger batch these events are, or the mesh over which a whole batch is spread; None for a whole batch.
     """
 
     x: jax.Array
     cond: Cond = None
     z: Noise | None = None
-    share: Share | None = None
+    share: Share | Spread | None = None
 
 
 def drawn(batch: Batch, draw: Callable[[int], Draws], axis: int = 0) -> Draws:
     """Return what a loss draws for the events of a batch, such as noise, times or keys, whoever holds the other events.
 
-    The draw is made for the whole batch, and cut to the rows of this share. So a loss that draws through this function sees the same numbers
-    on one device and on many.
+    The draw is made for the whole batch, and cut to the rows of this share, or spread as the batch is. So a loss that draws through this
+    function sees the same numbers on one device and on many.
 
     Args:
         batch: The batch, or one share of it.
@@ -69,6 +83,8 @@ def drawn(batch: Batch, draw: Callable[[int], Draws], axis: int = 0) -> Draws:
     num, share = batch.x.shape[0], batch.share
     if share is None:
         return draw(num)
+    if isinstance(share, Spread):
+        return split_rows(share.mesh, draw(num), axis)
     first = jax.lax.axis_index(share.axis_name) * num
 
     def cut(a: jax.Array) -> jax.Array:

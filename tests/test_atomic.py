@@ -47,3 +47,18 @@ def test_others_may_read_what_the_umask_lets_them(tmp_path):
     atomic.write_text(tmp_path / "x.txt", "")
     (tmp_path / "plain.txt").write_text("")
     assert stat.S_IMODE((tmp_path / "x.txt").stat().st_mode) == stat.S_IMODE((tmp_path / "plain.txt").stat().st_mode)
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError("config"), AttributeError("x"), RecursionError("deep\nand long"), MemoryError(), ValueError("odd")]
+)
+def test_whatever_a_reader_raises_is_one_line_that_names_the_file(error):
+    with pytest.raises(ValueError, match=r"^load: path='a' cannot be read \([^\n]*\); accepted: what jaxgen wrote, unchanged\.$"):  # noqa: SIM117
+        with atomic.written_by_jaxgen("load: path='a'"):
+            raise error
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError("gone"), ValueError("x=1; accepted: 2.")])
+def test_an_error_that_is_clear_already_passes(error):
+    with pytest.raises(type(error), match=str(error)), atomic.written_by_jaxgen("load: path='a'"):
+        raise error

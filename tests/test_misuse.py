@@ -135,7 +135,7 @@ def test_certify_refuses_what_is_no_tolerance(atol):
 def test_events_and_keys_of_another_type_are_named():
     model = Model(BASE, affine(0.0, 2.0))
     for x in ("abc", None, {"a": X}, [[1.0], [1.0, 2.0]]):
-        with pytest.raises(ValueError, match="^log_prob: x=<.*>; accepted: an array of numbers"):
+        with pytest.raises(ValueError, match="^log_prob: x=.*; accepted: an array of numbers"):
             jaxgen.log_prob(model, (), x)
     with pytest.raises(ValueError, match=r"^sample: key=0.5; accepted: a key such as jax.random.key\(0\)"):
         jaxgen.sample(0.5, model, (), 2)

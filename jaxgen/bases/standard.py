@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from numpy.typing import ArrayLike
 
+from jaxgen import checks
 from jaxgen.bases.shapes import Size, size_of
 from jaxgen.compiled import traced_once
 from jaxgen.model import Base
@@ -23,7 +24,7 @@ class _Independent:
     """
 
     def __init__(self, family: str, quantile: Callable[[jax.Array], jax.Array], shape: Sequence[int], loc: float = 0.0, scale: float = 1.0):
-        self.family, self.shape, self.loc, self.scale = family, tuple(shape), loc, scale
+        self.family, self.shape, self.loc, self.scale = family, checks.shape(f"{family}: shape", shape), loc, scale
         self.quantile = quantile
 
     def sample(self, *, seed: Key, sample_shape: Size = ()) -> jax.Array:

@@ -72,4 +72,4 @@ def student_t(shape: Sequence[int], df: float) -> Base:
     True
     """
     checks.number("student_t: df", df, above=0)
-    return _Student(tuple(shape), float(df))
+    return _Student(checks.shape("student_t: shape", shape), float(df))

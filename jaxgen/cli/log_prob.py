@@ -14,6 +14,7 @@ from jaxgen.cli.finite import require_finite
 from jaxgen.cli.sample import conditions_for, in_reading
 from jaxgen.cli.table import read_events
 from jaxgen.data.writers import write_columns
+from jaxgen.finite import unsaid
 from jaxgen.questions import log_prob as density
 
 
@@ -73,7 +74,8 @@ def log_prob(
     if certify is not None and (of or given):
         raise ValueError(f"--certify {certify}: accepted: without --of and --given.")
     if certify is None:
-        lp = density(entry.model, fitted.params, x, conditions, of=of, given=given, **options)
+        with unsaid():
+            lp = density(entry.model, fitted.params, x, conditions, of=of, given=given, **options)
     else:
         lp = certified(entry.model, fitted.params, x, certify, conditions, **options)
     value, stderr = np.asarray(lp.value), np.asarray(lp.stderr)

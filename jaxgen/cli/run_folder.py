@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxgen.atomic import require_writable
+from jaxgen.atomic import require_writable, written_by_jaxgen
 
 # The file that shows that jaxgen wrote a folder, the keys that this file has, and the other names that belong to it.
 _RUNS = {
@@ -163,7 +163,13 @@ def earlier_rows(out: Path, settings: Mapping[str, Any]) -> list[dict[str, Any]]
         ValueError: A row was made with other settings.
     """
     path = out / "results.json"
-    rows = json.loads(path.read_text()) if path.is_file() else []
+    rows: list[dict[str, Any]] = json.loads(path.read_text()) if path.is_file() else []
+    with written_by_jaxgen(f"--resume {out}: results.json"):
+        for row in rows:
+            # What the page reads of a row besides numbers and texts.
+            _ = [dict(reading) for reading in (row.get("readings") or {}).values()]
+            _ = [finding["name"] + finding["text"] for finding in row.get("detectors", ()) if finding["alarm"]]
+            _ = dict(row.get("settings", {}))
     for row in rows:
         there = row.get("settings", settings)
         other = [f"{name} {there[name]}, not {here}" for name, here in settings.items() if there.get(name, here) != here]

@@ -13,6 +13,7 @@ from jaxgen.cli.pixels import classes_of, labelled, levels_of, whole, write_imag
 from jaxgen.cli.table import read_conditions, write_samples
 from jaxgen.data.tables import Table
 from jaxgen.data.writers import ENDINGS
+from jaxgen.finite import unsaid
 from jaxgen.questions import sample as draw
 from jaxgen.training import Entry
 
@@ -58,7 +59,8 @@ def sample(
     conditions, beside = (labelled(entry, label, num, cond), None) if label else conditions_for(entry, cond)
     count = num if conditions is None else len(conditions)
     how = {"given": None if given is None else arguments.pairs("--given", given), "batch_size": min(count, 65_536)}
-    x = np.asarray(draw(jax.random.key(seed), entry.model, fitted.params, count, conditions, **how))
+    with unsaid():
+        x = np.asarray(draw(jax.random.key(seed), entry.model, fitted.params, count, conditions, **how))
     schema = zoo.schema_of(entry)
     require_finite(f"--out {out}", x, gaps=schema is not None and any(column.missing for column in schema.event))
     if len(shape) > 1:

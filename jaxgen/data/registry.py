@@ -127,6 +127,7 @@ def load(
         given = type(name_or_path).__name__
         raise DataError(f"load: name_or_path=<{given}>; accepted: a name, a path or a DataFrame. An array goes into fit as it is.")
     name = os.fspath(name_or_path)
+    checks.count("load: dim", dim)
     if dim != 2 and name != "gaussian_mixture":
         raise DataError(f"load: dim={dim!r} with {name!r}; accepted: 2, as only gaussian_mixture has a choice of dimension.")
     chosen = choice._asdict()
@@ -226,6 +227,9 @@ def draw(name: str, seed: int, n: int, *, dim: int = 2) -> np.ndarray:
     >>> draw("rings", 0, 5).shape
     (5, 2)
     """
+    if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise DataError(f"draw: name={checks.short(name)}; accepted: {', '.join(NAMES)}.")
+    checks.count("draw: dim", dim)
     if name in IMAGES:
         raise DataError(
             f"draw: name={name!r}; accepted: {', '.join(NAMES)}. A set of images has no more than its images: take them from load."

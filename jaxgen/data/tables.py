@@ -120,6 +120,9 @@ def read_npz(path: str) -> Table:
     with _numpy_load(path, np.lib.npyio.NpzFile) as archive:
         keys = list(archive.files)
         arrays = {key: guard(path, lambda key=key: archive[key], f"array {key}: ") for key in keys}
+    strange = [key for key in keys if not isinstance(arrays[key], np.ndarray)]
+    if strange:
+        raise DataError(f"{path}: the member {strange[0]!r} is no array; accepted: an undamaged .npz file.")
     named = {key: _names(path, key, arrays.pop(key)) for key in ("columns", "cond_columns") if key in arrays and len(arrays) > 1}
     keys = list(arrays)
     if not keys:

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import logsumexp
 
+from jaxgen import checks
+
 MOST_ROWS = 5_000
 """Rows to fit a mixture to: more change it little and take long."""
 MOST_COLUMNS = 64
@@ -67,7 +69,7 @@ def baselines(
     """
     from sklearn.covariance import EmpiricalCovariance, LedoitWolf
 
-    both, held_out = _joined(train, train_cond), _joined(test, test_cond)
+    both, held_out = _joined("train", train, train_cond), _joined("test", test, test_cond)
     if both.shape[1:] != held_out.shape[1:]:
         # NumPy would stretch a single column over all the others.
         raise ValueError(f"baselines: test of width {held_out.shape[1:]} with its conditions; accepted: {both.shape[1:]}, as train has.")
@@ -75,7 +77,7 @@ def baselines(
     # Shrinking helps where rows are few, and hides strong correlations where they are many.
     normal = (EmpiricalCovariance if len(rows) >= MANY_ROWS * both.shape[1] else LedoitWolf)().fit(both[rows])
     single = _Mixture(np.zeros(1), normal.location_[None], (normal.covariance_ + FLOOR * np.eye(both.shape[1]))[None])
-    d = train.shape[1]
+    d = np.shape(train)[1]
     gaussian = -float(single.log_prob(held_out, d).mean())
     if both.shape[1] > MOST_COLUMNS:
         return Baselines(gaussian, None, 0)
@@ -148,6 +150,10 @@ def _mixture(fitted: Any) -> _Mixture:
     )
 
 
-def _joined(x: np.ndarray, cond: np.ndarray | None) -> np.ndarray:
-    rows = np.asarray(x, np.float64)
-    return rows if cond is None else np.concatenate([rows, np.asarray(cond, np.float64)], 1)
+def _joined(name: str, x: np.ndarray, cond: np.ndarray | None) -> np.ndarray:
+    accepted = "finite numbers (n, d)"
+    rows = checks.numbers(f"baselines: {name}", x, accepted)
+    rows = rows if cond is None else np.concatenate([rows, checks.numbers(f"baselines: {name}_cond", cond, accepted)], 1)
+    if rows.ndim != 2 or rows.size == 0 or not np.isfinite(rows).all():
+        raise ValueError(f"baselines: {name}={checks.short(rows)}; accepted: {accepted}, at least one row.")
+    return rows

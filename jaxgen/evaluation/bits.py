@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxgen import checks
 from jaxgen.model import LogProb
 from jaxgen.transform import Density
 from jaxgen.types import Shape
@@ -50,11 +51,15 @@ def bits_per_dim(lp: LogProb, event_shape: Shape, *, levels: int | None = None, 
     >>> bits_per_dim(lp, (2, 2), discrete=True).value
     8.0
     """
-    if levels is not None and (discrete or levels < 2):
+    if not isinstance(lp, LogProb):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ValueError(f"bits_per_dim: lp={checks.short(lp)}; accepted: what jaxgen.log_prob returns.")
+    if levels is not None:
+        checks.count("bits_per_dim: levels", levels, 2)
+    if levels is not None and discrete:
         raise ValueError(
-            f"bits_per_dim: levels={levels!r}, discrete={discrete!r}; accepted: levels of at least 2 of dequantised pixels, or None."
+            f"bits_per_dim: levels={levels!r}, discrete={discrete!r}; accepted: levels of dequantised pixels, or None with discrete."
         )
-    value = np.asarray(lp.value, np.float64).ravel()
+    value = checks.numbers("bits_per_dim: lp.value", lp.value).ravel()
     if len(value) < 2 or not np.isfinite(value).all():
         bad = int((~np.isfinite(value)).sum())
         raise ValueError(f"bits_per_dim: lp={len(value)} values, {bad} not finite; accepted: at least two, all finite.")
@@ -78,5 +83,5 @@ def bits_of_nll(nll: float, stderr: float, kind: Density, event_shape: Shape, *,
     >>> bits_of_nll(4.0 * math.log(2), 0.0, Density.EXACT, (2, 2), discrete=True)
     Bits(value=1.0, stderr=0.0, kind=<Density.EXACT: 0>)
     """
-    nats = math.prod(event_shape) * math.log(2)
+    nats = math.prod(checks.shape("bits_of_nll: event_shape", event_shape)) * math.log(2)
     return Bits(nll / nats, stderr / nats, kind if discrete else max(kind, Density.LOWER_BOUND))

@@ -11,6 +11,7 @@ import optax
 from numpy.typing import ArrayLike
 
 from jaxgen import checks
+from jaxgen.atomic import written_by_jaxgen
 from jaxgen.data import Dataset
 from jaxgen.nets import Net, classifier
 from jaxgen.training import adam, load_arrays, save_arrays
@@ -159,11 +160,12 @@ def save_classifier(path: str | Path, trained: Classifier) -> None:
 
 def load_classifier(path: str | Path) -> Classifier:
     """Read the classifier that `save_classifier` wrote to the folder `path`; FileNotFoundError if there is none."""
-    facts = json.loads((Path(path) / "classifier.json").read_text())
-    accuracy, num_test = facts.pop("accuracy"), facts.pop("num_test")
-    net = classifier(facts["num_classes"], width=facts["width"])
-    like = jax.eval_shape(net.init, jax.random.key(0), jax.ShapeDtypeStruct(tuple(facts["event_shape"]), jnp.float32))
-    return Classifier(net, load_arrays(Path(path) / "params.safetensors", like), facts["levels"], accuracy, num_test, facts)
+    with written_by_jaxgen(f"load_classifier: path={str(path)!r}"):
+        facts = json.loads((Path(path) / "classifier.json").read_text())
+        accuracy, num_test = facts.pop("accuracy"), facts.pop("num_test")
+        net = classifier(facts["num_classes"], width=facts["width"])
+        like = jax.eval_shape(net.init, jax.random.key(0), jax.ShapeDtypeStruct(tuple(facts["event_shape"]), jnp.float32))
+        return Classifier(net, load_arrays(Path(path) / "params.safetensors", like), facts["levels"], accuracy, num_test, facts)
 
 
 def _forward(net: Net, params: Params, x: jax.Array) -> tuple[jax.Array, jax.Array]:

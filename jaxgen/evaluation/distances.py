@@ -177,6 +177,7 @@ def mode_shares(labels: ArrayLike, num_modes: int) -> np.ndarray:
     >>> mode_shares([0, 0, 1, -1], 2).tolist()
     [0.5, 0.25]
     """
+    checks.count("mode_shares: num_modes", num_modes)
     labels = np.asarray(labels)
     if labels.ndim != 1 or labels.size == 0 or not np.issubdtype(labels.dtype, np.integer):
         raise ValueError(f"mode_shares: labels={labels.dtype} of shape {labels.shape}; accepted: integers (n,) with n >= 1.")
@@ -202,7 +203,7 @@ def mode_coverage(labels: ArrayLike, weights: ArrayLike) -> float:
     >>> mode_coverage([0, 0, 0, 1], [0.5, 0.25, 0.25])
     0.66666...
     """
-    weights = np.asarray(weights, dtype=float)
+    weights = checks.numbers("mode_coverage: weights", weights, "positive numbers (k,) with sum 1")
     if weights.ndim != 1 or weights.size == 0 or not np.all(weights > 0) or abs(weights.sum() - 1.0) > 1e-4:
         raise ValueError(f"mode_coverage: weights={weights.tolist()}; accepted: positive numbers (k,) with sum 1.")
     return float(np.mean(mode_shares(labels, len(weights)) >= 0.25 * weights))
@@ -228,7 +229,7 @@ def as_pair(
     """
     checked = []
     for name, given in zip(names, (x, y), strict=True):
-        points = np.asarray(given, dtype=np.float64)
+        points = checks.numbers(f"{function}: {name}", given, f"an array of numbers (n, d) with n >= {at_least}")
         if points.ndim != 2 or len(points) < at_least or points.shape[1] == 0:
             raise ValueError(f"{function}: {name}=array of shape {points.shape}; accepted: (n, d) with n >= {at_least} and d >= 1.")
         bad = np.flatnonzero(~np.isfinite(points).all(axis=1))

@@ -12,7 +12,7 @@ from jaxgen.objective import Batch, Clock, Objective, drawn, no_aux, require
 from jaxgen.objectives.couplings import CouplingLike
 from jaxgen.objectives.pairing import pairing
 from jaxgen.objectives.times import Times, stratified_times
-from jaxgen.paths import Interpolant, Path, interpolant, linear
+from jaxgen.paths import Interpolant, Path, interpolant
 from jaxgen.types import Aux, Cond, Key, Params
 
 PARTS = ("velocity", "direct", "score")
@@ -64,7 +64,7 @@ def flow_matching(
     9.0
     """
     checks.number("flow_matching: noise", noise, least=0)
-    between = path if isinstance(path, Interpolant) else interpolant(path or linear())
+    between = path if isinstance(path, Interpolant) else interpolant(path)
     return _matching("flow_matching", model, between, ("velocity",), coupling, noise, times, weight)
 
 

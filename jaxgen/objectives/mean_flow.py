@@ -9,7 +9,7 @@ from jax.typing import ArrayLike
 
 from jaxgen import checks
 from jaxgen.model import Model
-from jaxgen.objective import Batch, Clock, Objective, no_aux, require
+from jaxgen.objective import Batch, Clock, Objective, drawn, no_aux, require
 from jaxgen.objectives.couplings import CouplingLike
 from jaxgen.objectives.discrepancy import energy
 from jaxgen.objectives.pairing import pairing
@@ -81,7 +81,7 @@ def mean_flow(
             raise ValueError(f"mean_flow: guidance={guidance!r}, mix={mix!r}; accepted: 1 and 0 for a batch without conditions.")
         key_z, key_pair, key_now, key_ahead, key_drop = jax.random.split(key, 5)
         z, num, dtype = paired.source(key_z, key_pair, batch), batch.x.shape[0], batch.x.dtype
-        dropped = jax.random.uniform(key_drop, (num,)) < drop
+        dropped = drawn(batch, lambda num: jax.random.uniform(key_drop, (num,))) < drop
         now = round(instantaneous * num)
         t = stratified_times(key_now, now, dtype)
         ahead = ordered_pairs(key_ahead, num - now, dtype, to_end)

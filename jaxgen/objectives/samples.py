@@ -8,7 +8,7 @@ import jax
 from jaxgen.bases import stratified as stratify
 from jaxgen.lifting import over_batch
 from jaxgen.model import Model
-from jaxgen.objective import Batch, Init, PairingError, require
+from jaxgen.objective import Batch, Init, PairingError, drawn, require
 from jaxgen.pruning import moves_with_params
 from jaxgen.types import Aux, Cond, Event, Key, Params
 
@@ -40,7 +40,8 @@ def drawing(objective: str, model: Model, stratified: bool) -> Draw:
     forward = over_batch(model.transform).forward
 
     def draw(params: Params, key: Key, batch: Batch) -> Event:
-        return forward(params, base.sample(seed=key, sample_shape=(batch.x.shape[0],)), batch.cond)
+        z = drawn(batch, lambda num: base.sample(seed=key, sample_shape=(num,)))
+        return forward(params, z, batch.cond)
 
     return draw
 

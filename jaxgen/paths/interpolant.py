@@ -101,6 +101,8 @@ def interpolant(path: Path | None = None, variance: Schedule | None = None) -> I
     Array([0.25, 0.25], dtype=float32)
     """
     path = linear() if path is None else path
+    if not isinstance(path, Path):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ValueError(f"path={checks.short(path)}; accepted: a path of jaxgen.paths, such as linear().")
     for t in (0.0, 1.0):
         if not path.is_finite_at(t):
             raise ValueError(

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 
 import jaxgen
-from jaxgen.atomic import write_json
+from jaxgen.atomic import write_json, written_by_jaxgen
 from jaxgen.studies.study import Cell, Row, Study, good_rows
 
 HEAD, CELLS, PAGE = "study.json", "cells", "study.html"
@@ -46,7 +46,8 @@ def declare(out: Path, study: Study, settings: dict[str, Any]) -> None:
     }
     path = out / HEAD
     if path.is_file():
-        there = json.loads(path.read_text(encoding="utf-8"))
+        with written_by_jaxgen(f"--resume {out}: {HEAD}"):
+            there = dict(json.loads(path.read_text(encoding="utf-8")))
         for name, value in head.items():
             if there.get(name) != json.loads(json.dumps(value)):
                 raise ValueError(f"--resume {out}: the study there has other {name}; accepted: the same, or another folder.")
@@ -64,8 +65,9 @@ def stored_rows(out: Path, cell: Cell) -> list[Row] | None:
     path = out / CELLS / f"{cell_name(cell)}.json"
     if not path.is_file():
         return None
-    rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
-    return None if any(row["status"].startswith("failed") for row in rows) else rows
+    with written_by_jaxgen(f"--resume {out}: {CELLS}/{path.name}"):
+        rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
+        return None if any(row["status"].startswith("failed") for row in rows) else rows
 
 
 def store_rows(out: Path, cell: Cell, rows: Sequence[Row], seconds: float) -> None:

@@ -15,6 +15,7 @@ from jaxgen.lifting import zeros_like_shape
 from jaxgen.model import Model, init
 from jaxgen.objective import Batch, Objective, Schedule
 from jaxgen.training.entry import Entry
+from jaxgen.training.ties import say_ties
 from jaxgen.transform import Preimage
 from jaxgen.types import Cond, Event, Key, Shape
 
@@ -59,6 +60,8 @@ def checked_batches(entry: Entry, train: Rows, valid: Rows) -> tuple[Batch, Batc
         return _draws(entry, train, valid), None
     shape = event_shape(entry.model, train.cond_name, _conditions(train.cond_name, train.cond))
     batch = _batch(train, shape, entry.objective)
+    if entry.objective.num_codes is None:
+        say_ties(train.name, entry, batch)
     if valid.x is None:
         return batch, None
     held_out = _batch(valid, shape, entry.objective)

@@ -9,7 +9,7 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from jaxgen.meshes import automatic, data_axis, over_other_axes, split_rows
-from jaxgen.objective import Batch
+from jaxgen.objective import Batch, Spread
 from jaxgen.training.state import State
 from jaxgen.types import Aux, Params
 
@@ -31,13 +31,13 @@ class StateSharding(NamedTuple):
     state: State
 
     def rows(self, batch: Batch, axis: int = 0) -> Batch:
-        """Ask the compiler to split the rows of a batch over the devices.
+        """Ask the compiler to split the rows of a batch over the devices, and those of what a loss draws for them.
 
         Args:
             batch: The traced batch.
             axis: The axis of the rows.
         """
-        return split_rows(self.mesh, batch, axis)
+        return split_rows(self.mesh, batch, axis)._replace(share=Spread(self.mesh))
 
     def gathered(self, trained: tuple[Params, Aux]) -> tuple[Params, Aux]:
         """Ask the compiler for params and auxiliaries whole over the data axis, as each device needs them for its own rows.

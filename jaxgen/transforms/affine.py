@@ -6,6 +6,7 @@ import numpy as np
 from jax.scipy.linalg import solve_triangular
 from numpy.typing import ArrayLike
 
+from jaxgen import checks
 from jaxgen.transform import Preimage, Transform, bijection, no_params
 from jaxgen.types import Cond, Event, Key, Noise, Params
 
@@ -31,7 +32,7 @@ def affine(loc: ArrayLike, scale: ArrayLike) -> Transform:
     >>> x.tolist(), float(log_det)
     ([3.0, 3.0, 3.0], 2.079)
     """
-    loc, scale = np.asarray(loc, np.float64), np.asarray(scale, np.float64)
+    loc, scale = checks.numbers("affine: loc", loc), checks.numbers("affine: scale", scale)
     if not np.isfinite(loc).all():
         raise ValueError(f"affine: loc={loc.tolist()!r}; accepted: finite numbers.")
     if not (np.isfinite(scale).all() and np.all(scale != 0)):

@@ -227,10 +227,10 @@ def _find(name: str, event: Shape | None) -> Registered:
         if isinstance(name, str) and name in _REGISTRY[rank]:  # pyright: ignore[reportUnnecessaryIsInstance]
             return _REGISTRY[rank][name]
     accepted = list(dict.fromkeys([*NAMES, *DISCRETE, *IMAGES]))
-    if name in accepted and event is not None:
+    if isinstance(name, str) and name in accepted and event is not None:
         kind, others = ("vectors", [*NAMES, *DISCRETE]) if len(event) == VECTOR else ("images", IMAGES)
         raise ValueError(f"zoo.build: name={name!r} with event_shape={event!r}; accepted for {kind}: {', '.join(others)}.")
-    raise ValueError(f"zoo.build: name={name!r}; accepted: {', '.join(accepted)}.{checks.closest(name, accepted)}")
+    raise ValueError(f"zoo.build: name={checks.short(name)}; accepted: {', '.join(accepted)}.{checks.closest(name, accepted)}")
 
 
 def _of_conditions(name: str, wanted: Shape | None, model: Model) -> Model:

@@ -8,9 +8,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxgen.atomic import written_by_jaxgen
 from jaxgen.objective import Batch
 from jaxgen.training import Entry, Fitted, init_state
-from jaxgen.training.run_folder import SAVES, fitted_of, read_run, write_run
+from jaxgen.training.run_folder import SAVES, ReadRun, fitted_of, read_run, write_run
 from jaxgen.training.seeds import require_one_seed
 from jaxgen.zoo.networks import IMAGE
 from jaxgen.zoo.registry import build
@@ -56,17 +57,18 @@ def load(path: str | Path) -> tuple[Entry, Fitted]:
     path = Path(path)
     if not (path / SAVES).is_dir():
         raise FileNotFoundError(f"load: path={str(path)!r}; accepted: a run folder of jaxgen with a save in {SAVES}/.")
-    run = read_run(path)
+    with written_by_jaxgen(f"load: path={str(path)!r}"):
+        return _rebuilt(path, read_run(path))
+
+
+def _rebuilt(path: Path, run: ReadRun) -> tuple[Entry, Fitted]:
     for message in run.save.damaged:
-        warnings.warn(f"{message} The save before it is taken: {run.save.path.name}.", stacklevel=2)
+        warnings.warn(f"{message} The save before it is taken: {run.save.path.name}.", stacklevel=4)
     config = run.config
-    try:
-        cond_shape = config["cond_shape"]
-        # What a device's size changes stands among the options; an older config, which names no sizes, has the published ones.
-        size = "published" if len(config["event_shape"]) == IMAGE else None
-        entry = build(config["name"], config["event_shape"], cond_shape, size=size, **config["options"])
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"load: path={str(path)!r} with {error!r} in its config; accepted: a config that jaxgen wrote.") from None
+    cond_shape = config["cond_shape"]
+    # What a device's size changes stands among the options; an older config, which names no sizes, has the published ones.
+    size = "published" if len(config["event_shape"]) == IMAGE else None
+    entry = build(config["name"], config["event_shape"], cond_shape, size=size, **config["options"])
     like = jax.eval_shape(lambda key: _initial(key, entry, config["event_shape"], cond_shape), jax.random.key(0))
     units, table = config.get("units"), config.get("table")
     entry = entry._replace(
@@ -81,10 +83,7 @@ def load(path: str | Path) -> tuple[Entry, Fitted]:
         ) from None
     if units is None and table is None:
         return entry, fitted
-    try:
-        return restored(entry, fitted._replace(params=fitted.params[0]), config)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"load: path={str(path)!r} with {error!r} in its config; accepted: a config that jaxgen wrote.") from None
+    return restored(entry, fitted._replace(params=fitted.params[0]), config)
 
 
 def restored(entry: Entry, fitted: Fitted, config: Mapping[str, Any]) -> tuple[Entry, Fitted]:

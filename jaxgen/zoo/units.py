@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jaxgen import checks
 from jaxgen.model import Model
 from jaxgen.training import Entry, Fitted
 from jaxgen.transform import Questions, Transform
@@ -56,8 +57,12 @@ def in_units(
     Returns:
         The entry, with the units in its config, and `fitted` with params `(params, ())`, because the affine has no params.
     """
+    if not isinstance(entry, Entry) or not isinstance(fitted, Fitted):  # pyright: ignore[reportUnnecessaryIsInstance]
+        given = f"entry=<{type(entry).__name__}> and fitted=<{type(fitted).__name__}>"
+        raise ValueError(f"in_units: {given}; accepted: a jaxgen.Entry and the Fitted that jaxgen.fit returned.")
     units = {"loc": loc, "scale": scale, "cond_loc": cond_loc, "cond_scale": cond_scale}
-    config = {**entry.card.config, "units": {k: None if v is None else np.asarray(v, np.float64).tolist() for k, v in units.items()}}
+    lists = {k: None if v is None else checks.numbers(f"in_units: {k}", v).tolist() for k, v in units.items()}
+    config = {**entry.card.config, "units": lists}
     partly = _partly_standardised(entry, np.asarray(loc, np.float64), np.asarray(scale, np.float64))
     return behind(entry, fitted, affine(loc, scale), cond_loc, cond_scale, config, partly=partly)
 

@@ -71,4 +71,10 @@ def test_failures_run_the_detectors_that_apply():
     found = failures(model(lambda z: z), (), one_mode, real, train=two_modes(300), history={"loss": np.ones(100)})
     alarms = {finding.name: finding.alarm for finding in found}
     assert alarms.pop("memorisation") in (True, False)
-    assert alarms == {"lost coverage": True, "lost modes": True, "oscillating loss": False, "diverging loss": False}
+    assert alarms == {
+        "lost coverage": True,
+        "lost modes": True,
+        "oscillating loss": False,
+        "diverging loss": False,
+        "exploding loss": False,
+    }

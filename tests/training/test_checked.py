@@ -1,12 +1,15 @@
 """What `fit` accepts is read from the model: the laws hold for an entry made by hand as for one of the zoo."""
 
+import warnings
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jaxgen import Entry, Model, bases, fit, objectives, transforms, zoo
-from jaxgen.objective import Objective, no_aux
-from jaxgen.transform import Maps, Transform
+from jaxgen.objective import Batch, Objective, no_aux
+from jaxgen.training.ties import say_ties
+from jaxgen.transform import Maps, Preimage, Transform, bijection, no_params
 
 
 @pytest.mark.parametrize("conditional", [False, True])
@@ -87,3 +90,28 @@ def test_a_missing_or_misshapen_condition_is_named(key):
         fit(key, entry, x, 2, cond=np.ones((4, 3), np.float32))
     with pytest.raises(ValueError, match="cond with a value that is not finite"):
         fit(key, entry, x, 2, cond=np.full((5, 3), np.nan, np.float32))
+
+
+def test_columns_with_ties_are_said_unless_they_are_categories():
+    """A column of one number, one of which a fifth is zero, and one that is fine; the samples of a discrete model have ties of their own."""
+    x = np.random.default_rng(0).normal(size=(100, 3)).astype(np.float32)
+    x[:, 0], x[::5, 1] = 2.5, 0
+    with pytest.warns(UserWarning, match="column 0 holds 2.5 in every row; column 1 holds 0 in 20% of the rows. Leave") as caught:
+        say_ties("data", zoo.build("realnvp", (3,)), Batch(x))
+    assert len(caught) == 1 and caught[0].filename == __file__
+    with pytest.warns(UserWarning, match="data with ties, .*: column 0 holds 2.5 in every row. Leave"):
+        say_ties("data", zoo.build("tabular", (3,), categories=(0, 2, 0)), Batch(x))
+    # The samples of a model made by hand show what is a category.
+    maps = (
+        lambda params, z, cond=None: (jnp.round(z), jnp.zeros(())),
+        lambda params, x, cond=None, key=None: Preimage(x, jnp.zeros(())),
+    )
+    made, codes = (Model(bases.normal((3,)), f) for f in (transforms.diagonal_affine(), bijection(no_params, *maps)))
+    with pytest.warns(UserWarning, match="column 0 holds"):
+        say_ties("data", Entry(made, objectives.maximum_likelihood(made)), Batch(x))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        say_ties("data", Entry(codes, objectives.maximum_likelihood(codes)), Batch(x))
+        say_ties("data", zoo.build("realnvp", (3,)), Batch(x[:, 2:].repeat(3, 1)))
+        say_ties("data", zoo.build("realnvp", (3,)), Batch(x[:9]))
+        say_ties("data", zoo.build("gan", (3,)), Batch(x))

@@ -93,7 +93,7 @@ def test_what_cannot_be_rebuilt_is_refused(trained, tmp_path):
         jaxgen.load(tmp_path / "nowhere")
     jaxgen.save(tmp_path / "run", entry, fitted)
     for change, message in (
-        ({"config": {}}, "accepted: a config that jaxgen wrote"),
+        ({"config": {}}, "KeyError: 'cond_shape'.*; accepted: what jaxgen wrote"),
         ({"config": {**entry.card.config, "options": {"width": 16}}}, "arrays of other names or shapes than its config's 'realnvp' has"),
         ({"format": 2}, "of format 2; accepted: format 1"),
     ):
@@ -136,3 +136,18 @@ def test_a_hand_made_entry_is_read_in_units_too(trained):
 def test_entries_are_compared_by_identity(trained):
     one, other = (Entry(*trained[0][:2]) for _ in range(2))
     assert one == one and one != other and len({one, one, other}) == 2
+
+
+@pytest.mark.parametrize("damage", ["config", "status", "history", "name", "options"])
+def test_a_save_whose_facts_are_not_what_jaxgen_writes_is_refused_in_one_line(trained, tmp_path, damage):
+    """The checksums of a hostile file are right."""
+    jaxgen.save(tmp_path / "run", *trained)
+    (path,) = (tmp_path / "run" / "checkpoints").glob("*.safetensors")
+    arrays, facts = read_tensors(path)
+    if damage in facts:
+        del facts[damage]
+    else:
+        facts["config"][damage] = [None]
+    write_tensors(path, arrays, facts)
+    with pytest.raises(ValueError, match=r"^[^\n]*; accepted: [^\n]*$"):
+        jaxgen.load(tmp_path / "run")

@@ -5,6 +5,7 @@ from numpy.typing import ArrayLike
 from scipy.spatial.distance import cdist
 from scipy.special import logsumexp
 
+from jaxgen import checks
 from jaxgen.evaluation.detectors.finding import LEVEL, Finding, permutation_p
 from jaxgen.evaluation.distances import as_pair, subsample
 from jaxgen.evaluation.latents import Posteriors, active_units
@@ -38,6 +39,7 @@ def posterior_collapse(posterior: Posteriors, *, seed: int = 0, num_permutations
     >>> posterior_collapse(Posteriors(means, np.full((300, 1), -2.0))).alarm, posterior_collapse(Posteriors(0 * means, 0 * means)).alarm
     (False, True)
     """
+    checks.counts("posterior_collapse", num_permutations=num_permutations, most=most)
     rng = np.random.default_rng(seed)
     rows = rng.permutation(len(posterior.mean))[:most]
     mean, log_scale = posterior.mean[rows], posterior.log_scale[rows]
@@ -75,6 +77,7 @@ def latent_mismatch(latents: ArrayLike, prior: ArrayLike, *, seed: int = 0, num_
     >>> latent_mismatch(one + 2.0, other).alarm, latent_mismatch(one, other).alarm
     (True, False)
     """
+    checks.counts("latent_mismatch", num_permutations=num_permutations, most=most)
     latents, prior = as_pair("latent_mismatch", latents, prior, at_least=2, names=("latents", "prior"))
     rng = np.random.default_rng(seed)
     size = min(len(latents), len(prior), most)

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.spatial import KDTree
 
+from jaxgen import checks
 from jaxgen.evaluation.detectors.finding import LEVEL, Finding, permutation_p
 from jaxgen.evaluation.distances import as_pair, subsample
 
@@ -36,6 +37,7 @@ def memorised(
     >>> memorised(train + 0.01, train, held_out).alarm, memorised(rng.normal(size=(300, 2)), train, held_out).alarm
     (True, False)
     """
+    checks.counts("memorised", num_permutations=num_permutations, most=most)
     train, held_out = as_pair("memorised", train, held_out, names=("train", "held_out"))
     samples, _ = as_pair("memorised", samples, train, names=("samples", "train"))
     rng = np.random.default_rng(seed)

@@ -6,13 +6,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jaxgen import checks
 from jaxgen.evaluation.detectors.finding import Finding
 
 BLOCKS = 20
+FIRST = 5
+"""The steps that tell where a loss begins."""
 SWING = 2.0
 """The swing of block means, in standard deviations of single steps, above which a loss counts as oscillating."""
 CLIMB = 0.5
 """The share of what a loss had gained that it may lose again before it counts as diverging."""
+EXPLODED = 3.0
+"""By how many times all that training gained a loss may exceed its beginning, before it counts as exploding."""
 TOO_STRONG = 0.9
 """The critic's accuracy above which it counts as too strong."""
 
@@ -79,6 +84,37 @@ def diverging_loss(loss: ArrayLike) -> Finding:
     )
 
 
+def exploding_loss(loss: ArrayLike) -> Finding:
+    """Look for a loss that has jumped far above its beginning, which a learning rate that is too large makes it do.
+
+    A training that explodes early often ends on a plateau that looks calm: the params went where the gradients vanish. The peak tells.
+
+    Args:
+        loss: The loss of each step `(n,)`.
+
+    Returns:
+        The finding; its effect is the height of the peak above the beginning, in units of what training has gained by its end, or of the spread
+        of its first steps if that is more. A peak is what two of three neighbouring steps reach, so that a single odd batch is none.
+
+    Raises:
+        ValueError: There are fewer than 80 steps.
+
+    >>> falling = np.linspace(2.0, 1.0, 400)
+    >>> exploding_loss(falling).alarm, exploding_loss(np.where(np.arange(400) // 10 == 2, 50.0, falling)).alarm
+    (False, True)
+    """
+    steps = _steps("exploding_loss", loss)
+    if not np.isfinite(steps).all():
+        return Finding("exploding loss", True, None, float("inf"), "a loss is not finite")
+    first, last = steps[:FIRST], steps[-len(steps) // BLOCKS :]
+    start, spread = float(np.median(first)), float(np.median(np.abs(np.diff(first))))
+    peak = float(np.median(np.lib.stride_tricks.sliding_window_view(steps, 3), 1).max())
+    unit = max(start - float(np.median(last)), 3 * spread)
+    effect = (peak - start) / unit if unit > 0 else (float("inf") if peak > start else 0.0)
+    text = f"the loss has climbed above its beginning by {effect:.2g} times what training gained"
+    return Finding("exploding loss", effect >= EXPLODED, None, effect, text)
+
+
 def strong_critic(accuracy: ArrayLike) -> Finding:
     """Look for a critic that tells real from generated events with ease, so that its slope teaches the generator little.
 
@@ -109,18 +145,20 @@ def unstable_training(history: Mapping[str, Any]) -> list[Finding]:
     Returns:
         One finding for each detector that applies; none for a fit of fewer than 80 steps.
     """
-    loss = np.asarray(history.get("loss", ()), np.float64)
+    if not isinstance(history, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ValueError(f"unstable_training: history={checks.short(history)}; accepted: the history of what jaxgen.fit returned.")
+    loss = np.atleast_1d(checks.numbers("unstable_training: history['loss']", history.get("loss", ())))
     if len(loss) < 4 * BLOCKS:
         return []
     game = "critic" in history
     # The sum of two players' losses is no measure of progress.
     found = [oscillating_loss(history["generator"] if game else loss)]
-    found += [] if game else [diverging_loss(loss)]
+    found += [] if game else [diverging_loss(loss), exploding_loss(loss)]
     return found + ([strong_critic(history["accuracy"])] if "accuracy" in history else [])
 
 
 def _steps(function: str, values: ArrayLike) -> np.ndarray:
-    steps = np.asarray(values, np.float64)
+    steps = checks.numbers(function, values)
     if steps.ndim != 1 or len(steps) < 4 * BLOCKS:
         raise ValueError(f"{function}: an array of shape {steps.shape}; accepted: (n,) with n >= {4 * BLOCKS}.")
     return steps

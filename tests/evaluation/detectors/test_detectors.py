@@ -50,6 +50,20 @@ def test_coverage_measures_the_share_that_is_lost(d):
         assert 0.1 < half.effect < 0.33
 
 
+@pytest.mark.parametrize("d", [2, 5])
+def test_a_mode_that_is_missing_is_lost_and_modes_that_are_too_narrow_are_not(d):
+    """Half as wide, a mode leaves its rim bare and covers its middle, so that nearly no region of it is bare."""
+    g = rng(d)
+    angles = np.arange(8) * np.pi / 4
+    centres = np.concatenate([10 * np.stack([np.cos(angles), np.sin(angles)], 1), np.zeros((8, d - 2))], 1)
+    real = centres[g.integers(8, size=6_000)] + g.normal(size=(6_000, d))
+    missing = centres[g.integers(7, size=2_000)] + g.normal(size=(2_000, d))
+    narrow = centres[g.integers(8, size=2_000)] + 0.5 * g.normal(size=(2_000, d))
+    found = detectors.lost_coverage(missing, real)
+    assert found.alarm and 0.06 < found.effect < 0.14
+    assert not detectors.lost_coverage(narrow, real).alarm
+
+
 def test_bridges_over_a_mode_are_no_lost_coverage():
     """A mode that is left out but covered by others is not lost, neither with labels nor without."""
     real = rng(0).normal(size=(3_000, 1)) * 0.3 + rng(1).choice([-1.0, 0.0, 1.0], 3_000)[:, None]
@@ -119,6 +133,21 @@ def test_training_that_swings_or_climbs_is_unstable_and_a_slow_decline_is_not():
     assert detectors.diverging_loss(decline + noise + np.maximum(steps - 1_500, 0) / 100).alarm
     assert detectors.diverging_loss(np.where(steps > 1_900, np.nan, decline)).alarm
     assert detectors.oscillating_loss(np.where(steps > 1_900, np.nan, decline)).alarm
+
+
+def test_a_loss_that_once_leapt_above_its_beginning_has_exploded_even_if_its_end_is_calm():
+    noise = rng(0).normal(size=1_000) * 0.1
+    steps = np.arange(1_000)
+    decline = 3 + 2 * np.exp(-steps / 100)
+    assert not detectors.exploding_loss(decline + noise).alarm
+    assert not detectors.exploding_loss(np.where(steps == 40, 1e6, decline + noise)).alarm  # a single odd batch
+    plateau = np.where(steps < 50, 40.0, 4.5) + noise
+    plateau[:5] = 5.0 + noise[:5]
+    found = detectors.exploding_loss(plateau)
+    assert found.alarm and found.effect == pytest.approx((40 - 5) / 0.5, rel=0.4)
+    assert detectors.exploding_loss(np.where(steps == 500, np.nan, decline)).alarm
+    assert not detectors.exploding_loss(np.zeros(100)).alarm
+    assert not any(detectors.exploding_loss(rng(seed).normal(size=400)).alarm for seed in range(20))
 
 
 def test_what_the_noise_of_a_flat_loss_gives_back_is_no_divergence():
