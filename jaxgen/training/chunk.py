@@ -97,7 +97,8 @@ def _compiled(entry: Entry, mesh: Mesh, plan: Plan, *args: PyTree) -> Callable[.
     """Return the compiled chunk for arguments like `args` and a number of steps."""
     leaves, treedef = jax.tree.flatten(args)
     kinds = tuple(jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=a.sharding, weak_type=getattr(a, "weak_type", False)) for a in leaves)
-    return _program(entry, mesh, plan, treedef, kinds, (jax.config.jax_enable_x64, jax.config.jax_default_matmul_precision))
+    settings: Any = jax.config
+    return _program(entry, mesh, plan, treedef, kinds, (settings.jax_enable_x64, settings.jax_default_matmul_precision))
 
 
 @functools.lru_cache(maxsize=8)
