@@ -3,7 +3,7 @@
 import contextlib
 import functools
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
@@ -16,7 +16,8 @@ CPU_OPTIONS: dict[str, Any] = {"xla_cpu_prefer_vector_width": 512}
 # For what runs once: compiling it well takes longer than running it.
 _LIGHT: dict[str, Any] = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 _OUTERMOST = get_opaque_trace_state()
-_every_line = ContextVar("_every_line", default=False)
+_PLATFORM: ContextVar[str | None] = ContextVar("platform", default=None)
+_EVERY_LINE: ContextVar[bool] = ContextVar("every line", default=False)
 
 Result = TypeVar("Result")
 
@@ -62,23 +63,27 @@ def traced_once(function: Callable[..., Result], static: Sequence[str] = ()) -> 
     Returns:
         The function of the same arguments.
     """
-    cached = jax.jit(function, static_argnames=tuple(static), inline=True)
+
+    # JAX remembers what it has traced by the function, so a platform, whose form may be another, has one of its own.
+    @functools.lru_cache
+    def cached(platform: str) -> Callable[..., Result]:
+        return jax.jit(functools.partial(function), static_argnames=tuple(static), inline=True)
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Result:
-        return (function if _every_line.get() else cached)(*args, **kwargs)
+        return (function if _EVERY_LINE.get() else cached(platform()))(*args, **kwargs)
 
     return call
 
 
 @contextlib.contextmanager
-def every_line_traced() -> Iterator[None]:
+def every_line_traced() -> Generator[None]:
     """Trace the functions of `traced_once` anew, so that each operation knows the line of its function and not only who called it."""
-    token = _every_line.set(True)
+    token = _EVERY_LINE.set(True)
     try:
         yield
     finally:
-        _every_line.reset(token)
+        _EVERY_LINE.reset(token)
 
 
 def _named(error: Exception) -> Exception:
@@ -112,6 +117,31 @@ def once(function: Callable[..., Result], *args: Any, out_shardings: Any = None)
     """
     options = _LIGHT if jax.default_backend() == "cpu" else None
     return jax.jit(function, out_shardings=out_shardings, compiler_options=options)(*args)
+
+
+def platform() -> str:
+    """Return the kind of device that a program is traced for, "cpu" or another, on which forms of the same mathematics depend.
+
+    Within `traced_for` it is the named one, and otherwise JAX's default backend.
+    """
+    return _PLATFORM.get() or jax.default_backend()
+
+
+@contextlib.contextmanager
+def traced_for(name: str) -> Generator[None]:
+    """Trace what is traced within the block for the platform `name`.
+
+    A function that `jax.jit` has traced before is not traced again.
+
+    >>> with traced_for("gpu"):
+    ...     platform()
+    'gpu'
+    """
+    token = _PLATFORM.set(name)
+    try:
+        yield
+    finally:
+        _PLATFORM.reset(token)
 
 
 def outermost() -> bool:

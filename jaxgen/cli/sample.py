@@ -44,8 +44,8 @@ def sample(
         reading: Reading of the parameters, such as ode or ddim. Give a wrong name to see which readings the model has.
         cond: For a conditional model, a .npy, .npz, .csv or .parquet file that has the columns of the condition. One sample is drawn for each
             row, and --num is not used.
-        given: What is given of each sample, as --given age=35 smoker=yes, for a model that was trained with --any-subset.
         label: For a model of images with labels, the names of the classes to draw, such as circle; several of them take turns.
+        given: What is given of each sample, as --given age=35 smoker=yes, for a model that was trained with --any-subset.
     """
     arguments.count("--num", num)
     arguments.seed(seed)

@@ -12,7 +12,7 @@ from jax.extend.core import jaxpr_as_fun
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from jaxgen.compiled import training_options
+from jaxgen.compiled import traced_for, training_options
 from jaxgen.objective import Batch
 from jaxgen.training.entry import Entry
 from jaxgen.training.prepared import PreparedBatches
@@ -107,8 +107,10 @@ def _program(
 ) -> Any:
     # Kept, so that another fit of the entry, by another key or on other data of the same size, compiles nothing.
     function = (_drawing if entry.objective.prepare is None else _reading)(entry, mesh, plan)
-    program = jax.jit(function, donate_argnums=0).lower(*jax.tree.unflatten(treedef, kinds), np.int32(0))
-    return program.compile(compiler_options=training_options() if mesh.devices.flat[0].platform == "cpu" else None)
+    platform = mesh.devices.flat[0].platform
+    with traced_for(platform):
+        program = jax.jit(function, donate_argnums=0).lower(*jax.tree.unflatten(treedef, kinds), np.int32(0))
+    return program.compile(compiler_options=training_options() if platform == "cpu" else None)
 
 
 def _drawing(entry: Entry, mesh: Mesh, plan: Plan) -> Callable[[State, Batch, Key, jax.Array], tuple[State, dict[str, jax.Array]]]:

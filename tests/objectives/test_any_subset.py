@@ -48,7 +48,7 @@ def test_a_missing_value_has_no_role_and_columns_stay_together():
     assert given[1::2, 3].any() and asked[1::2, 3].any()
 
 
-@pytest.mark.parametrize("name", ["cfm", "edm", "tabular"])
+@pytest.mark.parametrize("name", ["cfm", "tabular"])
 def test_what_stands_where_nothing_is_asked_moves_no_parameter(name):
     """The loss under fixed roles: its gradient is the same whatever the values that are neither given nor asked for, and 0 if none is asked for."""
     entry = zoo.build(name, (D,), any_subset=True, **zoo.small(name))
