@@ -9,6 +9,9 @@ from jaxgen import zoo
 from jaxgen.data import Column, Schema
 from jaxgen.estimator.stacked import MOST_ROWS, Stacked, log_prob_of, stack
 
+LEAD = 0.01
+"""By how many nats a row, and one standard error, rows have to be more likely without an interval for it to be given up."""
+
 
 class Chosen(NamedTuple):
     """Hold a table in the coordinates that were chosen for it.
@@ -63,7 +66,8 @@ def choose_layout(layout: zoo.Layout, x: np.ndarray, seed: int = 0) -> Chosen:
     """Choose between the marginals of a layout and marginals that bend as little as the supports allow, by cross-validation.
 
     Marginals are found column by column. What makes a column normal may bend a linear relation to another one, or the clusters of a table.
-    So a mixture is fitted in both coordinates, and the rows that were held out from each say which one it is.
+    So a mixture is fitted in both coordinates, and the rows that were held out from each say which one it is. An interval, onto which no map is
+    nearly affine, may be coincidence: it is given up if the held-out rows speak clearly against it.
 
     Args:
         layout: The layout that was found.
@@ -78,14 +82,25 @@ def choose_layout(layout: zoo.Layout, x: np.ndarray, seed: int = 0) -> Chosen:
     >>> str(choose_layout(layout_of(x), x).layout.marginals[0])
     'above 0'
     """
-    flat = layout.near_affine(x)
-    candidates = [layout] if flat == layout else [layout, flat]
-    # The same rows for both, as each of a few wild ones may count for more than the difference.
+    # The same rows for all, as each of a few wild ones may count for more than the difference.
     some = np.random.default_rng([6, seed]).permutation(len(x))[:MOST_ROWS]
-    tried = []
-    for candidate in candidates:
+
+    def fitted(candidate: zoo.Layout) -> tuple[Chosen, np.ndarray]:
+        """Return the table in the coordinates of a candidate, and the held-out log densities of its rows in the units of the data."""
         rows, log_det = zoo.encoded_with_log_det(jax.random.key(seed), candidate, x)
-        stacked = stack(rows[some], seed)
-        tried.append((float(np.nan_to_num(stacked.score + log_det[some].mean(), nan=-np.inf)), candidate, rows, stacked))
-    _, best, rows, stacked = max(tried, key=lambda one: one[0])
-    return Chosen(best, rows, stacked, some)
+        chosen = Chosen(candidate, rows, stack(rows[some], seed), some)
+        return chosen, np.nan_to_num(chosen.stacked.logs + log_det[some], nan=-np.inf)
+
+    flat, free = layout.near_affine(x), layout.near_affine(x, intervals=False)
+    best, logs = fitted(layout)
+    if flat != layout:
+        other, others = fitted(flat)
+        if others.mean() > logs.mean():
+            best, logs = other, others
+    if free != flat:
+        # An interval was believed for a reason, so that more than chance has to speak against it.
+        other, others = fitted(free)
+        lead = others - logs
+        if lead.mean() > LEAD + lead.std() / np.sqrt(len(lead)):
+            best = other
+    return best

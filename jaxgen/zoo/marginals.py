@@ -88,7 +88,7 @@ def near_affine(marginal: Marginal, values: np.ndarray) -> Marginal:
     """
     if marginal.family == "above":
         return _fitted(values, _Family("above", marginal.theta[2], _sizes(values)[0])) or marginal
-    return marginal if marginal.family == "between" else _plain(values)
+    return marginal if marginal.family == "between" else plain(values)
 
 
 def find_marginal(values: np.ndarray, whole: bool = False, *, bounds: bool = True, seed: int = 0) -> Marginal:
@@ -119,9 +119,9 @@ def find_marginal(values: np.ndarray, whole: bool = False, *, bounds: bool = Tru
     ends = _ends(given, whole) if bounds else ()
     given = rng.permutation(given)[:MOST_ROWS]
     x = given + rng.uniform(size=len(given)) if whole else given
-    plain = _plain(x)
+    straight = plain(x)
     if len(x) < LEAST_ROWS:
-        return plain
+        return straight
     fold = np.arange(len(x)) % FOLDS
     free = {"affine": [_Family("affine")], "tails": [_Family("tails")]}
     scores = {family: _judged(x, fold, family) for family in (*free["affine"], *free["tails"])}
@@ -136,11 +136,16 @@ def find_marginal(values: np.ndarray, whole: bool = False, *, bounds: bool = Tru
     best = max(scores, key=lambda family: scores[family].mean())
     gain = scores[best] - base
     if not np.isfinite(gain).all() or gain.mean() < 0.01 or gain.mean() < gain.std() / math.sqrt(len(gain)):
-        return plain
-    return _fitted(x, best) or plain
+        return straight
+    return _fitted(x, best) or straight
 
 
-def _plain(x: np.ndarray) -> Marginal:
+def plain(x: np.ndarray) -> Marginal:
+    """Return the affine marginal of a column, by its mean and standard deviation.
+
+    Args:
+        x: The rows `(n,)`.
+    """
     return affine_marginal(float(x.mean()), float(x.std()) or 1.0)
 
 

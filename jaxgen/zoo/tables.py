@@ -17,7 +17,7 @@ from jaxgen.transforms import Cell, Piece, affine, argmax_codes, chain, in_paral
 from jaxgen.types import Key
 from jaxgen.zoo.forms import Option
 from jaxgen.zoo.known_cells import as_gaps, known_in, questions_of, without_gaps
-from jaxgen.zoo.marginals import Marginal, affine_marginal, find_marginal, near_affine
+from jaxgen.zoo.marginals import Marginal, affine_marginal, find_marginal, near_affine, plain
 from jaxgen.zoo.registry import build, describe
 from jaxgen.zoo.units import Partly, behind, in_units
 
@@ -82,14 +82,19 @@ class Layout(NamedTuple):
             pieces.append(Piece(of_codes, [i for j in same for i in range(starts[j], starts[j + 1])], same))
         return in_parallel(*pieces)
 
-    def near_affine(self, x: np.ndarray) -> "Layout":
+    def near_affine(self, x: np.ndarray, *, intervals: bool = True) -> "Layout":
         """Return the layout of the same supports whose marginals bend as little as these allow.
 
         Args:
             x: The training rows `(n, d)` in the units of the data.
+            intervals: Whether intervals are kept, onto which no map is nearly affine; half lines are kept in any case.
         """
+
+        def of(marginal: Marginal, values: np.ndarray) -> Marginal:
+            return near_affine(marginal, values) if intervals or marginal.family != "between" else plain(values)
+
         marginals = [
-            marginal if column.kind == "category" else near_affine(marginal, values[~np.isnan(values)] + 0.5 * (column.kind in WHOLE))
+            marginal if column.kind == "category" else of(marginal, values[~np.isnan(values)] + 0.5 * (column.kind in WHOLE))
             for column, marginal, values in zip(self.schema.event, self.marginals, x.T, strict=True)
         ]
         return self._replace(marginals=tuple(marginals))

@@ -18,6 +18,7 @@ from jaxgen.estimator import Settings, auto, fit_table, layouts
 from jaxgen.estimator.auto import FLOW_ROWS
 from jaxgen.estimator.layouts import choose_layout, layout_of
 from jaxgen.estimator.stacked import log_prob_of
+from jaxgen.zoo.marginals import _Family, _fitted
 
 TRAINED = {"options": {"width": 8, "depth": 1, "num_layers": 2}, "num_steps": 20, "random_state": 0}
 
@@ -149,6 +150,17 @@ def test_coordinates_are_those_that_predict_rows_better():
         assert np.all(np.asarray(fresh) > 0)
     # What is returned are the log densities of the rows in the coordinates that are returned.
     assert abs(straight.unseen_log_prob(np.arange(300)).mean() - straight.stacked.score) < 1e-9 and straight.rows.shape == sums.shape
+
+
+def test_an_interval_that_is_a_coincidence_is_given_up_and_one_that_is_real_is_kept():
+    """A narrow line between standardised columns is straight, and an interval for one of them bends it."""
+    rng = np.random.default_rng(0)
+    line = np.clip(0.6 * rng.standard_normal((150, 1)), -1.9, 1.9) + 0.02 * rng.standard_normal((150, 2))
+    straight = layout_of(line, supports=False)
+    bounded = straight._replace(marginals=(_fitted(line[:, 0], _Family("between", -2.0, 4.0)), straight.marginals[1]))
+    assert choose_layout(bounded, line).layout == straight
+    shares = rng.beta(0.5, 0.5, (150, 2))
+    assert {m.family for m in choose_layout(layout_of(shares), shares).layout.marginals} == {"between"}
 
 
 def test_rows_beyond_those_that_fit_the_mixture_are_unseen_by_it(monkeypatch):
