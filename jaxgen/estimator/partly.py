@@ -60,7 +60,7 @@ def fit_partly(x: Any, settings: Settings) -> tuple[Entry, Fitted]:
     name = PARTLY if settings.name == AUTO else settings.name
     if name not in ANSWERING:
         raise ValueError(
-            f"Estimator: name={name!r} with any_subset=True, missing values or columns of labels; accepted: auto, {', '.join(ANSWERING)}."
+            f"Estimator: name={name!r} with any_subset=True, missing values (NaN) or columns of labels; accepted: auto, {', '.join(ANSWERING)}."
         )
     data = _dataset(x, settings)
     prepared = zoo.prepare(name, data, **{**settings.options, "any_subset": True})
