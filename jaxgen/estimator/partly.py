@@ -62,9 +62,8 @@ def fit_partly(x: Any, settings: Settings) -> tuple[Entry, Fitted]:
     """
     name = PARTLY if settings.name == AUTO else settings.name
     if name not in names_that_answer():
-        raise ValueError(
-            f"Estimator: name={name!r} with any_subset=True, missing values (NaN) or columns of labels; accepted: auto, {', '.join(names_that_answer())}."
-        )
+        accepted = ", ".join((AUTO, *names_that_answer()))
+        raise ValueError(f"Estimator: name={name!r} with any_subset=True, missing values (NaN) or columns of labels; accepted: {accepted}.")
     data = _dataset(x, settings)
     prepared = zoo.prepare(name, data, **{**settings.options, "any_subset": True})
     enough = len(data.valid) >= FEWEST_HELD_OUT
