@@ -20,7 +20,7 @@ def test_each_picture_stands_below_the_lines_that_write_it():
     parts = re.split(r"!\[[^\]]+\]\(gallery/([\w.]+)\)", TEXT)
     assert len(PICTURES) >= 6 and parts[-1].strip() == ""
     for lines, name in zip(parts[::2], parts[1::2], strict=False):
-        assert re.findall(r'savefig\("([\w.]+)"', lines) == [name]
+        assert re.findall(r'savefig\(\s*"([\w.]+)"', lines) == [name]
 
 
 def test_pictures_are_there_and_small():
