@@ -140,7 +140,8 @@ def _say_own(others: Callable[..., None]) -> Callable[..., None]:
     """Return how warnings are shown: this library's in one line, all others as before."""
 
     def show(message: Warning, category: type[Warning], filename: str, *rest: Any) -> None:
-        if category is UserWarning and f"{os.sep}jaxgen{os.sep}" in filename:
+        # A warning of a function called by a command is that of the line that started the command.
+        if issubclass(category, UserWarning) and (f"{os.sep}jaxgen{os.sep}" in filename or filename == sys.argv[0]):
             print(f"jaxgen: {message}", file=sys.stderr)
         else:
             others(message, category, filename, *rest)

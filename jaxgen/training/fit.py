@@ -1,5 +1,6 @@
 """`fit`: the training loop of every family. A state advances chunk by chunk, and the host sees the metrics of whole chunks."""
 
+import functools
 import math
 import time
 import warnings
@@ -123,7 +124,7 @@ def fit(
         start: `(params, aux)` to begin from instead of a fresh initialisation; or an interrupted `Fitted` to go on from, which, given the
             same key, data and arguments, ends as if it had not been interrupted. A path goes on from the newest whole save in that folder.
         saving: A folder into which the fit is saved every 60 seconds and at its end, or a `Saving` that says how and how often. A fit that
-            was killed goes on from there, on any number of devices. None saves nothing.
+            was killed goes on from there, on any number of devices. A folder that holds another run is refused. None saves nothing.
         seeds: Train this many seeds in one program, as `fit_seeds` does with `jax.random.split(key, seeds)`: params, aux and arrays of the
             history then have a leading axis of seeds, and `jaxgen.training.one_seed(fitted, i)` takes one of them. It goes with neither
             validation nor `start` nor `saving`. None trains one seed.
@@ -162,11 +163,11 @@ def fit(
     if patience is not None and valid is None:
         raise ValueError(f"fit: patience={patience}; accepted: None, or a number together with valid=, whose loss decides when to stop.")
     where, saves = placement(devices, mesh, shard, batch_size), saving is not None
-    saving = saving_of(saving, entry) if where.writes else None
+    saving = _saving(where, saving, entry, start)
     batch, held_out = checked_batches(entry, Rows("data", data, "cond", cond), Rows("valid", valid, "valid_cond", valid_cond))
     where.require_same(key=key, data=batch, valid=held_out)
     key_init, key_run, _ = jax.random.split(key, 3)
-    fresh = where.born(lambda k, b: init_state(k, entry, b, num_steps), key_init, jax.tree.map(lambda a: a[:batch_size], batch))
+    fresh = where.born(_first_state(entry, num_steps), key_init, jax.tree.map(lambda a: a[:batch_size], batch))
     origin = _loaded(start, fresh)
     run = _begin(fresh, entry, origin, key, num_steps)
     where.require_same(start=run.state.step)
@@ -179,7 +180,7 @@ def fit(
     num_steps = plan.num_steps
     stopping = EarlyStopping(patience, math.ceil(entry.objective.schedule.judge_from * num_steps))
     run = run._replace(state=begun, best=_best(where, origin, stopping, begun))
-    like = (run.state.params, run.state.aux)
+    like = (chunk.state.params, chunk.state.aux)
     judged = None if held_out is None else validator(entry, held_out, num_steps, like, where.sharding)
     looks = (num_steps,) if judged is None else look_steps(num_steps, eval_every, num_events=judged.num_events, batch_size=batch_size)
     loop = _Loop(where, chunk, num_steps, plan.chunk_length(), judged, looks, stopping)
@@ -215,6 +216,18 @@ def fit(
     return fitted
 
 
+def _saving(where: Placement, saving: Saving | str | Path | None, entry: Entry, start: object) -> Saving | None:
+    """Return how the first process saves, and None for the others. What it refuses, all of them refuse, so that none waits for it."""
+    made, refused = None, None
+    try:
+        made = saving_of(saving, entry, start) if where.writes else None
+    except ValueError as error:
+        refused = error
+    if where.any(refused is not None):
+        raise refused or ValueError("fit: saving=what the first process cannot save to; accepted: a folder that it accepts.")
+    return made
+
+
 def _end(where: Placement, saver: Saver | None, fitted: Fitted) -> None:
     """Save the result from the first process; the others wait until it is whole."""
     failed = None
@@ -225,6 +238,12 @@ def _end(where: Placement, saver: Saver | None, fitted: Fitted) -> None:
         failed = error
     if where.any(failed is not None):
         raise failed or OSError("fit: the first process could not save the result; the saves before it are whole.")
+
+
+@functools.lru_cache(maxsize=8)
+def _first_state(entry: Entry, num_steps: int) -> Callable[[Key, Batch], State]:
+    # One function for all fits of the entry: JAX compiles it once.
+    return lambda key, batch: init_state(key, entry, batch, num_steps)
 
 
 def _diagnosed(entry: Entry, run: Run, data: Batch, key: Key, plan: Plan) -> Diagnosis | None:
