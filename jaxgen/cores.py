@@ -107,7 +107,9 @@ def over_cores(function: Rows) -> Program:
         if result is None:
             # What is wrong with the arguments is said of those that were given.
             return whole(static, num, batch_size, None, params, key, None, rows)
-        return first_rows(result, num) if mesh is None else gathered(result, num)
+        if mesh is not None:
+            return gathered(result, num)
+        return result if size == num else first_rows(result, num)
 
     return program
 
