@@ -80,10 +80,12 @@ class Worker:
 
     MARK = "answer: "
 
-    def __init__(self, script: str, what: Mapping[str, Any], devices: int = 1, root: Path = ROOT) -> None:
-        """`root` is the checkout whose `jaxgen` the process imports."""
+    def __init__(
+        self, script: str, what: Mapping[str, Any], devices: int = 1, root: Path = ROOT, cache: str | None = None, **variables: str
+    ) -> None:
+        """`root` is the checkout whose `jaxgen` the process imports, `cache` a folder of compiled programs, `variables` go into its environment."""
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        self.process = subprocess.Popen(_command(script, what), env=_environment(devices, root=root), **pipes)
+        self.process = subprocess.Popen(_command(script, what), env={**_environment(devices, cache, root), **variables}, **pipes)
 
     def ask(self, question: Mapping[str, Any]) -> Any:
         """The answer to one question; RuntimeError where the process ended instead."""

@@ -3,9 +3,11 @@
 Tables of 100 to 600 rows are judged beside a mixture of Gaussians chosen by BIC and a kernel density whose width is cross-validated, both of
 scikit-learn; tables of about 2,000 rows and more also beside a flow of zuko and of flowjax at their defaults, where these are installed. Every table
 is split into four fifths and one fifth, and standardised by the former. Tables come in two halves (`tasks/tables.py`): a default is developed on
-one and judged on the other. Figures are nats a row, smaller is better; a row prints ours minus the peer's.
+one and judged on the other. `--random N` takes N tables of each size that nobody chose instead (`tasks/random_tables.py`), whose seeds begin at 0 for
+development and at 1,000 for judgement. Figures are nats a row, smaller is better; a row prints ours minus the peer's.
 
     python benchmarks/defaults.py --half judge --seeds 2
+    python benchmarks/defaults.py --half judge --random 24 --sizes few
 """
 
 import argparse
@@ -17,34 +19,47 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from tasks.tables import FEW, MANY, split
+from tasks.random_tables import random_table
+from tasks.tables import FEW, MANY, Table, split
 
 Fit = Callable[[np.ndarray, np.ndarray, int], float]
 WIDTHS = np.logspace(-2, 0.5, 20)
+FIRST_SEED = {"develop": 0, "judge": 1_000}
+ROWS = {"few": (120, 600), "many": (2_000, 6_000)}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--half", choices=sorted(FEW), default="develop")
     parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--random", type=int, metavar="N", help="N tables of each size that nobody chose, one split of each")
+    parser.add_argument("--first", type=int, default=0, help="how many of these to leave out before")
+    parser.add_argument("--sizes", nargs="+", choices=sorted(ROWS), default=sorted(ROWS))
     parser.add_argument("--only", nargs="+", help="names of tables")
     parser.add_argument("--quick", action="store_true", help="one seed and two tables, to see that it runs")
     parser.add_argument("--out", type=Path, metavar="FILE.json")
     args = parser.parse_args()
     warnings.filterwarnings("ignore")
     rows = []
-    for many, tables in ((False, FEW[args.half]), (True, MANY[args.half])):
+    for size in args.sizes:
+        tables = {"few": FEW, "many": MANY}[size][args.half] if args.random is None else drawn(args.half, size, args.first, args.random)
         names = [name for name in tables if not args.only or name in args.only][: 1 if args.quick else None]
         for name in names:
-            for seed in range(1 if args.quick else args.seeds):
-                rows.append({"table": name, "seed": seed, "many": many, **judged(tables[name], seed, many)})
+            for seed in range(1 if args.quick or args.random is not None else args.seeds):
+                rows.append({"table": name, "seed": seed, "many": size == "many", **judged(tables[name], seed, size == "many")})
                 print(shown(rows[-1]), flush=True)
     summary(rows)
     if args.out is not None:
         args.out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
 
-def judged(table: object, seed: int, many: bool) -> dict[str, float]:
+def drawn(half: str, size: str, first: int, num: int) -> dict[str, Table]:
+    """Return tables that nobody chose, by the seeds that draw them."""
+    seeds = range(FIRST_SEED[half] + first, FIRST_SEED[half] + num)
+    return {f"random {seed}": lambda _, seed=seed: random_table(seed, ROWS[size]) for seed in seeds}
+
+
+def judged(table: Table, seed: int, many: bool) -> dict[str, float]:
     """Held-out NLL of every contender on one split of a table, and the seconds that ours took."""
     fit, test = split(table, seed)
     started = time.perf_counter()
@@ -130,7 +145,7 @@ def shown(row: dict) -> str:
 
 
 def summary(rows: list[dict]) -> None:
-    """The mean and the worst of ours minus the best simple density, and minus each library, over tables; seeds of a table are averaged."""
+    """The median and the worst of ours minus the best simple density, and minus each library, over tables; seeds of a table are averaged."""
     for many in (False, True):
         here = [r for r in rows if r["many"] == many]
         gaps: dict[str, dict[str, list[float]]] = {}
@@ -142,7 +157,11 @@ def summary(rows: list[dict]) -> None:
             means = {name: float(np.mean(g)) for name, g in tables.items()}
             worst = max(means, key=lambda name: means[name])
             size = "about 2,000 rows and more" if many else "100 to 600 rows"
-            print(f"{size}: ours minus {peer}: mean {np.mean(list(means.values())):+.3f}, worst {means[worst]:+.3f} nats a row ({worst})")
+            ahead = sum(gap < 0 for gap in means.values())
+            print(
+                f"{size}: ours minus {peer}: median {np.median(list(means.values())):+.3f}, worst {means[worst]:+.3f} nats a row ({worst}), "
+                f"ahead on {ahead} of {len(means)}"
+            )
 
 
 if __name__ == "__main__":

@@ -10,73 +10,112 @@ does, and zuko every coordinate's. "ours at 1e-4" is the same at ten times the t
 rms" against diffrax_batched and torchdiffeq and in those of "ours" against diffrax_vmapped and zuko; the errors beside them say the rest.
 
 Every contender has a process of its own; the processes take turns, so that drift hits all alike, and figures are medians. Ours has two
-host devices and runs as `jaxgen.log_prob`, `jaxgen.sample` and the compiled chunk of `jaxgen.fit` do. diffrax is jitted, with one solve
-for the batch or one an event, torch eager with its own threads. `benchmarks/peers/dynamics/` says how each is built.
+host devices and runs as `jaxgen.log_prob`, `jaxgen.sample` and the compiled chunk of `jaxgen.fit` do; "ours, one device" is the same with
+one. diffrax, with one solve for the batch or one an event, and plain JAX run on equal terms: two host devices, a scan over training steps,
+the compiler's options and placed inputs (`benchmarks/peers/equal.py`). diffrax has a second column "as documented": one device, a jitted step
+in a Python loop. torch runs with its own threads, eager and, where it compiles, compiled. Optimal-transport plans are made on the host, ahead
+of the steps that use them, so "otcfm" is measured in long stretches: what is made during the other's turn then counts for little.
+`benchmarks/peers/dynamics/` says how each is built.
 """
 
 import importlib
+import os
 import statistics
-from typing import Any
+import sys
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from common import Worker, installed, options, report, row
+from peers.contender import COMPILED
 from peers.dynamics.case import Case, figure
 
-CNF, CFM = ("diffrax_batched", "diffrax_vmapped", "torchdiffeq", "zuko"), ("torchcfm",)
+
+class Column(NamedTuple):
+    """A way to run a contender: its module, how it is called in reports, its number of devices, and whether torch compiles."""
+
+    side: str
+    form: str
+    devices: int = 1
+    compiled: bool = False
+
+
+def of_jax(side: str) -> tuple[Column, Column]:
+    return Column(side, "equal terms", 2), Column(side, "as documented")
+
+
+CNF = (*of_jax("diffrax_batched"), *of_jax("diffrax_vmapped"), Column("torchdiffeq", "eager"), Column("zuko", "eager"))
+CFM = (Column("torchcfm", "eager"), Column("torchcfm", "compiled", compiled=True))
 CASES = {
     "cnf D2": (Case("cnf", 2, 64, 3, "tanh"), CNF),
     "cnf D64": (Case("cnf", 64, 64, 3, "tanh"), CNF),
-    "icfm D2": (Case("icfm", 2, 64, 4, "selu"), CFM),
+    "icfm D2": (Case("icfm", 2, 64, 4, "selu"), (Column("jax", "equal terms", 2), *CFM)),
     "otcfm D2": (Case("otcfm", 2, 64, 4, "selu"), CFM),
-    "edm D2": (Case("edm", 2, 128, 4, "silu"), ("torch",)),
+    "edm D2": (
+        Case("edm", 2, 128, 4, "silu"),
+        (Column("jax", "equal terms", 2), Column("torch", "eager"), Column("torch", "compiled", compiled=True)),
+    ),
 }
 METRICS = {"cnf": ("log_prob", "gradient"), "icfm": ("train",), "otcfm": ("train",), "edm": ("sample",)}
 UNITS = {"log_prob": "events/s", "gradient": "steps/s", "train": "steps/s", "sample": "events/s"}
 
 
 def main() -> None:
-    args = options(__doc__, only=list(CASES))
+    args = options(__doc__, only=list(CASES), peers=sorted({c.side for _, columns in CASES.values() for c in columns}), cache=None)
     if args.measure is not None:
         measure(**args.measure)
         return
     rows: list[dict[str, Any]] = []
     for name in args.only or CASES:
         print(name, flush=True)
-        rows += throughput(name, args.quick)
+        rows += throughput(name, args.quick, args.peers, args.cache)
     report(rows, args.out)
 
 
-def throughput(name: str, quick: bool) -> list[dict[str, Any]]:
+def throughput(name: str, quick: bool, sides: Sequence[str] | None, cache: str | None) -> list[dict[str, Any]]:
     """Ours against every peer of the case that is installed; for a CNF also in the other norm and at the looser tolerance, with the errors."""
-    case, sides = CASES[name]
-    peers = {side: f"{version}{side.removeprefix(side.split('_')[0])}" for side in sides if (version := installed(side.split("_")[0]))}
-    ours = {"ours": name} | ({"ours_rms": f"{name}, ours, rms", "ours_looser": f"{name}, ours at 1e-4"} if case.kind == "cnf" else {})
-    workers = {s: Worker(__file__, {"case": name, "side": s}, devices=2 if s in ours else 1) for s in (*ours, *peers)}
-    rounds, seconds = (1, 0.2) if quick else (5, 0.5)
+    case, columns = CASES[name]
+    peers = {c: label for c in columns if (sides is None or c.side in sides) and (label := label_of(c))}
+    ours = {Column("ours", "two devices", 2): name, Column("ours", "one device"): f"{name}, ours on one device"}
+    if case.kind == "cnf":
+        ours |= {Column("ours_rms", "rms", 2): f"{name}, ours, rms", Column("ours_looser", "at 1e-4", 2): f"{name}, ours at 1e-4"}
+    workers = {
+        c: Worker(__file__, {"case": name, "side": c.side}, c.devices, cache=cache, **({COMPILED: "1"} if c.compiled else {}))
+        for c in (*ours, *peers)
+    }
+    rounds, seconds = (1, 0.1) if quick else (3, 5.0) if case.kind == "otcfm" else (5, 0.5)
     # First, as some train the weights that they solve with.
     rows = errors(workers, ours, peers) if case.kind == "cnf" else []
     for metric in METRICS[case.kind]:
-        seen: dict[str, list[float]] = {side: [] for side in workers}
+        seen: dict[Column, list[float]] = {column: [] for column in workers}
         for i in range(rounds):
-            for side in list(workers) if i % 2 == 0 else reversed(workers):
-                seen[side].append(workers[side].ask({"metric": metric, "seconds": seconds}))
-        medians = {side: statistics.median(values) for side, values in seen.items()}
-        print(f"  {metric}: " + ", ".join(f"{side} {v:.4g}" for side, v in medians.items()), flush=True)
+            for column in list(workers) if i % 2 == 0 else reversed(workers):
+                seen[column].append(workers[column].ask({"metric": metric, "seconds": seconds}))
+        medians = {column: statistics.median(values) for column, values in seen.items() if values[0] > 0}
+        print(f"  {metric}: " + ", ".join(f"{c.side} ({c.form}) {v:.4g}" for c, v in medians.items()), flush=True)
         for own, label in ours.items():
-            rows += [row(label, metric, UNITS[metric], medians[own], peers[p], medians[p], more_is_better=True) for p in peers]
+            rows += [
+                row(label, metric, UNITS[metric], medians[own], peers[p], medians[p], more_is_better=True) for p in peers if p in medians
+            ]
     for worker in workers.values():
         worker.close()
     return rows
 
 
-def errors(workers: dict[str, Worker], ours: dict[str, str], peers: dict[str, str]) -> list[dict[str, Any]]:
+def label_of(column: Column) -> str | None:
+    """How reports name a peer: its version and form; None if it is not installed."""
+    version = installed(column.side.split("_")[0])
+    return version and f"{version}{column.side.removeprefix(column.side.split('_')[0])}, {column.form}"
+
+
+def errors(workers: dict[Column, Worker], ours: dict[Column, str], peers: dict[Column, str]) -> list[dict[str, Any]]:
     """The errors of the noise behind the events, whose coordinates are of order 1: the largest, and the root mean square."""
-    truth = np.array(workers["ours"].ask({"metric": "truth"}))
-    found = {side: np.array(worker.ask({"metric": "noise"})) - truth for side, worker in workers.items()}
+    truth = np.array(workers[next(iter(ours))].ask({"metric": "truth"}))
+    found = {column: np.array(worker.ask({"metric": "noise"})) - truth for column, worker in workers.items()}
     rows: list[dict[str, Any]] = []
     for metric, size in {"largest error": lambda e: np.abs(e).max(), "rms error": lambda e: np.sqrt(np.mean(e**2))}.items():
-        sizes = {side: float(size(error)) for side, error in found.items()}
-        print(f"  {metric}: " + ", ".join(f"{side} {v:.2g}" for side, v in sizes.items()), flush=True)
+        sizes = {column: float(size(error)) for column, error in found.items()}
+        print(f"  {metric}: " + ", ".join(f"{c.side} ({c.form}) {v:.2g}" for c, v in sizes.items()), flush=True)
         rows += [row(label, metric, "1", sizes[own], peers[p], sizes[p]) for own, label in ours.items() for p in peers]
     return rows
 
@@ -88,7 +127,13 @@ def measure(case: str, side: str) -> None:
     def answer(question: dict[str, Any]) -> Any:
         if question["metric"] in ("noise", "truth"):
             return np.asarray(contender[question["metric"]]()).tolist()
-        return figure(contender[question["metric"]], question["seconds"])
+        try:
+            return figure(contender[question["metric"]], question["seconds"])
+        except Exception as error:
+            if not os.environ.get(COMPILED):
+                raise
+            print(f"  not compiled: {type(error).__name__}: {str(error).splitlines()[0][:200]}", file=sys.stderr, flush=True)
+            return 0.0
 
     Worker.answer(answer)
 

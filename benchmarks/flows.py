@@ -1,22 +1,31 @@
 """Flows against the best peer of each case: log_prob and sample in events/s, training in steps/s, whole fits in seconds, compile growth.
 
 Same architecture on both sides: realnvp (8 affine couplings), rqs (4 rational-quadratic couplings, 8 bins), maf (5 MADE layers); 2 hidden
-layers of silu. Batches of 4,096 events, training batches of 256 with Adam on the likelihood, float32. Every contender has a process of its
-own with one host device (ours: two, over which it splits its batches); the processes take turns, so that drift hits
-all alike, and figures are medians. Peers run in their best native form: jitted functions and a jitted train step where they are in JAX,
-which is called per step; eager torch elsewhere. Ours trains K steps in a scan, as `jaxgen.fit` does. A fit is timed in a fresh process,
+layers of silu. Batches of 4,096 events, training batches of 256 with Adam on the likelihood, float32.
+
+Each library has two columns. A JAX peer runs on equal terms, with the two host devices, a scan over training steps, the compiler's options and
+the placed inputs that ours has (`benchmarks/peers/equal.py`), and as its documentation runs it: one device, jitted functions and a jitted
+train step that a Python loop calls. A torch peer runs eager, and compiled by `torch.compile` where that works (`--torch` chooses). Ours runs on two
+devices, and on one. Every column is a process of its own; the processes take turns, so that drift hits all alike, and figures are medians.
+The rows say first how ours stands to the best peer on equal terms, then to the best as documented.
+
+Ours trains K steps in a scan, as `jaxgen.fit` does, with its moving average and checks. A fit is timed in a fresh process,
 "cold" without a compilation cache and "warm" with the one that the fit before it left. Fractions are of the matmul rate that JAX reaches on
-2048 x 2048 in the same round, and count matmul FLOPs only. `benchmarks/peers/` says how each contender is built.
+2048 x 2048 in the same round, and count matmul FLOPs only. `benchmarks/peers/` says how each contender is built. `--cache FOLDER` keeps
+compiled programs, so that a first run with `--quick` compiles what the second one measures.
 """
 
 import importlib
 import json
+import os
 import statistics
+import sys
 import tempfile
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 from common import Worker, alone, installed, matmul_peak, options, report, row
-from peers.contender import Case, figure
+from peers.contender import COMPILED, Case, figure
 
 CASES = {
     "realnvp D2": Case("realnvp", 2, 64, 8),
@@ -27,13 +36,41 @@ CASES = {
 }
 FITS = {"fit realnvp D2": ("realnvp D2", ("distrax", "flowjax fit_to_data")), "fit rqs D2": ("rqs D2", ("bijx", "flowjax fit_to_data"))}
 GROWTH = {"layers realnvp D2": "realnvp D2", "layers rqs D2": "rqs D2"}
-PEERS = ("distrax", "surjectors", "bijx", "flowjax", "nflows", "normflows", "zuko")
+JAX_PEERS, TORCH_PEERS = ("distrax", "surjectors", "bijx", "flowjax"), ("nflows", "normflows", "zuko")
+PEERS = (*JAX_PEERS, *TORCH_PEERS)
 METRICS = {"log_prob": "events/s", "sample": "events/s", "train": "steps/s"}
 PEAK = "matmul 2048 x 2048"
 
 
+class Column(NamedTuple):
+    """A way to run a library: how it is called, the number of devices, whether torch compiles, and whether it has what ours has."""
+
+    side: str
+    form: str
+    devices: int = 1
+    compiled: bool = False
+    equal: bool = False
+
+    def worker(self, case: str, cache: str | None) -> Worker:
+        return Worker(__file__, {"case": case, "side": self.side}, self.devices, cache=cache, **({COMPILED: "1"} if self.compiled else {}))
+
+
+OURS, OURS_ALONE = Column("ours", "two devices", 2, equal=True), Column("ours", "one device")
+
+
+def columns(peers: Iterable[str], torch: Sequence[str]) -> list[Column]:
+    found = [OURS, OURS_ALONE]
+    for peer in peers:
+        if peer in JAX_PEERS:
+            found += [Column(peer, "equal terms", 2, equal=True), Column(peer, "as documented")]
+        else:
+            # torch gives its own threads the cores.
+            found += [Column(peer, form, compiled=form == "compiled", equal=True) for form in torch]
+    return found
+
+
 def main() -> None:
-    args = options(__doc__, only=[*CASES, *FITS, *GROWTH], peers=PEERS)
+    args = options(__doc__, only=[*CASES, *FITS, *GROWTH], peers=PEERS, torch=("eager", "compiled"), cache=None)
     if args.measure is not None:
         measure(**args.measure)
         return
@@ -42,7 +79,7 @@ def main() -> None:
     for name in args.only or (*CASES, *FITS, *GROWTH):
         print(name, flush=True)
         if name in CASES:
-            rows += throughput(name, peers, args.quick)
+            rows += throughput(name, peers, args.quick, columns(peers, args.torch or ("eager", "compiled")), args.cache)
         elif name in FITS:
             rows += fits(name, peers, args.quick)
         else:
@@ -50,23 +87,28 @@ def main() -> None:
     report(rows, args.out)
 
 
-def throughput(name: str, peers: dict[str, str], quick: bool) -> list[dict[str, Any]]:
-    """Ours against the best peer, and the fraction of the matmul peak that ours and the best peer reach."""
-    workers = {side: Worker(__file__, {"case": name, "side": side}, devices=2 if side == "ours" else 1) for side in ("ours", *peers)}
-    rounds, duration = (1, 0.2) if quick else (5, 0.5)
+def throughput(name: str, peers: dict[str, str], quick: bool, contenders: list[Column], cache: str | None) -> list[dict[str, Any]]:
+    """Ours against the best peer on equal terms and as documented, and the fraction of the matmul peak that ours reaches."""
+    workers = {column: column.worker(name, cache) for column in contenders}
+    rounds, duration = (1, 0.05) if quick else (5, 0.4)
     rows: list[dict[str, Any]] = []
     for metric, unit in METRICS.items():
-        seen: dict[str, list[float]] = {side: [] for side in workers}
+        seen: dict[Column, list[float]] = {column: [] for column in workers}
         peak: list[float] = []
         for i in range(rounds):
-            for side in list(workers) if i % 2 == 0 else reversed(workers):
-                seen[side].append(workers[side].ask({"metric": metric, "seconds": duration}))
-            peak.append(workers["ours"].ask({"metric": PEAK, "seconds": duration}))
-        medians = {side: statistics.median(v) for side, v in seen.items() if v[0] > 0}
-        print(f"  {metric}: " + ", ".join(f"{side} {v:.4g}" for side, v in medians.items()), flush=True)
-        ours = medians.pop("ours")
-        best = max(medians, key=lambda side: medians[side])
-        rows.append(row(name, metric, unit, ours, peers[best], medians[best], more_is_better=True))
+            for column in list(workers) if i % 2 == 0 else reversed(workers):
+                seen[column].append(workers[column].ask({"metric": metric, "seconds": duration}))
+            peak.append(workers[OURS].ask({"metric": PEAK, "seconds": duration / 4}))
+        medians = {column: statistics.median(v) for column, v in seen.items() if v[0] > 0}
+        print(f"  {metric}: " + ", ".join(f"{c.side} ({c.form}) {v:.4g}" for c, v in medians.items()), flush=True)
+        ours = medians.pop(OURS)
+        alone = medians.pop(OURS_ALONE)
+        for equal, own in ((True, ours), (False, ours), (False, alone)):
+            theirs = {column: v for column, v in medians.items() if column.equal == equal or column.side in TORCH_PEERS}
+            if theirs:
+                best = max(theirs, key=lambda column: theirs[column])
+                label = metric if own is ours else f"{metric}, ours on one device"
+                rows.append(row(name, label, unit, own, f"{peers[best.side]}, {best.form}", theirs[best], more_is_better=True))
         flops = CASES[name].matmul_flops() * (3 * 256 if metric == "train" else 1)
         fraction = ours * flops / statistics.median(peak)
         rows.append(row(name, f"{metric}, fraction of matmul peak", "", fraction, PEAK, 1.0, more_is_better=True))
@@ -129,8 +171,16 @@ def measure(case: str, side: str, steps: int | None = None, layers: int | None =
 
 
 def ask(contender: Any, metric: str, seconds: float) -> float:
-    """The figure, or 0 where the library has no such flow."""
-    return 0.0 if contender is None else figure(contender, metric, seconds)
+    """The figure, or 0 where the library has no such flow or torch cannot compile it."""
+    if contender is None:
+        return 0.0
+    try:
+        return figure(contender, metric, seconds)
+    except Exception as error:
+        if not os.environ.get(COMPILED):
+            raise
+        print(f"  not compiled: {type(error).__name__}: {str(error).splitlines()[0][:200]}", file=sys.stderr, flush=True)
+        return 0.0
 
 
 if __name__ == "__main__":

@@ -51,6 +51,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one second of training each, to see that it runs")
     parser.add_argument("--out", type=Path, metavar="FILE.json", default=Path("runs/image_defaults.json"))
     parser.add_argument("--page", type=Path, metavar="PAGE.html", help="write the page of the rows in the file")
+    parser.add_argument("--picture", type=Path, metavar="PAGE.png", help="draw the samples of the rows in the file as one picture")
     args = parser.parse_args()
     minutes = 1 / 60 if args.quick else args.minutes
     done = {(row["data"], row["entry"], row["seed"]) for row in rows_of(args.out)}
@@ -64,7 +65,9 @@ def main() -> None:
         args.out.write_text(json.dumps([*rows_of(args.out), row], indent=1) + "\n", encoding="utf-8")
         print(" | ".join(cells(row)), flush=True)
     if args.page is not None:
-        write_page(args.page, rows_of(args.out))
+        write_page(args.page, in_order(rows_of(args.out)))
+    if args.picture is not None:
+        draw_page(args.picture, in_order(rows_of(args.out)))
 
 
 def rows_of(path: Path) -> list[dict[str, Any]]:
@@ -138,12 +141,38 @@ def cells(row: dict[str, Any]) -> list[str]:
     ]  # fmt: skip
 
 
+def in_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(rows, key=lambda row: (row["data"], ENTRIES.index(row["entry"]), row["seed"]))
+
+
+def draw_page(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Draw the samples of all rows, two rows of the file side by side, real images first."""
+    import io
+    import math
+
+    import matplotlib.image
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    real = [(f"{row['data']}: real images", row["real"]) for i, row in enumerate(rows) if i == 0 or rows[i - 1]["data"] != row["data"]]
+    shown = real + [(f"{row['entry']}, Frechet ratio {row['frechet_ratio']:.2f}", row["picture"]) for row in rows]
+    pictures = [(title, matplotlib.image.imread(io.BytesIO(base64.b64decode(png)))) for title, png in shown]
+    height, width = pictures[0][1].shape[:2]
+    lines = math.ceil(len(pictures) / 2)
+    figure = Figure((16, 8.2 * lines * height / width + 0.35 * lines), layout="constrained")
+    for axes, (title, picture) in zip(figure.subplots(lines, 2, squeeze=False).ravel(), pictures, strict=False):
+        axes.imshow(picture)
+        axes.set_title(title, fontsize=8, loc="left")
+    for axes in figure.axes:
+        axes.set_axis_off()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    FigureCanvasAgg(figure).print_figure(path, dpi=100)
+
+
 def write_page(path: Path, rows: list[dict[str, Any]]) -> None:
     """Write one page: the table, then the samples of each entry below the real images of their set."""
     from jaxgen import viz
 
-    order = {name: i for i, name in enumerate(ENTRIES)}
-    rows = sorted(rows, key=lambda row: (row["data"], order[row["entry"]], row["seed"]))
     sections = []
     for i, row in enumerate(rows):
         if i == 0 or rows[i - 1]["data"] != row["data"]:

@@ -6,6 +6,9 @@ x by mean and deviation, theta by its least-squares regression on x and the prin
 the linear Gaussian posterior. Samples outside the prior's support are rejected. The peer of each row is the benchmark's published figure, a
 mean over its ten observations. The C2ST is most of the work: minutes for each observation of gaussian_linear. Its classifier can stop on a
 plateau; as these posteriors are known, what the best possible classifier would reach is printed beside it.
+
+With `--defaults` nothing is chosen for these tasks: theta and x are standardised column by column, and `nsf` trains with its own sizes, length and
+learning rate, as `jaxgen train --model nsf --cond-columns ...` does.
 """
 
 import argparse
@@ -36,7 +39,7 @@ def main() -> None:
     for name in args.tasks:
         for num_simulations in args.simulations:
             with timed() as seconds:
-                posterior = train(TASKS[name], num_simulations, args.seed, 400 if args.quick else MAX_STEPS)
+                posterior = train(TASKS[name], num_simulations, args.seed, 400 if args.quick else MAX_STEPS, args.defaults)
             print(f"{name}, {num_simulations} simulations: {posterior.note}, {seconds():.0f} s", flush=True)
             rows += compare(posterior, TASKS[name], num_simulations, args)
     report(rows, args.out)
@@ -51,6 +54,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--simulations", nargs="+", type=int, default=(10_000, 100_000))
     parser.add_argument("--observations", nargs="+", type=int, choices=OBSERVATIONS, default=OBSERVATIONS)
     parser.add_argument("--no-classifier", action="store_true", help="only the best possible accuracy, from the densities: seconds")
+    parser.add_argument("--defaults", action="store_true", help="train nsf with its own sizes and length, on plainly standardised columns")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     if args.data_dir is None:
@@ -100,7 +104,12 @@ class Posterior(NamedTuple):
     note: str
 
 
-def train(task: Task, num_simulations: int, seed: int, max_steps: int) -> Posterior:
+def plain(theta: np.ndarray, x: np.ndarray) -> Linear:
+    """Column by column, with no regard to `x` (n, c)."""
+    return Linear(theta.mean(axis=0), np.zeros((theta.shape[1], x.shape[1])), np.diag(theta.std(axis=0)))
+
+
+def train(task: Task, num_simulations: int, seed: int, max_steps: int, defaults: bool = False) -> Posterior:
     """The conditional `nsf` with the best loss on held-out simulations."""
     import jax
 
@@ -108,12 +117,16 @@ def train(task: Task, num_simulations: int, seed: int, max_steps: int) -> Poster
 
     theta, x = task.simulate(np.random.default_rng([seed, num_simulations]), num_simulations)
     split = num_simulations - min(round(HELD_OUT * num_simulations), MOST_HELD_OUT)
-    units, loc, scale = linear(theta[:split], x[:split]), x[:split].mean(axis=0), x[:split].std(axis=0)
+    units, loc, scale = (plain if defaults else linear)(theta[:split], x[:split]), x[:split].mean(axis=0), x[:split].std(axis=0)
     u, c = units.standardise(theta, x), ((x - loc) / scale).astype(np.float32)
-    entry = jaxgen.zoo.build("nsf", u.shape[1:], c.shape[1:], **NSF)
-    entry = entry._replace(optimizer=jaxgen.training.adam(LEARNING_RATE, warmup=WARMUP))
-    held_out = {"valid": u[split:], "valid_cond": c[split:], "eval_every": EVAL_EVERY, "patience": PATIENCE}
-    sizes = {"batch_size": BATCH if num_simulations < LARGE else LARGE_BATCH, "steps_per_chunk": EVAL_EVERY}
+    entry = jaxgen.zoo.build("nsf", u.shape[1:], c.shape[1:], **({} if defaults else NSF))
+    held_out: dict[str, Any] = {"valid": u[split:], "valid_cond": c[split:], "patience": jaxgen.training.PATIENCE}
+    if defaults:
+        max_steps, sizes = jaxgen.training.steps_for(entry.card.num_steps, split), {}
+    else:
+        entry = entry._replace(optimizer=jaxgen.training.adam(LEARNING_RATE, warmup=WARMUP))
+        held_out |= {"eval_every": EVAL_EVERY, "patience": PATIENCE}
+        sizes = {"batch_size": BATCH if num_simulations < LARGE else LARGE_BATCH, "steps_per_chunk": EVAL_EVERY}
     fitted = jaxgen.fit(jax.random.key(seed), entry, u[:split], max_steps, cond=c[:split], **held_out, **sizes)
 
     def given(x: np.ndarray, n: int) -> np.ndarray:

@@ -3,10 +3,11 @@
 import contextlib
 import functools
 from collections.abc import Generator
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxgen import checks
 from jaxgen.lifting import over_batch
@@ -99,7 +100,7 @@ def checked_preimage(name: str, preimage: object, num: int) -> Preimage:
 
 
 def as_array(name: str, x: Event, argument: str = "x") -> jax.Array:
-    """Return events as a JAX array.
+    """Return events as an array.
 
     Args:
         name: The function, for the message.
@@ -107,11 +108,15 @@ def as_array(name: str, x: Event, argument: str = "x") -> jax.Array:
         argument: The argument, for the message.
 
     Returns:
-        The array.
+        A JAX array; an array of numbers of NumPy as it is, because a compiled program takes it in faster than `jnp.asarray` does.
 
     Raises:
         ValueError: `x` is no array of numbers.
     """
+    if isinstance(x, jax.Array):
+        return x
+    if isinstance(x, np.ndarray) and x.dtype.kind in "biuf":
+        return cast(jax.Array, x)
     try:
         return jnp.asarray(x)
     except (TypeError, ValueError, OverflowError):

@@ -1,8 +1,10 @@
 """Whole-batch functions as compiled programs."""
 
+import contextlib
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import jax
@@ -14,6 +16,7 @@ CPU_OPTIONS: dict[str, Any] = {"xla_cpu_prefer_vector_width": 512}
 # For what runs once: compiling it well takes longer than running it.
 _LIGHT: dict[str, Any] = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 _OUTERMOST = get_opaque_trace_state()
+_PLATFORM: ContextVar[str | None] = ContextVar("platform", default=None)
 
 Result = TypeVar("Result")
 
@@ -77,6 +80,31 @@ def once(function: Callable[..., Result], *args: Any, out_shardings: Any = None)
     """
     options = _LIGHT if jax.default_backend() == "cpu" else None
     return jax.jit(function, out_shardings=out_shardings, compiler_options=options)(*args)
+
+
+def platform() -> str:
+    """Return the kind of device that a program is traced for, "cpu" or another, on which forms of the same mathematics depend.
+
+    Within `traced_for` it is the named one, and otherwise JAX's default backend.
+    """
+    return _PLATFORM.get() or jax.default_backend()
+
+
+@contextlib.contextmanager
+def traced_for(name: str) -> Generator[None]:
+    """Trace what is traced within the block for the platform `name`.
+
+    A function that `jax.jit` has traced before is not traced again.
+
+    >>> with traced_for("gpu"):
+    ...     platform()
+    'gpu'
+    """
+    token = _PLATFORM.set(name)
+    try:
+        yield
+    finally:
+        _PLATFORM.reset(token)
 
 
 def outermost() -> bool:

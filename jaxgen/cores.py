@@ -14,6 +14,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from jaxgen.batch_sizes import first_rows, padded, padded_size
 from jaxgen.compiled import compiled, outermost
 from jaxgen.meshes import automatic, mesh_of, over_other_axes, split_rows
 from jaxgen.types import Key, Params, PyTree
@@ -21,6 +22,7 @@ from jaxgen.types import Key, Params, PyTree
 AXIS = "events"
 # Below, crossing over costs more than the second core saves.
 LEAST = 512
+_SPLIT = P(AXIS)
 
 
 Rows: TypeAlias = Callable[..., Any]
@@ -63,31 +65,46 @@ def over_cores(function: Rows) -> Program:
 
     Returns:
         `program(static, num, batch_size, params, key, *rows)`, which makes the `num` keys out of one and returns the results of all rows,
-        tied to no device; if params lie on a mesh, the results lie there too.
+        tied to no device; if params lie on a mesh, the results lie there too. Outside of a caller's transformation a batch on the CPU or on one
+        accelerator is computed as one of the sizes of `jaxgen.batch_sizes`.
     """
 
     @compiled(0, 1, 2, 3)
     def whole(
         static: tuple[Hashable, ...],
-        num: int,
+        size: int,
         batch_size: int | None,
         where: Mesh | _Gathered | None,
         params: Params,
         key: Key | None,
+        num: np.int32 | None,
         rows: PyTree,
     ) -> Any:
-        keys = None if key is None else jax.random.split(key, num)
+        keys = None if key is None else _keys(key, size, num)
         of_rows = functools.partial(function, *static)
         spread = _over_mesh(where, of_rows) if isinstance(where, _Gathered) else split(where, of_rows)
-        return _in_batches(functools.partial(spread, params), num, batch_size, keys, *rows)
+        return _in_batches(functools.partial(spread, params), size, batch_size, keys, *rows)
 
     @functools.wraps(function)
     def program(static: tuple[Hashable, ...], num: int, batch_size: int | None, params: Params, key: Key | None, *rows: PyTree) -> Any:
         on_mesh = _gathered(params)
-        if on_mesh is not None:
-            return whole(static, num, batch_size, on_mesh, params, key, rows)
-        mesh = mesh_for(num if batch_size is None else min(batch_size, num), params, key, rows)
-        return gathered(mesh, whole(static, num, batch_size, mesh, everywhere(mesh, params), key, rows))
+        if on_mesh is not None or num < 1 or not outermost() or _placed(rows):
+            return whole(static, num, batch_size, on_mesh, params, key, None, rows)
+        size = padded_size(num, batch_size)
+        mesh = mesh_for(size if batch_size is None else min(batch_size, size), params, key)
+        given = rows if size == num else padded(rows, size)
+        # Without a key no program needs to know how many rows are padding.
+        count = None if key is None else np.int32(num)
+        try:
+            result = whole(static, size, batch_size, mesh, everywhere(mesh, params), key, count, given)
+        except ValueError:
+            if size == num:
+                raise
+            result = None
+        if result is None:
+            # What is wrong with the arguments is said of those that were given.
+            return whole(static, num, batch_size, None, params, key, None, rows)
+        return first_rows(result, num) if mesh is None else gathered(result, num)
 
     return program
 
@@ -106,9 +123,7 @@ def mesh_for(num: int, *args: PyTree) -> Mesh | None:
     if num < 2 * LEAST or jax.default_backend() != "cpu" or not outermost():
         return None
     count = max(n for n in range(1, len(jax.devices()) + 1) if num % n == 0 and (n == 1 or num // n >= LEAST))
-    if count == 1 or any(getattr(a, "committed", False) for a in jax.tree.leaves(args)):
-        return None
-    return _mesh(count)
+    return None if count == 1 or _placed(args) else _mesh(count)
 
 
 def everywhere(mesh: Mesh | None, params: Params) -> Params:
@@ -179,26 +194,48 @@ def _over_mesh(where: _Gathered, function: Rows) -> Rows:
     return over_devices
 
 
-def gathered(mesh: Mesh | None, result: PyTree) -> PyTree:
-    """Return `result` in one piece and tied to no device, so that it goes with arrays of any device.
+def gathered(result: PyTree, num: int) -> PyTree:
+    """Return the first `num` rows of a result that is split over a mesh, tied to no device, so that they go with arrays of any device.
 
     Args:
-        mesh: The mesh over which the result is split, or None.
-        result: A pytree of arrays.
+        result: A pytree of arrays, split along their first axis.
+        num: The number of rows.
 
     Returns:
-        The same arrays on one device, to which they are not tied.
+        The rows on one device, to which they are not tied.
     """
-    if mesh is None:
-        return result
 
-    # JAX's own indexing takes twice as long. A rest that does not divide leaves every device with a copy of all rows; shards that
-    # start at one row are therefore taken once.
+    # JAX's own indexing takes twice as long, and `jnp.asarray` four times as long as a program, of which the few sizes of batches need few.
     def joined(a: jax.Array) -> jax.Array:
-        shards = {s.index[0].start or 0: s.data for s in a.addressable_shards}
-        return jnp.asarray(np.concatenate([np.asarray(shards[start]) for start in sorted(shards)]))
+        if isinstance(a.sharding, NamedSharding) and a.sharding.spec == _SPLIT:
+            whole = np.concatenate([np.asarray(a.addressable_data(i)) for i in range(a.sharding.mesh.size)])
+        elif a.is_fully_replicated:
+            whole = np.asarray(a.addressable_data(0))
+        else:
+            whole = np.concatenate([np.asarray(s.data) for s in sorted(a.addressable_shards, key=_start)])
+        return _on_default_device(whole) if num == len(whole) else jnp.asarray(whole[:num].copy())
 
     return jax.tree.map(joined, result)
+
+
+@jax.jit
+def _on_default_device(a: np.ndarray) -> jax.Array:
+    return jnp.asarray(a)
+
+
+def _start(shard: Any) -> int:
+    return shard.index[0].start or 0
+
+
+def _placed(args: PyTree) -> bool:
+    """Return whether an argument is tied to a device."""
+    return any(getattr(a, "committed", False) for a in jax.tree.leaves(args))
+
+
+def _keys(key: Key, size: int, num: jax.Array | np.int32 | None) -> Key:
+    """Return a key for each of the events, of which those from `num` on are copies of the last one before, as their rows are."""
+    keys = jax.random.split(key, size)
+    return keys if num is None else jnp.where(jnp.arange(size) < num, keys, keys[num - 1])
 
 
 def _in_batches(function: Rows, num: int, batch_size: int | None, *rows: PyTree) -> Any:

@@ -29,7 +29,7 @@ from jaxgen.arguments import (
     require_model,
     with_rows,
 )
-from jaxgen.compiled import compiled
+from jaxgen.batch_sizes import zeros
 from jaxgen.cores import over_cores
 from jaxgen.lifting import over_batch
 from jaxgen.refusals import require_transform
@@ -167,7 +167,7 @@ def sample_and_log_prob(
     if transform.kind is Density.EXACT and transform.proxy is None and transform.forward_and_log_det is not None:
         x, value = _sample_and_log_prob((model,), num_samples, batch_size, params, key, cond)
         finite.look("sample_and_log_prob", params, events=x, density=value, cond=cond)
-        return x, LogProb(value, jnp.zeros_like(value), Density.EXACT)
+        return x, LogProb(value, zeros(value), Density.EXACT)
     x = sample(key, model, params, num_samples, cond, batch_size=batch_size)
     return x, log_prob(model, params, x, cond, key=jax.random.fold_in(key, 1), num_draws=num_draws, batch_size=batch_size)
 
@@ -214,13 +214,13 @@ def log_prob(
         raise ValueError(f"log_prob: key=None; accepted: a key such as jax.random.key(0), because this density is {density!s}.")
     if key is not None:
         key = checks.key("log_prob: key", key)
-    x = x if isinstance(x, jax.Array) else as_array("log_prob", x)
+    x = as_array("log_prob", x)
     num = x.shape[0] if x.ndim else -1
     cond = with_rows("log_prob", cond, num)
     draws = 1 if density is Density.EXACT else num_draws
     value, stderr = _log_prob((model, draws), num, batch_size or _default_batch(model, num_draws), params, key, x, cond)
     finite.look("log_prob", params, density=value, x=x, cond=cond)
-    return LogProb(value, jnp.asarray(np.zeros(value.shape, value.dtype)) if stderr is None else stderr, density)
+    return LogProb(value, zeros(value) if stderr is None else stderr, density)
 
 
 def encode(model: Model, params: Params, x: Event, cond: Cond = None, *, key: Key | int | None = None) -> Noise:
@@ -243,8 +243,9 @@ def encode(model: Model, params: Params, x: Event, cond: Cond = None, *, key: Ke
     if key is not None:
         key = checks.key("encode: key", key)
     x = as_array("encode", x)
-    cond = with_rows("encode", cond, x.shape[0] if x.ndim else -1)
-    z = _encode(model, params, x, cond, key)
+    num = x.shape[0] if x.ndim else -1
+    cond = with_rows("encode", cond, num)
+    z = _encode((model,), num, None, params, key, x, cond)
     finite.look("encode", params, events=z, x=x, cond=cond)
     return z
 
@@ -323,12 +324,7 @@ def encode_rows(model: Model, params: Params, keys: Key | None, x: Event, cond: 
         return checked_preimage("encode", inverse(params, x, cond, keys), x.shape[0]).z
 
 
-_sample, _log_prob = over_cores(sample_rows), over_cores(log_prob_rows)
-
-
-@compiled(0)
-def _encode(model: Model, params: Params, x: Event, cond: Cond, key: Key | None) -> Noise:
-    return encode_rows(model, params, None if key is None else jax.random.split(key, x.shape[0]), x, cond)
+_sample, _log_prob, _encode = over_cores(sample_rows), over_cores(log_prob_rows), over_cores(encode_rows)
 
 
 def _combine(logs: jax.Array, kind: Density) -> tuple[jax.Array, jax.Array]:
@@ -363,4 +359,6 @@ def _noise(model: Model, keys: Key) -> Noise:
 def _default_batch(model: Model, num_draws: int) -> int:
     """Return how many events are computed at once, so that neither activations nor long noise paths fill the memory."""
     size = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(noise_shape(model)))
-    return max(1, min(65_536, 2**25 // size) // num_draws)
+    most = max(1, min(65_536, 2**25 // size) // num_draws)
+    # A round number, which cores can share.
+    return most - most % 1024 or most

@@ -69,3 +69,20 @@ def test_best_accuracy_is_that_of_two_gaussians_best_classifier(npe):
 def test_c2st_wants_equally_many(npe):
     with pytest.raises(ValueError, match="equally many"):
         npe.c2st(np.zeros((3, 1)), np.zeros((4, 1)))
+
+
+def test_random_tables_are_those_of_their_seeds_and_vary():
+    """Twenty of them: sizes in their ranges, finite, no constant column, some with ties, and the same again for the same seed."""
+    sys.path.insert(0, str(FOLDER))
+    try:
+        from tasks.random_tables import random_table
+    finally:
+        sys.path.remove(str(FOLDER))
+    tables = [random_table(seed, (120, 200), (2, 8)) for seed in range(20)]
+    assert len({table.shape for table in tables}) > 15
+    for table in tables:
+        assert 120 <= len(table) <= 200 and 2 <= table.shape[1] <= 8
+        assert np.isfinite(table).all() and (table.std(0) > 0).all()
+    tied = [any(len(np.unique(column)) < len(column) for column in table.T) for table in tables]
+    assert 4 < sum(tied) < 20
+    np.testing.assert_array_equal(random_table(7, (120, 200), (2, 8)), tables[7])

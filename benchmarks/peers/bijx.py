@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from peers.contender import BATCH, NUM_BINS, Case, Contender, of_jax
+from peers.contender import NUM_BINS, Case, Contender, of_jax
 
 
 def make(case: Case) -> Contender | None:
@@ -36,5 +36,5 @@ def make(case: Case) -> Contender | None:
         case,
         params,
         lambda p, x: nnx.merge(graph, p, rest).log_density(x),
-        lambda p, key: nnx.merge(graph, p, rest).sample((BATCH,), rng=key)[0],
+        lambda p, key, num: nnx.merge(graph, p, rest).sample((num,), rng=key)[0],
     )

@@ -1,13 +1,21 @@
 """The case of a comparison, and what a contender can be asked: events per second of a batch, steps per second of training, a whole fit."""
 
 import math
+import os
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-BATCH, TRAIN_BATCH, LEARNING_RATE, NUM_BINS, BOUND = 4096, 256, 1e-3, 8, 5.0
+from peers import equal
+
+# `accelerator.py` asks for larger batches.
+BATCH, TRAIN_BATCH = (int(os.environ.get(f"BENCHMARK_{name}", default)) for name, default in (("BATCH", 4096), ("TRAIN_BATCH", 256)))
+LEARNING_RATE, NUM_BINS, BOUND = 1e-3, 8, 5.0
+
+COMPILED = "BENCHMARK_TORCH_COMPILE"
+"""A variable of the environment: anything but nothing has torch compile its functions."""
 
 
 class Case(NamedTuple):
@@ -62,16 +70,27 @@ def figure(contender: Contender, metric: str, seconds: float) -> float:
     return BATCH * calls / (time.perf_counter() - start)
 
 
-def of_jax(case: Case, params: Any, log_prob: Callable[[Any, Any], Any], sample: Callable[[Any, Any], Any]) -> Contender:
-    """A contender from `log_prob(params, x)` and `sample(params, key)`: everything jitted, the train step with donated buffers."""
+def of_jax(case: Case, params: Any, log_prob: Callable[[Any, Any], Any], sample: Callable[[Any, Any, int], Any]) -> Contender:
+    """A contender from `log_prob(params, x)` and `sample(params, key, num)`.
+
+    In a process of one CPU device everything is jitted, the train step with donated buffers, and called as the libraries' documentation has
+    it. In a process of several devices, or on an accelerator, it runs on equal terms (`peers.equal`).
+    """
     import jax
     import jax.numpy as jnp
     import optax
 
     optimizer = optax.adam(LEARNING_RATE)
     x, key = jnp.asarray(events(case, BATCH)), jax.random.key(0)
+    if equal.wanted():
+        num, keys = BATCH // jax.device_count(), jax.random.split(key, jax.device_count())
+        return Contender(
+            equal.evaluated(log_prob, params, x),
+            equal.evaluated(lambda p, keys: sample(p, keys[0], num), params, keys),
+            equal.trained(lambda p, batch, _: -jnp.mean(log_prob(p, batch)), params, optimizer, x, TRAIN_BATCH),
+        )
     batches = [x[i : i + TRAIN_BATCH] for i in range(0, BATCH, TRAIN_BATCH)]
-    log_prob_jit, sample_jit = jax.jit(log_prob), jax.jit(sample)
+    log_prob_jit, sample_jit = jax.jit(log_prob), jax.jit(sample, static_argnums=2)
 
     def step(trained: Any, opt_state: Any, batch: Any) -> Any:
         loss, grads = jax.value_and_grad(lambda p: -jnp.mean(log_prob(p, batch)))(trained)
@@ -87,13 +106,15 @@ def of_jax(case: Case, params: Any, log_prob: Callable[[Any, Any], Any], sample:
         assert math.isfinite(loss)
         return num
 
-    return Contender(lambda: log_prob_jit(params, x).block_until_ready(), lambda: sample_jit(params, key).block_until_ready(), train)
+    return Contender(lambda: log_prob_jit(params, x).block_until_ready(), lambda: sample_jit(params, key, BATCH).block_until_ready(), train)
 
 
 def of_torch(case: Case, module: Any, log_prob: Callable[[Any], Any], sample: Callable[[], Any]) -> Contender:
-    """A contender from torch functions, eager as its libraries run, without gradients where none are asked for."""
+    """A contender from torch functions, without gradients where none are asked for: eager as its libraries run, or compiled if asked so."""
     import torch
 
+    if os.environ.get(COMPILED):
+        log_prob, sample = torch.compile(log_prob), torch.compile(sample)
     optimizer = torch.optim.Adam(module.parameters(), LEARNING_RATE)
     x = torch.from_numpy(events(case, BATCH))
 

@@ -3,7 +3,7 @@
 import itertools
 from typing import Any
 
-from peers.contender import BATCH, BOUND, NUM_BINS, Case, Contender, of_jax
+from peers.contender import BOUND, NUM_BINS, Case, Contender, of_jax
 
 
 def make(case: Case) -> Contender | None:
@@ -41,5 +41,8 @@ def make(case: Case) -> Contender | None:
         for _ in range(case.num_layers)
     ]
     return of_jax(
-        case, params, lambda p, x: flow(p).log_prob(x), lambda p, key: flow(p).sample(seed=jax.random.key_data(key), sample_shape=(BATCH,))
+        case,
+        params,
+        lambda p, x: flow(p).log_prob(x),
+        lambda p, key, num: flow(p).sample(seed=jax.random.key_data(key), sample_shape=(num,)),
     )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from peers.contender import BATCH, BOUND, NUM_BINS, Case, Contender, of_jax
+from peers.contender import BOUND, NUM_BINS, Case, Contender, of_jax
 
 
 def make(case: Case) -> Contender:
@@ -10,7 +10,7 @@ def make(case: Case) -> Contender:
 
     params, static = eqx.partition(flow(case), eqx.is_inexact_array)
     return of_jax(
-        case, params, lambda p, x: eqx.combine(p, static).log_prob(x), lambda p, key: eqx.combine(p, static).sample(key, (BATCH,))
+        case, params, lambda p, x: eqx.combine(p, static).log_prob(x), lambda p, key, num: eqx.combine(p, static).sample(key, (num,))
     )
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from peers.contender import BATCH, BOUND, NUM_BINS, Case, Contender, of_jax
+from peers.contender import BOUND, NUM_BINS, Case, Contender, of_jax
 
 
 def make(case: Case) -> Contender:
@@ -48,5 +48,5 @@ def make(case: Case) -> Contender:
         case,
         params,
         lambda p, x: transformed.apply(p, None, method="log_prob", y=x),
-        lambda p, key: transformed.apply(p, key, method="sample", sample_shape=(BATCH,)),
+        lambda p, key, num: transformed.apply(p, key, method="sample", sample_shape=(num,)),
     )

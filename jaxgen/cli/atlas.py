@@ -14,7 +14,6 @@ from jaxgen.cli import arguments
 from jaxgen.cli.events import load_for
 from jaxgen.cli.pixels import classes_of, labelled, levels_of
 from jaxgen.cli.sample import in_reading
-from jaxgen.evaluation.tracks import shared_uniforms
 from jaxgen.training import Entry, Fitted
 from jaxgen.viz.atlas import Panel, Tiles, images_panel, points_panel, write_atlas
 
@@ -34,7 +33,7 @@ def atlas(
         runs: Run folders that `jaxgen train` wrote, of models of vectors or of images.
         out: The page, which opens without a network.
         reading: Reading of the parameters, such as ode, for the models that have it; the others are read as usual.
-        label: For models of images with labels, the name of the class to draw. By default the first one.
+        label: For models of images with labels, the name of the class to draw; the others draw as usual. By default the first one.
         seed: Seed of the noise that is not shared, such as that on the way of a stochastic sampler.
     """
     if not runs:
@@ -49,6 +48,8 @@ def atlas(
     if reading is not None and not any(reading in entry.readings for _, entry, _ in loaded):
         known = sorted({name for _, entry, _ in loaded for name in entry.readings})
         raise ValueError(f"--reading {reading}: accepted: {', '.join(known)}, the readings of these models.")
+    if label is not None and not any(classes_of(entry) for _, entry, _ in loaded):
+        raise ValueError(f"--label {label}: all models were trained without labels; accepted: a model of images with labels among them.")
     panels: list[Panel | Tiles] = []
     names = _names(runs)
     for name, (run, entry, fitted) in zip(names, loaded, strict=True):
@@ -57,7 +58,7 @@ def atlas(
         print(f"{name}: {entry.card.name} ({entry.card.reading})", flush=True)
     wide = [p.label.name for p in panels if isinstance(p, Panel) and p.wide]
     notes = [f"Events of {', '.join(wide)} have more than two coordinates; the first two are shown."] if wide else []
-    write_atlas(out, "jaxgen atlas", panels, shared_uniforms(), notes)
+    write_atlas(out, "jaxgen atlas", panels, notes=notes)
     print(f"{len(panels)} models in {out}, {out.stat().st_size / 1e6:.1f} MB")
     return 0
 
@@ -85,10 +86,8 @@ def _names(runs: tuple[Path, ...]) -> list[str]:
 
 
 def _panel(key: jax.Array, name: str, run: Path, entry: Entry, fitted: Fitted, label: str | None) -> Panel | Tiles:
-    figures, images = _figures(run), len(entry.card.config["event_shape"]) == 3
-    if label is not None and not (images and classes_of(entry)):
-        raise ValueError(f"--label {label}: {run} was trained without labels; accepted: runs of images with labels.")
-    if images:
+    figures = _figures(run)
+    if len(entry.card.config["event_shape"]) == 3:
         classes = classes_of(entry)
         cond = labelled(entry, (label or classes[0],), 1)[0] if classes else None
         shown = images_panel(key, entry, fitted, name, levels_of(entry), cond)

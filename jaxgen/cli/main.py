@@ -140,7 +140,8 @@ def _say_own(others: Callable[..., None]) -> Callable[..., None]:
     """Return how warnings are shown: this library's in one line, all others as before."""
 
     def show(message: Warning, category: type[Warning], filename: str, *rest: Any) -> None:
-        if category is UserWarning and f"{os.sep}jaxgen{os.sep}" in filename:
+        # A warning of a function called by a command is that of the line that started the command.
+        if issubclass(category, UserWarning) and (f"{os.sep}jaxgen{os.sep}" in filename or filename == sys.argv[0]):
             print(f"jaxgen: {message}", file=sys.stderr)
         else:
             others(message, category, filename, *rest)
@@ -149,11 +150,9 @@ def _say_own(others: Callable[..., None]) -> Callable[..., None]:
 
 
 def set_up_jax() -> None:
-    """Give JAX one host device for each core and a folder for compiled programs, unless the environment says otherwise."""
+    """Give JAX a folder for compiled programs, unless the environment names one; `import jaxgen` has asked for the host devices."""
     import jax
 
-    if "XLA_FLAGS" not in os.environ and "JAX_NUM_CPU_DEVICES" not in os.environ:
-        jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     if not jax.config.jax_compilation_cache_dir:  # pyright: ignore[reportAttributeAccessIssue]
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaxgen"
         jax.config.update("jax_compilation_cache_dir", str(cache))

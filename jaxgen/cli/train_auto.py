@@ -1,12 +1,16 @@
 """`jaxgen train --model auto`: the model of a data set if the user names none, and the mixture that tables of numbers get."""
 
 from collections.abc import Callable
+from typing import Any
 
+import jax
 import numpy as np
 
 from jaxgen import zoo
 from jaxgen.data import Dataset
 from jaxgen.estimator.auto import AUTO, ENTRY, Settings, fit_auto
+from jaxgen.estimator.layouts import choose_layout, layout_of
+from jaxgen.estimator.tables import is_mixed
 from jaxgen.training import Fitted
 
 MIXED, SIMULATED = "tabular", "nsf"
@@ -29,7 +33,7 @@ def chosen(dataset: Dataset, resume: bool, any_subset: bool = False) -> str:
         return MIXED
     if dataset.schema is None:
         return SIMULATED
-    if dataset.cond_shape is not None or any(column.kind == "category" or column.missing for column in dataset.schema.event):
+    if dataset.cond_shape is not None or is_mixed(dataset.schema):
         return MIXED
     if resume:
         raise ValueError(f"--resume: --model {AUTO} fits a table of numbers in one go; accepted: --overwrite, or a model by its name.")
@@ -37,21 +41,29 @@ def chosen(dataset: Dataset, resume: bool, any_subset: bool = False) -> str:
 
 
 def train_auto(
-    dataset: Dataset, supports: bool, settings: Settings, tell: Callable[[zoo.Prepared], None] = lambda prepared: None
+    dataset: Dataset, settings: Settings, tell: Callable[[zoo.Prepared], None] = lambda prepared: None
 ) -> tuple[zoo.Prepared, Fitted]:
     """Fit a mixture, with a flow beside it if rows are many, to the training and validation rows of a table.
 
     Args:
         dataset: The table.
-        supports: Whether supports and heavy tails of columns are looked for.
-        settings: How the flow is trained.
-        tell: The function that is given the prepared table before anything is fitted.
+        settings: How the flow is trained, and whether supports and heavy tails of columns are looked for.
+        tell: The function that is given the prepared table before the flow is trained.
 
     Returns:
         The entry with the way back to the units of the file, and what was fitted.
     """
-    prepared = zoo.prepare("nsf_ar", dataset, supports=supports, **settings.options)
-    tell(prepared)
-    data = prepared.data
-    options, fitted = fit_auto(np.concatenate([data.train, data.valid]), data.train, data.valid, settings)
-    return zoo.prepare(ENTRY, dataset, supports=supports, **{**settings.options, **options}), fitted
+    schema, units = dataset.schema, dataset.units
+    assert schema is not None and units is not None
+    train, valid, test = (zoo.exact(schema, units.restore(dataset.split(split).x)) for split in ("train", "valid", "test"))
+    x = np.concatenate([train, valid])
+    table = choose_layout(layout_of(x, schema, supports=settings.supports), x, settings.seed)
+    rows = {"train": table.rows[: len(train)], "valid": table.rows[len(train) :]}
+    rows["test"] = zoo.encoded(jax.random.key(settings.seed + 1), table.layout, test)
+
+    def prepared(**options: Any) -> zoo.Prepared:
+        return zoo.Prepared(zoo.build_on(table.layout, ENTRY, **options), dataset._replace(**rows), table.layout)
+
+    tell(prepared())
+    options, fitted = fit_auto(table, np.arange(len(train), len(x)), settings)
+    return prepared(**options), fitted

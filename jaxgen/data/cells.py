@@ -11,6 +11,7 @@ MISSING = frozenset({"", "nan", "na", "n/a", "<na>", "nat", "none", "null"})
 EPOCH = np.datetime64("1970-01-01T00:00:00", "s")
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity)|nan", re.IGNORECASE | re.ASCII)
+_SLASHED = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}|\d{1,2}\.\d{1,2}\.\d{4}|\d{4}/\d{2}/\d{2}", re.ASCII)
 
 
@@ -46,15 +47,30 @@ def label_of(cell: object) -> str:
     return str(int(number)) if number is not None and abs(number) < 2**63 and number == math.floor(number) else text
 
 
-def date_of(text: str) -> np.datetime64 | None:
+def slashed(text: str) -> tuple[int, int] | None:
+    """Return the first two numbers of a date with slashes that ends with the year, or None for any other text.
+
+    >>> slashed("05/31/2024 12:00"), slashed("2024/05/31")
+    ((5, 31), None)
+    """
+    head = _SLASHED.match(text.strip())
+    return None if head is None else (int(head.group(1)), int(head.group(2)))
+
+
+def date_of(text: str, month_first: bool | None = None) -> np.datetime64 | None:
     """Return the moment that a text is, or None: `2024-05-31`, with or without a time of day, `2024/05/31` or `31.05.2024`.
 
-    A date with slashes that does not begin with the year is not read, because nothing says which number is the month.
+    Args:
+        text: The text.
+        month_first: Whether the month comes first in a date with slashes that ends with the year. None does not read such dates, because
+            nothing says which number is the month.
 
-    >>> date_of("31.05.2024"), date_of("05/06/2024")
-    (np.datetime64('2024-05-31T00:00:00'), None)
+    >>> date_of("31.05.2024"), date_of("05/06/2024"), date_of("05/06/2024", month_first=True)
+    (np.datetime64('2024-05-31T00:00:00'), None, np.datetime64('2024-05-06T00:00:00'))
     """
     text = text.strip()
+    if month_first is not None:
+        text = _SLASHED.sub(r"\2.\1.\3" if month_first else r"\1.\2.\3", text, count=1)
     head = _DATE.match(text)
     if head is None:
         return None

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxgen.data.categories import MOST, Categories, sorted_labels
-from jaxgen.data.cells import EPOCH, date_of, is_missing, label_of, number_of
+from jaxgen.data.cells import EPOCH, date_of, is_missing, label_of, number_of, slashed
 from jaxgen.data.tables import Unusable
 
 KINDS = ("number", "integer", "category", "date", "time", "constant")
@@ -30,6 +30,7 @@ class Column(NamedTuple):
         high: The largest number.
         origin: The first day of a date or a time, "2024-05-31".
         dtype: The name of the dtype in the DataFrame that the column comes from; "" for a file.
+        month_first: For dates with slashes, such as 05/31/2024, whether the month comes first; None for other dates.
 
     >>> column, _ = find_column("age", np.array([31.0, np.nan, 40.0]))
     >>> column.kind, column.missing, column.low, column.high
@@ -44,6 +45,7 @@ class Column(NamedTuple):
     high: float = 0.0
     origin: str = ""
     dtype: str = ""
+    month_first: bool | None = None
 
     @property
     def categories(self) -> Categories | None:
@@ -62,7 +64,7 @@ class Column(NamedTuple):
         if self.categories is not None:
             return self.categories.encode(cells.tolist()).astype(np.float64)
         if self.kind in ("date", "time"):
-            values = _moments(self.name, cells) - float((np.datetime64(self.origin, "s") - EPOCH).astype(np.int64)) / DAY
+            values = _moments(self.name, cells, self.month_first) - float((np.datetime64(self.origin, "s") - EPOCH).astype(np.int64)) / DAY
         else:
             values = _numbers(self.name, cells)
         _finite(self.name, values)
@@ -153,7 +155,8 @@ def _category(name: str, cells: np.ndarray, asked: bool) -> tuple[Column, np.nda
 
 
 def _date(name: str, cells: np.ndarray) -> tuple[Column, np.ndarray]:
-    days = _moments(name, cells)
+    month_first = None if cells.dtype.kind == "M" else _month_first(name, cells)
+    days = _moments(name, cells, month_first)
     given = days[~np.isnan(days)]
     if not len(given):
         raise Unusable(f"column {name!r} has no values")
@@ -164,10 +167,23 @@ def _date(name: str, cells: np.ndarray) -> tuple[Column, np.ndarray]:
     low, high = float(given.min() - first), float(given.max() - first)
     if low == high:
         raise Unusable(f"column {name!r} is constant ({origin})")
-    return Column(name, "date" if whole else "time", (), len(given) < len(cells), low, high, origin), days
+    column = Column(name, "date" if whole else "time", (), len(given) < len(cells), low, high, origin, month_first=month_first)
+    return column, days
 
 
-def _moments(name: str, cells: np.ndarray) -> np.ndarray:
+def _month_first(name: str, cells: np.ndarray) -> bool | None:
+    """Return whether the month comes first in dates with slashes: a number above 12 is a day. None if the column has no such dates."""
+    found = [(str(cell), pair) for cell in cells.tolist() if not is_missing(cell) and (pair := slashed(str(cell))) is not None]
+    if not found:
+        return None
+    first, second = (max(pair[i] for _, pair in found) for i in (0, 1))
+    if (first > 12) == (second > 12):
+        why = "some cells have the month first and some the day" if first > 12 else "no cell says whether the month or the day comes first"
+        raise Unusable(f"column {name!r} has dates such as {found[0][0]!r}, and {why}; accepted: 2024-05-31, 31.05.2024")
+    return second > 12
+
+
+def _moments(name: str, cells: np.ndarray, month_first: bool | None = None) -> np.ndarray:
     """Return days since 1970, with NaN for what is missing."""
     if cells.dtype.kind == "M":
         seconds = (cells.astype("M8[s]") - EPOCH).astype(np.int64).astype(np.float64)
@@ -176,9 +192,11 @@ def _moments(name: str, cells: np.ndarray) -> np.ndarray:
     for row, cell in enumerate(cells.tolist()):
         if is_missing(cell):
             continue
-        moment = date_of(str(cell))
+        moment = date_of(str(cell), month_first)
         if moment is None:
-            raise Unusable(f"row {row + 1}, column {name!r}: {cell!r} is no date; accepted: 2024-05-31, 31.05.2024, or with a time of day")
+            raise Unusable(
+                f"row {row + 1}, column {name!r}: {cell!r} is no date; accepted: 2024-05-31, 31.05.2024, 05/31/2024, or with a time of day"
+            )
         days[row] = float((moment - EPOCH).astype(np.int64)) / DAY
     return days
 
@@ -199,7 +217,8 @@ def _numbers(name: str, cells: np.ndarray) -> np.ndarray:
 
 def _are_dates(cells: np.ndarray) -> bool:
     given = [cell for cell in cells.tolist() if not is_missing(cell)]
-    return bool(given) and all(date_of(str(cell)) is not None for cell in given)
+    # With slashes any order will do here: which one it is, or that nothing says so, is found by `_date`.
+    return bool(given) and all(any(date_of(str(cell), order) is not None for order in (None, True, False)) for cell in given)
 
 
 def _mostly_numbers(name: str, cells: np.ndarray) -> None:

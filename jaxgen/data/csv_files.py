@@ -1,5 +1,6 @@
-"""Files of comma-separated values: their separator and decimal sign are found, and a row of another length is refused."""
+"""Files of comma-separated values: their encoding, separator and decimal sign are found, and a row of another length is refused."""
 
+import codecs
 import contextlib
 import csv
 import functools
@@ -21,17 +22,22 @@ _POINT_NUMBER = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?", re.ASCII)
 
 
 class Dialect(NamedTuple):
-    """Hold what stands between the cells of a file and within its numbers."""
+    """Hold what stands between the cells of a file and within its numbers, and how its bytes are read."""
 
     separator: str = ","
     decimal: str = "."
+    encoding: str = "utf-8-sig"
 
 
 def read_csv(path: str) -> Table:
-    """Read a .csv file in UTF-8, separated by commas, semicolons, tabs or bars.
+    """Read a .csv file, separated by commas, semicolons, tabs or bars.
+
+    The file is read as UTF-16 if it begins with the mark of UTF-16, otherwise as UTF-8, and if it is not UTF-8, as Windows-1252, the superset of
+    Latin-1 that spreadsheets write.
 
     The first line is a header if none of its cells is a number. So is `0,1,2`, which a DataFrame without names writes, above cells of which
-    none is a whole number, or after the empty cell of an index.
+    none is a whole number, or after the empty cell of an index. A first column without a name that counts the rows is such an index, and is
+    left out.
 
     Args:
         path: The file. In a file that is not separated by commas, numbers may have a decimal comma.
@@ -47,7 +53,14 @@ def read_csv(path: str) -> Table:
     header = not any(_number(cell, dialect) is not None for cell in first) and not all(map(is_missing, first))
     header = header or guard(path, lambda: _counts_its_columns(list(itertools.islice(_rows(path, dialect), HEAD))))
     names = unique(path, [cell.strip() for cell in first]) if header else numbered(len(first))
-    return Table(path, names, _columns(path, dialect, names, header), dialect=(dialect.separator, dialect.decimal))
+    column = _columns(path, dialect, names, header)
+    if header and names[0] == "" and len(names) > 1 and _counts_the_rows(column(0)):
+        names, column = names[1:], lambda j, every=column: every(j + 1)
+    return Table(path, names, column, dialect=(dialect.separator, dialect.decimal))
+
+
+def _counts_the_rows(cells: np.ndarray) -> bool:
+    return cells.dtype.kind == "f" and len(cells) > 0 and np.array_equal(cells, cells[0] + np.arange(len(cells))) and cells[0] in (0, 1)
 
 
 def _columns(path: str, dialect: Dialect, names: tuple[str, ...], header: bool) -> Callable[[int], np.ndarray]:
@@ -76,7 +89,7 @@ def _all_numbers(path: str, dialect: Dialect, width: int, header: bool) -> np.nd
     """Read a table of nothing but numbers six times faster, or return None: this parser cannot say where a file is wrong."""
     if dialect.decimal != ".":
         return None
-    with contextlib.suppress(Exception), open(path, newline="", encoding="utf-8-sig") as file:
+    with contextlib.suppress(Exception), open(path, newline="", encoding=dialect.encoding) as file:
         if header:
             next(cells for cells in csv.reader(file, delimiter=dialect.separator) if cells)
         rest = itertools.chain([next(file)], file)
@@ -111,20 +124,37 @@ def _number(cell: str, dialect: Dialect) -> float | None:
 
 def _dialect(path: str) -> Dialect:
     """Choose the separator by which most rows have as many cells as the first one, two or more."""
-    heads = {sep: list(itertools.islice(_rows(path, Dialect(sep)), HEAD)) for sep in (";", "\t", "|", ",")}
+    encoding = _encoding(path)
+    heads = {sep: list(itertools.islice(_rows(path, Dialect(sep, encoding=encoding)), HEAD)) for sep in (";", "\t", "|", ",")}
 
     def agreement(head: list[list[str]]) -> float:
         return sum(len(cells) == len(head[0]) for cells in head) / len(head) if head and len(head[0]) > 1 else 0.0
 
     separator = max(heads, key=lambda sep: agreement(heads[sep]))
     if separator == "," or agreement(heads[separator]) == 0:
-        return Dialect()
+        return Dialect(encoding=encoding)
     cells = [cell.strip() for row in heads[separator] for cell in row]
     comma = any(map(_COMMA_NUMBER.fullmatch, cells)) and not any(map(_POINT_NUMBER.fullmatch, cells))
-    return Dialect(separator, "," if comma else ".")
+    return Dialect(separator, "," if comma else ".", encoding)
+
+
+def _encoding(path: str) -> str:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with open(path, "rb") as file:
+        block = file.read(1 << 20)
+        if block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            return "utf-16"
+        try:
+            while block:
+                decoder.decode(block)
+                block = file.read(1 << 20)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return "cp1252"
+    return "utf-8-sig"
 
 
 def _rows(path: str, dialect: Dialect) -> Iterator[list[str]]:
     """Return the rows as lists of cells, without blank lines."""
-    with open(path, newline="", encoding="utf-8-sig") as file:
+    with open(path, newline="", encoding=dialect.encoding) as file:
         yield from (cells for cells in csv.reader(file, delimiter=dialect.separator) if cells)

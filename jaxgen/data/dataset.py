@@ -34,6 +34,8 @@ class Units(NamedTuple):
         scale: As `loc`, above 0.
         cond_loc: `(*cond,)` float64, the same for the condition. None without a condition, or for one in the source's units.
         cond_scale: As `cond_loc`, above 0.
+        whole: The names of event columns of whole numbers. The arrays hold these as they are, so that a continuous density of the arrays is no
+            density of the columns: `jaxgen.zoo.prepare` spreads them over their cells, and `jaxgen.zoo.in_units` refuses them.
 
     >>> units = Units(np.array([10.0]), np.array([2.0]))
     >>> units.restore([[1.0]]).tolist(), units.standardise([[12.0]]).tolist()
@@ -44,6 +46,7 @@ class Units(NamedTuple):
     scale: np.ndarray
     cond_loc: np.ndarray | None = None
     cond_scale: np.ndarray | None = None
+    whole: tuple[str, ...] = ()
 
     def restore(self, x: ArrayLike) -> np.ndarray:
         """Map standardised events (..., *event) to the units of the source, float64."""

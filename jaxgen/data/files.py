@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxgen import checks
 from jaxgen.data.choices import EVERYTHING, Choice, Columns, choose
-from jaxgen.data.columns import Column, find_column
+from jaxgen.data.columns import WHOLE, Column, find_column
 from jaxgen.data.dataset import Dataset, Split, Units
 from jaxgen.data.readers import READERS, read_table
 from jaxgen.data.schema import Schema, feature_names, features, joined
@@ -32,6 +32,22 @@ def load_file(path: str, choice: Choice = EVERYTHING, *, seed: int = 0, sizes: d
         sizes: The most rows of "train", "valid" and "test"; None takes the whole split.
     """
     return load_table(read_table(path), Path(path).stem, choice, seed=seed, sizes=sizes)
+
+
+def described(table: Table, choice: Choice = EVERYTHING) -> tuple[Schema, np.ndarray]:
+    """Describe the columns of a table.
+
+    Args:
+        table: The table.
+        choice: What the user said about its columns.
+
+    Returns:
+        The description, and the events `(n, d)` float64 in the units of the source: numbers, codes, days, NaN for what is missing.
+
+    Raises:
+        DataError: A column cannot be used, or none varies. One message names all such columns.
+    """
+    return _found(table, choice)[:2]
 
 
 def load_table(
@@ -74,7 +90,8 @@ def load_table(
     if found.cond is not None:
         cond_affine = _affine(cond_names, found.cond, rows["train"], ["=" in name for name in cond_names], problems)
     _raise(table, problems)
-    return _split(name, Units(*affine, *cond_affine), found, rows)
+    whole = tuple(column.name for column in found.schema.event if column.kind in WHOLE)
+    return _split(name, Units(*affine, *cond_affine, whole), found, rows)
 
 
 def share(total: int, seed: int, sizes: dict[str, int | None]) -> dict[str, np.ndarray]:

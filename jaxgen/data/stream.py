@@ -15,6 +15,7 @@ from jaxgen.data.pictures import Size, alike, decode, list_files
 from jaxgen.data.pixels import PIXELS, dequantise, whole_pixels
 from jaxgen.data.tables import DataError, MissingExtra
 from jaxgen.objective import Batch
+from jaxgen.types import PyTree
 
 
 class Items(Protocol):
@@ -45,7 +46,7 @@ def stream(
     Args:
         source: A folder of .png and .jpg images, a .npy array of images (mapped, not loaded), or anything with a length whose items are
             single images (height, width[, channels]), such as a reader of an archive.
-        batch_size: The number of images of a batch.
+        batch_size: The number of images of a batch, on all processes together.
         pixels: "continuous" or "discrete", as for `load`.
         labels: Make the class of each image its condition, one-hot in the order of the sorted names of subfolders.
         size: For a folder, the side or (height, width) to which all images are brought.
@@ -53,8 +54,8 @@ def stream(
         num_epochs: How often each image comes. None repeats them for ever.
         num_threads: The number of readers; each reads whole batches.
         prefetch: The number of batches that are on their way to the device while one is in use.
-        sharding: Where batches are placed, such as `jax.sharding.NamedSharding(mesh, PartitionSpec("batch"))`. None takes the default
-            device.
+        sharding: Where batches are placed, such as `jax.sharding.NamedSharding(mesh, PartitionSpec("data"))`. If it has devices of all
+            processes, each process reads its share of every batch. None takes the default device.
 
     Returns:
         An iterator of `Batch`es with `x` `(batch_size, height, width, channels)` float32, as `load` gives them.
@@ -99,7 +100,14 @@ def stream(
         return {"x": x} if one_hot is None else {"x": x, "cond": one_hot[index]}
 
     order = grain.MapDataset.range(count).seed(seed).shuffle().repeat(num_epochs)
-    batches = order.random_map(element).batch(batch_size, drop_remainder=True)
+    shares, share = (1, 0) if sharding is None or sharding.is_fully_addressable else (jax.process_count(), jax.process_index())
+    if batch_size % shares:
+        raise DataError(f"stream: batch_size={batch_size}; accepted: a multiple of {shares}, the processes that share a batch.")
+    batches = order.random_map(element).batch(batch_size // shares, drop_remainder=True)
+    if shares > 1:
+        # The pieces of the batch that one process would read, in their order.
+        whole = None if num_epochs is None else count * num_epochs // batch_size * shares
+        batches = batches[share:whole:shares]
     options = grain.ReadOptions(num_threads=num_threads, prefetch_buffer_size=max(1, num_threads))
     return _ahead(iter(batches.to_iter_dataset(options)), prefetch, sharding)
 
@@ -108,10 +116,16 @@ def _ahead(batches: Iterator[dict[str, np.ndarray]], prefetch: int, sharding: ja
     """Transfers are asynchronous: a batch that is placed early arrives while the device computes."""
     queue: collections.deque[Batch] = collections.deque()
     for batch in batches:
-        queue.append(Batch(*jax.device_put((batch["x"], batch.get("cond")), sharding)))
+        queue.append(Batch(*_placed((batch["x"], batch.get("cond")), sharding)))
         if len(queue) > prefetch:
             yield queue.popleft()
     yield from queue
+
+
+def _placed(rows: PyTree, sharding: jax.sharding.Sharding | None) -> PyTree:
+    if sharding is None or sharding.is_fully_addressable:
+        return jax.device_put(rows, sharding)
+    return jax.tree.map(lambda a: jax.make_array_from_process_local_data(sharding, a), rows)
 
 
 def _reader(

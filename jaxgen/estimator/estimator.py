@@ -1,5 +1,6 @@
 """`Estimator`: any model of the zoo with the conventions of scikit-learn."""
 
+import importlib.util
 from typing import Any
 
 import jax
@@ -11,12 +12,14 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from jaxgen import checks, model, questions, zoo
 from jaxgen.data import Schema, to_frame
+from jaxgen.data.files import described
 from jaxgen.data.frames import fill_frame, is_frame
 from jaxgen.estimator.auto import AUTO, Settings
 from jaxgen.estimator.partly import fit_partly, has_gaps_or_labels, table_of
 from jaxgen.estimator.tables import fit_table
 from jaxgen.training import PATIENCE, Fitted
 from jaxgen.transform import Density
+from jaxgen.zoo.known_cells import takes_gaps
 
 BLOCK = 256
 """Rows are scored in blocks of so many, so that one compiled program serves any number of rows and rounds each row alike."""
@@ -34,6 +37,7 @@ class Estimator(DensityMixin, BaseEstimator):
         validation_fraction: The fraction of the rows that decides when to stop and which params are the best.
         patience: Stop after this many validation losses in a row without a better one; None never stops.
         num_draws: How many draws estimate a density that is not exact.
+        supports: Whether bounds and heavy tails of columns are looked for.
         any_subset: Train on all subsets of the columns, so that `impute` fills any gaps. A table with missing values or with columns of labels
             or dates is fitted so in any case; "auto" is then the entry `tabular`.
         random_state: An integer, a `numpy.random.RandomState`, or None for another seed each time.
@@ -41,6 +45,8 @@ class Estimator(DensityMixin, BaseEstimator):
     Attributes:
         entry_: The entry, whose events are rows in the units of the table. `jaxgen.save(path, entry_, fitted_)` writes both.
         fitted_: What was fitted: params, history and how the training ended.
+        density_kind_: What the scores are: "exact", "unbiased", "lower bound", or "implicit" for a model without a density. Integers of a
+            DataFrame are dequantised, so that their scores are lower bounds of log probabilities; the columns of an array are real numbers.
         n_features_in_: The number of columns.
         feature_names_in_: The names of the columns, if the table was a DataFrame.
 
@@ -61,12 +67,13 @@ class Estimator(DensityMixin, BaseEstimator):
         validation_fraction: float = 0.15,
         patience: int | None = PATIENCE,
         num_draws: int = 100,
+        supports: bool = True,
         any_subset: bool = False,
         random_state: Any = None,
     ) -> None:
         self.name, self.options, self.num_steps, self.batch_size = name, options, num_steps, batch_size
         self.validation_fraction, self.patience = validation_fraction, patience
-        self.num_draws, self.any_subset, self.random_state = num_draws, any_subset, random_state
+        self.num_draws, self.supports, self.any_subset, self.random_state = num_draws, supports, any_subset, random_state
 
     def fit(self, X: Any, y: Any = None) -> "Estimator":
         """Fit the density to a table.
@@ -82,21 +89,27 @@ class Estimator(DensityMixin, BaseEstimator):
             ValueError: X has an infinite value, or fewer than two rows; or a parameter of the estimator cannot be used.
         """
         self._check_parameters()
-        frame = type(X) if hasattr(X, "columns") and hasattr(X, "to_numpy") else None
         settings = Settings(
             self.name, dict(self.options or {}), self.num_steps, self.batch_size, self.validation_fraction, self.patience,
-            _seed(self.random_state),
+            _seed(self.random_state), supports=self.supports,
         )  # fmt: skip
+        self._frame = type(X) if is_frame(X) else None
+        self._typed = True
         if self.any_subset or has_gaps_or_labels(X):
             self.entry_, self.fitted_ = fit_partly(X, settings)
             names = table_of(X).names
             self.n_features_in_ = len(names)
             if is_frame(X):
                 self.feature_names_in_ = np.asarray(names, object)
+        elif is_frame(X) and importlib.util.find_spec("narwhals"):
+            validate_data(self, X, skip_check_array=True)
+            schema, rows = described(table_of(X))
+            checks.number("Estimator: the number of rows", len(rows), least=2)
+            self.entry_, self.fitted_ = fit_table(rows, settings, schema)
         else:
-            rows = np.asarray(validate_data(self, X, dtype=np.float64, ensure_min_samples=2))
-            self.entry_, self.fitted_ = fit_table(rows, settings)
-        self._frame = frame
+            self._typed = False
+            self.entry_, self.fitted_ = fit_table(np.asarray(validate_data(self, X, dtype=np.float64, ensure_min_samples=2)), settings)
+        self.density_kind_ = str(self.entry_.model.transform.kind)
         return self
 
     def _check_parameters(self) -> None:
@@ -156,10 +169,10 @@ class Estimator(DensityMixin, BaseEstimator):
         check_is_fitted(self)
         seed = _seed(self.random_state if random_state is None else random_state)
         rows = np.asarray(model.sample(jax.random.key(seed), self.entry_.model, self.fitted_.params, n_samples), np.float64)
-        names, schema = getattr(self, "feature_names_in_", None), self._schema()
-        if schema is not None and self._frame is not None:
-            return to_frame(schema, rows)
-        return rows if self._frame is None or names is None else self._frame(rows, columns=list(names))
+        if self._frame is None:
+            return rows
+        schema = self._schema()
+        return self._frame(rows, columns=list(self.feature_names_in_)) if schema is None else to_frame(schema, rows)
 
     def impute(self, X: Any, draws: int = 1, random_state: Any = None) -> list[Any]:
         """Fill the missing values of a table by draws from their law given the other values of the row.
@@ -186,14 +199,17 @@ class Estimator(DensityMixin, BaseEstimator):
         return [self._like(X, rows, np.where(np.isnan(rows), np.asarray(each, np.float64), rows)) for each in drawn]
 
     def _schema(self) -> Schema | None:
-        return zoo.schema_of(self.entry_)
+        """Return what the columns are; None for an array without gaps, whose columns are real numbers."""
+        return zoo.schema_of(self.entry_) if self._typed else None
 
     def _rows(self, X: Any, gaps: bool = False) -> np.ndarray:
         """Return rows of numbers in the units of the table, NaN where a value is missing if there may be gaps."""
         schema = self._schema()
-        if schema is not None:
-            return zoo.partial_rows(schema, table_of(X))
-        return np.asarray(validate_data(self, X, dtype=np.float64, reset=False, ensure_all_finite="allow-nan" if gaps else True))
+        if schema is None:
+            return np.asarray(validate_data(self, X, dtype=np.float64, reset=False, ensure_all_finite="allow-nan" if gaps else True))
+        if is_frame(X):
+            validate_data(self, X, skip_check_array=True, reset=False)
+        return zoo.partial_rows(schema, table_of(X)) if gaps or takes_gaps(self.entry_) else schema.encode(table_of(X))
 
     def _like(self, X: Any, rows: np.ndarray, filled: np.ndarray) -> Any:
         if not is_frame(X):

@@ -1,6 +1,7 @@
 """What a density has to beat: a Gaussian, and a mixture of Gaussians chosen by an information criterion, on the same rows."""
 
 import warnings
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -85,12 +86,13 @@ def baselines(
     return Baselines(gaussian, -float(mixture.log_prob(held_out, d).mean()), len(mixture.means))
 
 
-def choose_mixture(x: np.ndarray, seed: int = 0) -> Any:
-    """Return the mixture of Gaussians with the smallest Bayesian information criterion, among full and diagonal covariances.
+def choose_mixture(x: np.ndarray, seed: int = 0, forms: Sequence[str] = ("full", "diag")) -> Any:
+    """Return the mixture of Gaussians with the smallest Bayesian information criterion.
 
     Args:
         x: Rows `(n, d)`.
         seed: The seed of the starts.
+        forms: The kinds of covariances that are tried, by scikit-learn's names.
 
     Returns:
         A fitted `sklearn.mixture.GaussianMixture`.
@@ -105,7 +107,7 @@ def choose_mixture(x: np.ndarray, seed: int = 0) -> Any:
     from sklearn.mixture import GaussianMixture
 
     best, least = None, np.inf
-    for form in ("full", "diag"):
+    for form in forms:
         worse = 0
         for size in SIZES:
             if 4 * size > len(x) or worse > PATIENCE:

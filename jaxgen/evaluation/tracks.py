@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen.bases.stratified import BaseWithQuantile
+from jaxgen.compiled import once
 from jaxgen.evaluation.followed import (
     REACH,
     Followed,
@@ -19,7 +20,7 @@ from jaxgen.evaluation.followed import (
     with_start,
 )
 from jaxgen.lifting import over_batch
-from jaxgen.model import Model, encode
+from jaxgen.model import Model, encode_rows
 from jaxgen.transform import Density
 from jaxgen.types import Key, Noise, Params
 
@@ -95,7 +96,7 @@ def track(key: Key, model: Model, params: Params, data: np.ndarray, most: int = 
     key_noise, key_rows = jax.random.split(key)
     data = np.asarray(data[:NUM_ROWS], np.float32)
     uniforms = shared_uniforms()
-    width = start_of(_draw(model, key_noise, 1)).shape[1]
+    width = start_of(jax.eval_shape(lambda k: _draw(model, k, 1), key_noise)).shape[1]
     order = shown_order(model, params, data, width)
     noise, shared = _shared(model, key_noise, uniforms, order)
     behind, found = _behind(model, params, data, key_rows)
@@ -137,25 +138,34 @@ def _draw(model: Model, key: Key, num: int) -> Noise:
 
 def _shared(model: Model, key: Key, uniforms: np.ndarray, order: np.ndarray) -> tuple[Noise, bool]:
     """Return noise whose shown coordinates are quantiles of `uniforms`, or plain draws and False if the base has no quantiles."""
-    drawn = _draw(model, key, len(uniforms))
+    shape = jax.eval_shape(lambda k: _draw(model, k, len(uniforms)), key)
     if not hasattr(model.base, "quantile"):
-        return drawn, False
-    leaves, structure = jax.tree.flatten(drawn)
-    keys = jax.random.split(key, len(leaves))
-    flat = [jax.random.uniform(k, leaf.shape, leaf.dtype, 1e-6, 1 - 1e-6) for k, leaf in zip(keys, leaves, strict=True)]
-    place, shown = start_index(drawn), order[: uniforms.shape[1]]
-    flat[place] = flat[place].at[:, shown].set(jnp.asarray(uniforms[:, : len(shown)], jnp.float32))
-    numbers = jax.tree.unflatten(structure, flat)
-    return jax.vmap(cast(BaseWithQuantile, model.base).quantile)(numbers), True
+        return once(lambda k: _draw(model, k, len(uniforms)), key), False
+    shapes, structure = jax.tree.flatten(shape)
+    place, shown = start_index(shape), order[: uniforms.shape[1]]
+
+    def quantiles(key: Key) -> Noise:
+        keys = jax.random.split(key, len(shapes))
+        flat = [jax.random.uniform(k, leaf.shape, leaf.dtype, 1e-6, 1 - 1e-6) for k, leaf in zip(keys, shapes, strict=True)]
+        flat[place] = flat[place].at[:, shown].set(jnp.asarray(uniforms[:, : len(shown)], jnp.float32))
+        return jax.vmap(cast(BaseWithQuantile, model.base).quantile)(jax.tree.unflatten(structure, flat))
+
+    return once(quantiles, key), True
 
 
 def _behind(model: Model, params: Params, data: np.ndarray, key: Key) -> tuple[Noise, str]:
     """Return the noise behind the rows of the data, and how it was found; a model without an inverse gives the nearest of many samples."""
     if model.transform.inverse is not None:
         found = DRAWN if model.transform.kind is Density.LOWER_BOUND else OF_ODE if model.transform.proxy is not None else INVERSE
-        return encode(model, params, data, key=key), found
-    noise = _draw(model, key, POOL)
-    samples = np.asarray(jax.jit(over_batch(model.transform).forward)(params, noise), np.float64)
+        keys = jax.random.split(key, len(data))
+        return once(lambda params, keys, x: encode_rows(model, params, keys, x), params, keys, data), found
+
+    def forward(params: Params, key: Key) -> tuple[Noise, jax.Array]:
+        noise = _draw(model, key, POOL)
+        return noise, over_batch(model.transform).forward(params, noise)
+
+    noise, samples = once(forward, params, key)
+    samples = np.asarray(samples, np.float64)
     distances = np.square(samples).sum(1) - 2 * data.astype(np.float64) @ samples.T
     nearest = jnp.asarray(np.argmin(distances, 1))
     return jax.tree.map(lambda leaf: leaf[nearest], noise), NEAREST

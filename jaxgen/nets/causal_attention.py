@@ -1,5 +1,6 @@
 """The block of the causal transformers: attention over the tokens before, whose keys and values sampling keeps."""
 
+import itertools
 from typing import TypeAlias
 
 import flax.linen as nn
@@ -12,6 +13,10 @@ from jaxgen.types import DTypeLike, Key, Params
 
 Cache: TypeAlias = tuple[jax.Array, jax.Array]
 """Keys and values `(num_heads, n, head_width)` of the tokens of one block; zeros for a token that is yet to come."""
+
+
+MOST_BLOCKS, FEWEST_TOKENS = 8, 96
+"""Attention takes its queries in at most so many blocks of at least so many tokens; each block is compiled by itself."""
 
 
 class CausalBlock(nn.Module):
@@ -43,8 +48,8 @@ class CausalBlock(nn.Module):
         q, k, v = self._queries_keys_values(h, jnp.asarray(angles))
         # JAX's "xla" form rounds the attention weights to float32, also in double precision.
         cudnn = self.attention == "cudnn"
-        attended = jax.nn.dot_product_attention(q, k, v, is_causal=True, implementation="cudnn") if cudnn else _attended(q, k, v)
-        return self._add(h, attended, key)
+        means = jax.nn.dot_product_attention(q, k, v, is_causal=True, implementation="cudnn") if cudnn else attended(q, k, v)
+        return self._add(h, means, key)
 
     def start(self, params: Params, num: int, dtype: DTypeLike) -> tuple[list[Params], list[Cache]]:
         """Return the params of each block, and an empty cache of each block.
@@ -101,16 +106,16 @@ class CausalBlock(nn.Module):
         scores = _dot("nh,ndh->nd", q, keys) * self.head_width**-0.5
         known = jnp.arange(keys.shape[1], dtype=jnp.int32) <= i
         weights = jax.nn.softmax(jnp.where(known[None], scores, -jnp.inf)).astype(values.dtype)
-        attended = _dot("nd,ndh->nh", weights, values).astype(values.dtype)
-        return self._add(h[None], attended[None], None)[0], (keys, values)
+        mean = _dot("nd,ndh->nh", weights, values).astype(values.dtype)
+        return self._add(h[None], mean[None], None)[0], (keys, values)
 
     def _queries_keys_values(self, h: jax.Array, angles: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         q, k, v = jnp.moveaxis(self.qkv(self.norms[0](h)).reshape(len(h), 3, self.num_heads, self.head_width), 1, 0)
         return rotated(q, angles), rotated(k, angles), v
 
-    def _add(self, h: jax.Array, attended: jax.Array, key: Key | None) -> jax.Array:
+    def _add(self, h: jax.Array, means: jax.Array, key: Key | None) -> jax.Array:
         keys = (None, None) if key is None else jax.random.split(key)
-        h = h + self._dropped(self.out(attended.reshape(len(h), -1)), keys[0])
+        h = h + self._dropped(self.out(means.reshape(len(h), -1)), keys[0])
         return h + self._dropped(self.down(nn.gelu(self.up(self.norms[1](h)))), keys[1])
 
     def _dropped(self, h: jax.Array, key: Key | None) -> jax.Array:
@@ -154,11 +159,40 @@ def rotated(u: jax.Array, angles: jax.Array) -> jax.Array:
     return jnp.concatenate([a * cos - b * sin, a * sin + b * cos], -1).astype(u.dtype)
 
 
-def _attended(q: jax.Array, k: jax.Array, v: jax.Array) -> jax.Array:
-    """From queries, keys and values `(n, num_heads, head)`: each token's mean of the values up to its own."""
+def attended(q: jax.Array, k: jax.Array, v: jax.Array) -> jax.Array:
+    """Return each token's mean of the values up to its own, weighted by the softmax of scores.
+
+    Many tokens are taken in blocks of queries, each with the keys that it may see: half of the scores are then not computed, and those of a
+    block are computed again in the backward pass, so that no array has as many numbers as there are pairs of tokens.
+
+    Args:
+        q: Queries `(n, num_heads, head)`.
+        k: Keys, shaped as the queries.
+        v: Values, shaped as the queries.
+
+    Returns:
+        Means `(n, num_heads, head)` in the dtype of `v`.
+
+    >>> attended(jnp.zeros((2, 1, 1)), jnp.zeros((2, 1, 1)), jnp.asarray([[[1.0]], [[3.0]]])).ravel().tolist()
+    [1.0, 2.0]
+    """
+    num = len(q)
+    count = min(MOST_BLOCKS, num // FEWEST_TOKENS)
+    if count < 2:
+        return _attended(0, q, k, v)
+    edges = [round(i * num / count) for i in range(count + 1)]
+    block = jax.checkpoint(_attended, static_argnums=0)
+    return jnp.concatenate([block(i, q[i:j], k[:j], v[:j]) for i, j in itertools.pairwise(edges)])
+
+
+def _attended(first: int, q: jax.Array, k: jax.Array, v: jax.Array) -> jax.Array:
+    """The means of the queries `first`, `first + 1`, ..., the last of which sees all keys."""
     scores = _dot("qnh,knh->nqk", q, k) * q.shape[-1] ** -0.5
-    weights = jax.nn.softmax(jnp.where(np.tri(len(q), dtype=bool), scores, -jnp.inf))
-    return _dot("nqk,knh->qnh", weights.astype(v.dtype), v).astype(v.dtype)
+    scores = jnp.where(np.tri(len(q), len(k), first, dtype=bool), scores, -jnp.inf)
+    weights = jnp.exp(scores - jax.lax.stop_gradient(jnp.max(scores, -1, keepdims=True)))
+    # The means are divided and not the weights, of which there are as many as pairs of tokens.
+    sums = jnp.sum(weights, -1).T[..., None]
+    return (_dot("nqk,knh->qnh", weights.astype(v.dtype), v) / sums).astype(v.dtype)
 
 
 def _dot(subscripts: str, a: jax.Array, b: jax.Array) -> jax.Array:

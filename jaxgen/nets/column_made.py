@@ -33,7 +33,9 @@ class _ColumnMADE(nn.Module):
             h = ACTIVATIONS[self.activation](_MaskedDense(hidden[None, :] >= degrees[:, None])(h))
             degrees = hidden
         outputs = np.repeat(np.arange(1, d + 1), self.outputs_per_column)
-        return _MaskedDense(outputs[None, :] > degrees[:, None], zero=True)(h).reshape(d, self.outputs_per_column)
+        # As in `made`: the numbers of one kind side by side.
+        order = np.arange(outputs.size, dtype=np.uint32).reshape(d, -1).T.ravel()
+        return _MaskedDense(outputs[None, :] > degrees[:, None], zero=True, order=order)(h).reshape(self.outputs_per_column, d).T
 
 
 def column_made(outputs_per_column: int, features: Sequence[int], *, width: int = 64, depth: int = 2, activation: str = "silu") -> Net:

@@ -9,6 +9,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from jaxgen.compiled import platform
+
 Padding = str | Sequence[tuple[int, int]]
 
 
@@ -37,7 +39,7 @@ def convolved(
         options: Further arguments of `lax.conv_general_dilated`.
     """
     plain = kernel.ndim == 4 and all(math.prod(d or (1,)) == 1 for d in (lhs_dilation, rhs_dilation)) and x.shape[-1] == kernel.shape[2]
-    if jax.default_backend() != "cpu" or not plain:
+    if platform() != "cpu" or not plain:
         return jax.lax.conv_general_dilated(
             x, kernel, window_strides, padding, lhs_dilation=lhs_dilation, rhs_dilation=rhs_dilation, **options
         )

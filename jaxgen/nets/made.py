@@ -14,13 +14,14 @@ from jaxgen.types import Cond, Params
 class _MaskedDense(nn.Module):
     mask: np.ndarray
     zero: bool = False
+    order: np.ndarray | None = None
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         init = nn.initializers.zeros if self.zero else nn.initializers.lecun_normal()
-        kernel = self.param("kernel", init, self.mask.shape)
+        kernel = jnp.where(self.mask, self.param("kernel", init, self.mask.shape), 0)
         bias = self.param("bias", nn.initializers.zeros, self.mask.shape[1:])
-        return x @ jnp.where(self.mask, kernel, 0) + bias
+        return x @ kernel + bias if self.order is None else x @ kernel[:, self.order] + bias[self.order]
 
 
 class _MADE(nn.Module):
@@ -40,8 +41,10 @@ class _MADE(nn.Module):
             h = ACTIVATIONS[self.activation](_MaskedDense(hidden[None, :] >= degrees[:, None])(h))
             degrees = hidden
         outputs = np.repeat(np.arange(1, d + 1), self.outputs_per_input)
-        y = _MaskedDense(outputs[None, :] > degrees[:, None], zero=True)(h)
-        y = y.reshape(d, self.outputs_per_input)
+        # The numbers of one kind side by side, so that a bijector reads those of all inputs as a vector, and not one in so many.
+        order = np.arange(outputs.size, dtype=np.uint32).reshape(d, -1).T.ravel()
+        y = _MaskedDense(outputs[None, :] > degrees[:, None], zero=True, order=order)(h)
+        y = y.reshape(self.outputs_per_input, d).T
         if reach := _reach(hidden, d):
             direct = self.param("direct", nn.initializers.zeros, (d, reach, self.outputs_per_input))
             y = y + jnp.einsum("ig,igo->io", _inputs_before(x, reach), direct)

@@ -109,7 +109,7 @@ def adaptive(
             "worst_event": the root mean square of each event, so that every event is as accurate as if it were solved alone.
             "rms": the root mean square of the whole batch, as diffrax and torchdiffeq measure it. It takes fewer steps, but single events
             may be tens of times less accurate, and an event's result depends on its neighbours; a batch that is split over devices counts
-            as one batch on each device.
+            as one batch on each device, and the copies with which `jaxgen.log_prob` fills a batch up (`jaxgen.batch_sizes`) count too.
 
     Returns:
         The solver.

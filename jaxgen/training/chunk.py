@@ -11,7 +11,7 @@ from jax.extend.core import jaxpr_as_fun
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from jaxgen.compiled import training_options
+from jaxgen.compiled import traced_for, training_options
 from jaxgen.objective import Batch
 from jaxgen.training.entry import Entry
 from jaxgen.training.prepared import PreparedBatches
@@ -75,11 +75,13 @@ def make_chunk(entry: Entry, state: State, data: Batch, key: Key, plan: Plan, de
     mesh = _mesh(devices, plan.batch_size if entry.objective.additive else 1)
     everywhere, share = NamedSharding(mesh, P()), NamedSharding(mesh, P(None, AXIS))
     state, data, key = jax.device_put((state, data, key), everywhere)
-    options = training_options() if mesh.devices.flat[0].platform == "cpu" else None
+    platform = mesh.devices.flat[0].platform
+    options = training_options() if platform == "cpu" else None
     start, first, prepare = time.perf_counter(), int(state.step), entry.objective.prepare
     if prepare is None:
         program = jax.jit(_drawing(entry, mesh, plan), donate_argnums=0)
-        run = program.lower(state, data, key, np.int32(0)).compile(compiler_options=options)
+        with traced_for(platform):
+            run = program.lower(state, data, key, np.int32(0)).compile(compiler_options=options)
         chunk = lambda state, done, until: on_host(run(state, data, key, np.int32(until - done)), until - done)
         return Chunk(chunk, state, time.perf_counter() - start)
     length = plan.chunk_length()
@@ -90,7 +92,8 @@ def make_chunk(entry: Entry, state: State, data: Batch, key: Key, plan: Plan, de
         return jax.device_put(batches, share), jax.device_put(keys, everywhere)
 
     program = jax.jit(_reading(entry, mesh, plan), donate_argnums=0)
-    run = program.lower(state, *placed(first, first), np.int32(0)).compile(compiler_options=options)
+    with traced_for(platform):
+        run = program.lower(state, *placed(first, first), np.int32(0)).compile(compiler_options=options)
     chunk = lambda state, done, until: on_host(run(state, *placed(done, until), np.int32(until - done)), until - done)
     return Chunk(chunk, state, time.perf_counter() - start)
 

@@ -123,7 +123,7 @@ def fit(
         start: `(params, aux)` to begin from instead of a fresh initialisation; or an interrupted `Fitted` to go on from, which, given the
             same key, data and arguments, ends as if it had not been interrupted. A path goes on from the newest whole save in that folder.
         saving: A folder into which the fit is saved every 60 seconds and at its end, or a `Saving` that says how and how often. A fit that
-            was killed goes on from there, on any number of devices. None saves nothing.
+            was killed goes on from there, on any number of devices. A folder that holds another run is refused. None saves nothing.
         seeds: Train this many seeds in one program, as `fit_seeds` does with `jax.random.split(key, seeds)`: params, aux and arrays of the
             history then have a leading axis of seeds, and `jaxgen.training.one_seed(fitted, i)` takes one of them. It goes with neither
             validation nor `start` nor `saving`. None trains one seed.
@@ -162,7 +162,7 @@ def fit(
     if patience is not None and valid is None:
         raise ValueError(f"fit: patience={patience}; accepted: None, or a number together with valid=, whose loss decides when to stop.")
     where, saves = placement(devices, mesh, shard, batch_size), saving is not None
-    saving = saving_of(saving, entry) if where.writes else None
+    saving = _saving(where, saving, entry, start)
     batch, held_out = checked_batches(entry, Rows("data", data, "cond", cond), Rows("valid", valid, "valid_cond", valid_cond))
     where.require_same(key=key, data=batch, valid=held_out)
     key_init, key_run, _ = jax.random.split(key, 3)
@@ -213,6 +213,18 @@ def fit(
         diagnosis = _diagnosed(entry, run, batch, key_run, plan)
         raise TrainingDiverged(run.done(), run.history.last(), fitted, diagnosis)
     return fitted
+
+
+def _saving(where: Placement, saving: Saving | str | Path | None, entry: Entry, start: object) -> Saving | None:
+    """Return how the first process saves, and None for the others. What it refuses, all of them refuse, so that none waits for it."""
+    made, refused = None, None
+    try:
+        made = saving_of(saving, entry, start) if where.writes else None
+    except ValueError as error:
+        refused = error
+    if where.any(refused is not None):
+        raise refused or ValueError("fit: saving=what the first process cannot save to; accepted: a folder that it accepts.")
+    return made
 
 
 def _end(where: Placement, saver: Saver | None, fitted: Fitted) -> None:

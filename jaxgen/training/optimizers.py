@@ -1,6 +1,7 @@
 """Optimisers as functions of the number of steps, from optax."""
 
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 import jax
@@ -39,6 +40,41 @@ def updates_of(optimizer: OptimizerLike, num_steps: int) -> optax.GradientTransf
     return optimizer if isinstance(optimizer, optax.GradientTransformation) else optimizer(num_steps)
 
 
+@dataclass(frozen=True)
+class Adam:
+    """Build Adam for a training of so many steps; `adam` makes one, and `dataclasses.replace` one with another number.
+
+    Attributes:
+        learning_rate: The learning rate at the end of the warm-up.
+        b1: The decay of the mean of the gradients.
+        b2: The decay of the mean of the squared gradients.
+        clip: The largest global norm of a gradient, or None.
+        warmup: The fraction of the steps of a cycle over which the learning rate rises.
+        cycles: How often the schedule runs.
+        weight_decay: The share of each parameter, times the learning rate, that a step takes away.
+    """
+
+    learning_rate: float
+    b1: float
+    b2: float
+    clip: float | None
+    warmup: float
+    cycles: int
+    weight_decay: float
+
+    def __call__(self, num_steps: int, /) -> optax.GradientTransformation:
+        """Return the optax transformation for a training of `num_steps` steps."""
+        rate, length = self.learning_rate, max(1, -(-num_steps // self.cycles))
+        warm = min(max(1, round(self.warmup * length)), max(1, length - 1))
+        cycle = optax.warmup_cosine_decay_schedule(0.0 if length > 1 else rate, rate, warm, max(length, warm + 1))
+        schedule = cycle if self.cycles == 1 else lambda count: cycle(count % length)
+        clipping = optax.identity() if self.clip is None else optax.clip_by_global_norm(self.clip)
+        plain = optax.adam(schedule, self.b1, self.b2)
+        return optax.chain(
+            clipping, optax.adamw(schedule, self.b1, self.b2, weight_decay=self.weight_decay) if self.weight_decay else plain
+        )
+
+
 def adam(
     learning_rate: float = 1e-3,
     *,
@@ -48,7 +84,7 @@ def adam(
     warmup: float = 0.02,
     cycles: int = 1,
     weight_decay: float = 0.0,
-) -> Optimizer:
+) -> Adam:
     """Build Adam with clipped gradients, a linear warm-up and a cosine decay to zero.
 
     Args:
@@ -81,17 +117,7 @@ def adam(
     if clip is not None:
         checks.number("adam: clip", clip, above=0)
 
-    def build(num_steps: int) -> optax.GradientTransformation:
-        length = max(1, -(-num_steps // cycles))
-        warm = min(max(1, round(warmup * length)), max(1, length - 1))
-        cycle = optax.warmup_cosine_decay_schedule(0.0 if length > 1 else learning_rate, learning_rate, warm, max(length, warm + 1))
-        schedule = cycle if cycles == 1 else lambda count: cycle(count % length)
-        clipping = optax.identity() if clip is None else optax.clip_by_global_norm(clip)
-        return optax.chain(
-            clipping, optax.adamw(schedule, b1, b2, weight_decay=weight_decay) if weight_decay else optax.adam(schedule, b1, b2)
-        )
-
-    return build
+    return Adam(learning_rate, b1, b2, clip, warmup, cycles, weight_decay)
 
 
 def players(generator: OptimizerLike, critic: OptimizerLike) -> Optimizer:

@@ -13,7 +13,7 @@ from jaxgen import checks
 from jaxgen.atomic import require_writable
 from jaxgen.training.entry import Entry
 from jaxgen.training.fitted import Fitted
-from jaxgen.training.run_folder import write_run
+from jaxgen.training.run_folder import SAVES, write_run
 
 
 class Saving(NamedTuple):
@@ -76,20 +76,21 @@ class Saver:
             raise error
 
 
-def saving_of(saving: Saving | str | Path | None, entry: Entry) -> Saving | None:
+def saving_of(saving: Saving | str | Path | None, entry: Entry, start: object = None) -> Saving | None:
     """Return how a fit is saved, after a check that it can be.
 
     Args:
         saving: What saves; a path saves into that folder of a run every 60 seconds; None saves nothing.
         entry: The entry that is trained.
+        start: What the fit starts from. A folder that holds a run is accepted if the fit goes on from it, or from a `Fitted`.
 
     Raises:
-        ValueError: The seconds or steps are no positive numbers, or nothing can be saved there.
+        ValueError: The seconds or steps are no positive numbers, nothing can be saved there, or another run is.
     """
     if saving is None:
         return None
     if not isinstance(saving, Saving):
-        saving = Saving(functools.partial(write_run, _folder(saving), entry))
+        saving = Saving(functools.partial(write_run, _folder(saving, start), entry))
     if not callable(saving.write):
         raise ValueError(f"Saving: write=<{type(saving.write).__name__}>; accepted: a function of a Fitted.")
     checks.number("Saving: seconds", saving.seconds, least=0)
@@ -116,12 +117,21 @@ def saver_of(saving: Saving | None, done: int) -> Iterator[Saver | None]:
         saver.pool.shutdown()
 
 
-def _folder(saving: object) -> Path:
-    """Return the folder to save into. One that cannot be written is refused before the training, which would else be lost at its end."""
+def _folder(saving: object, start: object) -> Path:
+    """Return the folder to save into. One that cannot be written is refused before the training, which would else be lost at its end.
+
+    So is one that holds another run, whose saves would be lost.
+    """
     if not isinstance(saving, str | Path):
         raise ValueError(f"fit: saving=<{type(saving).__name__}>; accepted: a folder, or a jaxgen.training.Saving.")
     try:
         require_writable(saving)
     except OSError as error:
         raise ValueError(f"fit: saving={str(saving)!r} ({error.strerror}); accepted: a folder that can be made and written.") from None
+    goes_on = isinstance(start, Fitted) or (isinstance(start, str | Path) and Path(start).resolve() == Path(saving).resolve())
+    if not goes_on and any(Path(saving, SAVES).glob("*.safetensors")):
+        given = repr(str(saving))
+        raise ValueError(
+            f"fit: saving={given}, where another run is saved; accepted: another folder, or start={given} to go on with that run."
+        )
     return Path(saving)

@@ -12,7 +12,7 @@ from jax.sharding import PartitionSpec as P
 from jax.typing import ArrayLike
 
 from jaxgen import checks
-from jaxgen.compiled import once, training_options
+from jaxgen.compiled import once, traced_for, training_options
 from jaxgen.objective import Batch
 from jaxgen.training.checked import Rows, checked_batches
 from jaxgen.training.chunk import Plan
@@ -208,9 +208,11 @@ def _trained(
     state = once(jax.vmap(lambda key, batch: init_state(key, entry, batch, plan.num_steps), (0, None)), key_init, first)
     state, key_run = jax.device_put((state, key_run), NamedSharding(mesh, P(AXIS)))
     data, length = jax.device_put(data, NamedSharding(mesh, P())), min(plan.num_steps, plan.steps_per_chunk)
-    options = training_options() if mesh.devices.flat[0].platform == "cpu" else None
+    platform = mesh.devices.flat[0].platform
+    options = training_options() if platform == "cpu" else None
     program = jax.jit(_program(entry, mesh, plan, length), donate_argnums=0)
-    run = program.lower(state, data, key_run, np.int32(0)).compile(compiler_options=options)
+    with traced_for(platform):
+        run = program.lower(state, data, key_run, np.int32(0)).compile(compiler_options=options)
     compile_seconds, chunks, done, ends = time.perf_counter() - start, [], 0, False
     while done < plan.num_steps and not ends:
         num = min(length, plan.num_steps - done)

@@ -9,7 +9,7 @@ import numpy as np
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from jaxgen.compiled import training_options
+from jaxgen.compiled import traced_for, training_options
 from jaxgen.meshes import data_axis, placed, spans_processes, split_rows
 from jaxgen.objective import Batch
 from jaxgen.training.chunk import Chunk, Metrics, Plan, loop, on_host
@@ -47,7 +47,8 @@ def make_sharded_chunk(entry: Entry, state: State, data: Batch, key: Key, plan: 
     mesh, start, first = sharding.mesh, time.perf_counter(), int(state.step)
     everywhere, by_row = NamedSharding(mesh, P()), NamedSharding(mesh, P(None, data_axis(mesh)))
     shardings, prepare = (sharding.state, everywhere), entry.objective.prepare
-    options = training_options() if mesh.devices.flat[0].platform == "cpu" else None
+    platform = mesh.devices.flat[0].platform
+    options = training_options() if platform == "cpu" else None
     if prepare is None:
         given = placed((data, key), everywhere)
         chosen = lambda done, until: given
@@ -62,7 +63,8 @@ def make_sharded_chunk(entry: Entry, state: State, data: Batch, key: Key, plan: 
 
         program = _reading(entry, sharding, plan)
     compiled = jax.jit(program, out_shardings=shardings, donate_argnums=0)
-    run = compiled.lower(state, *chosen(first, first), _count(0, everywhere)).compile(compiler_options=options)
+    with traced_for(platform):
+        run = compiled.lower(state, *chosen(first, first), _count(0, everywhere)).compile(compiler_options=options)
 
     def chunk(state: State, done: int, until: int) -> tuple[State, Metrics]:
         try:

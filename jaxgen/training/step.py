@@ -10,6 +10,7 @@ from jax.flatten_util import ravel_pytree
 from jax.typing import ArrayLike
 
 from jaxgen import checks
+from jaxgen.compiled import platform
 from jaxgen.model import init
 from jaxgen.objective import Batch, Clock, Share
 from jaxgen.training.entry import Entry
@@ -156,8 +157,7 @@ def make_step(
             average = jax.tree.map(lambda a, p: (decay * a + (1 - decay) * p).astype(p.dtype), state.ema, params)
             return State(state.step + 1, params, aux, opt_state, average)
 
-        # A branch, not a select of every number: that would keep the state before the step beside the one after it.
-        state = jax.lax.cond(ok, move, lambda state, _: state, state, grads)
+        state = _moved_if(ok, move, state, grads)
         if sharding is not None:
             state = jax.lax.with_sharding_constraint(state, sharding.state)
         return state, {**metrics, "gradient_norm": norm, "ok": ok}
@@ -200,6 +200,14 @@ def rows_at(key: Key, step: ArrayLike, num: int, batch_size: int) -> tuple[jax.A
 def _check_shapes(what: str, given: PyTree, wanted: PyTree) -> None:
     if jax.tree.map(jnp.shape, given) != jax.tree.map(jnp.shape, wanted):
         raise ValueError(f"fit: start={what} of other shapes; accepted: those of this entry, built with the same options.")
+
+
+def _moved_if(ok: jax.Array, move: Callable[[State, tuple[Params, Aux]], State], state: State, grads: tuple[Params, Aux]) -> State:
+    if platform() == "cpu":
+        # A branch, not a select of every number: that would keep the state before the step beside the one after it.
+        return jax.lax.cond(ok, move, lambda state, _: state, state, grads)
+    # An accelerator would wait at a branch until the host has read the predicate; there the select is a part of the update's own loop.
+    return jax.tree.map(lambda new, old: jnp.where(ok, new, old), move(state, grads), state)
 
 
 def _mean_over(axis_name: str, tree: PyTree) -> PyTree:

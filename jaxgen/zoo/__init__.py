@@ -44,7 +44,7 @@ from jaxgen.zoo.registry import (
 )
 from jaxgen.zoo.sizing import count_params, num_sampling_params
 from jaxgen.zoo.store import load, restored, save
-from jaxgen.zoo.tables import Layout, Prepared, prepare, schema_of
+from jaxgen.zoo.tables import Layout, Prepared, build_on, encoded, encoded_with_log_det, exact, find_marginals, on_table, prepare, schema_of
 from jaxgen.zoo.units import in_units
 
 __all__ = [
@@ -67,13 +67,18 @@ __all__ = [
     "autoregressive_of_pixels",
     "bridges",
     "build",
+    "build_on",
     "count_params",
     "default_size",
     "describe",
-    "docstring",
     "diffusion",
     "discrete_diffusion",
+    "docstring",
+    "encoded",
+    "encoded_with_log_det",
+    "exact",
     "find_marginal",
+    "find_marginals",
     "flow",
     "flow_in_order",
     "flow_map",
@@ -86,6 +91,7 @@ __all__ = [
     "load",
     "mixture",
     "num_sampling_params",
+    "on_table",
     "partial_rows",
     "pixels",
     "prepare",

@@ -70,13 +70,35 @@ def affine_marginal(loc: float, scale: float) -> Marginal:
     return Marginal("affine", (loc, _log_scale(math.log(scale))))
 
 
+def near_affine(marginal: Marginal, values: np.ndarray) -> Marginal:
+    """Return the marginal of the same support that is nearest to an affine map.
+
+    Args:
+        marginal: The marginal of a column.
+        values: The training rows `(n,)` of the column, spread over their cells if they are whole numbers.
+
+    Returns:
+        The affine map for a column without bounds, the one that bends over the shortest distance for a half line, and `marginal` for an
+        interval, which has no such map.
+
+    >>> x = np.exp(np.random.default_rng(0).normal(size=300))
+    >>> marginal = near_affine(find_marginal(x), x)
+    >>> str(marginal), round(math.exp(marginal.theta[3]) / float(x.std()), 3)
+    ('above 0', 0.1)
+    """
+    if marginal.family == "above":
+        return _fitted(values, _Family("above", marginal.theta[2], _sizes(values)[0])) or marginal
+    return marginal if marginal.family == "between" else _plain(values)
+
+
 def find_marginal(values: np.ndarray, whole: bool = False, *, bounds: bool = True, seed: int = 0) -> Marginal:
     """Choose the marginal of a column by the likelihood of held-out rows.
 
     Each family is fitted in closed form to four fifths of the rows and judged by its log density of the others. The best one is taken if
     it is ahead of the affine map by more than one standard error of the difference and by 0.01 nats a row. A bound needs more than that, because a
     test row beyond it would have no density: it must be the end of a natural interval (0, 1, 100, 180, ...; for whole numbers also an
-    end at which a twentieth of the rows lie), and the best family without bounds must expect rows beyond it.
+    end at which a twentieth of the rows lie), and the best family without bounds must expect rows beyond it. Rows that lie on a grid, such
+    as counts and rounded numbers, may reach the end itself, so that the bound is half a cell beyond it.
 
     Args:
         values: The training rows `(n,)` of the column, in the units of the data; NaN is left out.
@@ -97,7 +119,7 @@ def find_marginal(values: np.ndarray, whole: bool = False, *, bounds: bool = Tru
     ends = _ends(given, whole) if bounds else ()
     given = rng.permutation(given)[:MOST_ROWS]
     x = given + rng.uniform(size=len(given)) if whole else given
-    plain = affine_marginal(float(x.mean()), float(x.std()))
+    plain = _plain(x)
     if len(x) < LEAST_ROWS:
         return plain
     fold = np.arange(len(x)) % FOLDS
@@ -118,6 +140,10 @@ def find_marginal(values: np.ndarray, whole: bool = False, *, bounds: bool = Tru
     return _fitted(x, best) or plain
 
 
+def _plain(x: np.ndarray) -> Marginal:
+    return affine_marginal(float(x.mean()), float(x.std()) or 1.0)
+
+
 class _Family(NamedTuple):
     name: str
     low: float = 0.0
@@ -135,9 +161,11 @@ def _judged(x: np.ndarray, fold: np.ndarray, family: _Family) -> np.ndarray:
 
 def _log_density(family: str, thetas: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Log densities `(k, n)` of rows under k parameters, in double precision."""
+    # Tables of any number of rows share a few compiled programs.
+    padded = np.concatenate([x, np.repeat(x[-1:], max(256, 1 << (len(x) - 1).bit_length()) - len(x))])
     with jax.enable_x64(True):
-        z, log_det = _inverse(family, jnp.asarray(thetas), jnp.asarray(x))
-        return np.asarray(-0.5 * z**2 - 0.5 * math.log(2 * math.pi) + log_det)
+        z, log_det = _inverse(family, jnp.asarray(thetas), jnp.asarray(padded))
+        return np.asarray(-0.5 * z**2 - 0.5 * math.log(2 * math.pi) + log_det)[:, : len(x)]
 
 
 def _inverse(family: str, thetas: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -192,15 +220,26 @@ def _heavy(x: np.ndarray) -> Marginal | None:
 def _ends(values: np.ndarray, whole: bool) -> Sequence[tuple[float, float]]:
     """Return the supports that the rows allow: half lines from 0 and intervals that quantities have by nature, and ends where many rows lie."""
     low, high = float(values.min()), float(values.max())
-    top = 1.0 if whole else 0.0
-    found = [(0.0, math.inf)] if low >= 0 else []
+    # Whole numbers have been spread over the cells above them; numbers on a grid lie in the middle of theirs.
+    top, half = (1.0, 0.0) if whole else (0.5 * _step(values), 0.5 * _step(values))
+    found = [(0.0 - half, math.inf)] if low >= 0 else []
     natural = [(a, b) for a, b in INTERVALS if not whole or (a == int(a) and b >= 100)]
-    found += [(a, b + top) for a, b in natural if low >= a and high <= b and high - low > 0.25 * (b - a)]
+    found += [(a - half, b + top) for a, b in natural if low >= a and high <= b and high - low > 0.25 * (b - a)]
     if whole:
         many = max(10, 0.05 * len(values))
         bottom_full, top_full = (values == low).sum() >= many, (values == high).sum() >= many
         found += [(low, high + 1)] if bottom_full and top_full else [(low, math.inf)] if bottom_full and low != 0 else []
     return list(dict.fromkeys(found))
+
+
+def _step(values: np.ndarray) -> float:
+    """Return the distance of a grid on which all rows lie, 0 without one: rows that never repeat are not on a grid that could matter."""
+    distinct = np.unique(values)
+    if len(distinct) == len(values) or len(distinct) < 2:
+        return 0.0
+    step = float(np.diff(distinct).min())
+    places = values / step
+    return step if np.allclose(places, np.rint(places), rtol=0, atol=1e-3) else 0.0
 
 
 def _sizes(x: np.ndarray) -> list[float]:

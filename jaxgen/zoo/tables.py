@@ -17,7 +17,7 @@ from jaxgen.transforms import Cell, Piece, affine, argmax_codes, chain, in_paral
 from jaxgen.types import Key
 from jaxgen.zoo.forms import Option
 from jaxgen.zoo.known_cells import as_gaps, known_in, questions_of, without_gaps
-from jaxgen.zoo.marginals import Marginal, affine_marginal, find_marginal
+from jaxgen.zoo.marginals import Marginal, affine_marginal, find_marginal, near_affine
 from jaxgen.zoo.registry import build, describe
 from jaxgen.zoo.units import Partly, behind, in_units
 
@@ -81,6 +81,18 @@ class Layout(NamedTuple):
             of_codes = argmax_codes(k, len(same), partial=self.partial)
             pieces.append(Piece(of_codes, [i for j in same for i in range(starts[j], starts[j + 1])], same))
         return in_parallel(*pieces)
+
+    def near_affine(self, x: np.ndarray) -> "Layout":
+        """Return the layout of the same supports whose marginals bend as little as these allow.
+
+        Args:
+            x: The training rows `(n, d)` in the units of the data.
+        """
+        marginals = [
+            marginal if column.kind == "category" else near_affine(marginal, values[~np.isnan(values)] + 0.5 * (column.kind in WHOLE))
+            for column, marginal, values in zip(self.schema.event, self.marginals, x.T, strict=True)
+        ]
+        return self._replace(marginals=tuple(marginals))
 
     def as_json(self) -> dict[str, Any]:
         """Return the layout as JSON can hold it."""
@@ -163,19 +175,45 @@ def prepare(
         )
     if data.schema is None or not data.schema.event:
         return Prepared(build(name, data.event_shape, data.cond_shape, num_params=num_params, size=size, **options), data, None)
-    known = describe(name, data.event_shape)
-    coded, partial = "categories" in known, bool(options.get("any_subset", False))
+    coded, partial = "categories" in describe(name, data.event_shape), bool(options.get("any_subset", False))
     assert data.units is not None
     x = {split: exact(data.schema, data.units.restore(data.split(split).x)) for split in ("train", "valid", "test")}
     layout = Layout(data.schema, find_marginals(data.schema, x["train"], supports), coded, partial)
-    if coded:
-        gates: dict[str, Option] = {"gates": layout.gates if max(layout.gates) >= 0 else None} if "gates" in known else {}
-        options = {"categories": layout.categories, **gates, **options}
-    elif partial and max(layout.widths) > 1:
-        options = {**options, "any_subset": layout.widths}
-    entry = build(name, (sum(layout.widths),), data.cond_shape, num_params=num_params, size=size, **options)
+    entry = build_on(layout, name, data.cond_shape, num_params=num_params, size=size, **options)
     arrays = {split: encoded(jax.random.key(i), layout, rows) for i, (split, rows) in enumerate(x.items())}
     return Prepared(entry, data._replace(**arrays), layout)
+
+
+def build_on(
+    layout: Layout,
+    name: str,
+    cond_shape: tuple[int, ...] | None = None,
+    *,
+    num_params: int | None = None,
+    size: str | None = None,
+    **options: Option,
+) -> Entry:
+    """Build the entry `name` for the coordinates of a layout.
+
+    Args:
+        layout: The layout.
+        name: The entry's name.
+        cond_shape: The shape of a condition, `(c,)`, or None.
+        num_params: See `zoo.build`.
+        size: See `zoo.build`.
+        options: Options of the entry.
+
+    Returns:
+        The entry, whose options say which coordinates are codes and which ones belong together.
+    """
+    width = sum(layout.widths)
+    known = describe(name, (width,))
+    if layout.coded and "categories" in known:
+        gates: dict[str, Option] = {"gates": layout.gates if max(layout.gates) >= 0 else None} if "gates" in known else {}
+        options = {"categories": layout.categories, **gates, **options}
+    elif layout.partial and max(layout.widths) > 1:
+        options = {**options, "any_subset": layout.widths}
+    return build(name, (width,), cond_shape, num_params=num_params, size=size, **options)
 
 
 def find_marginals(schema: Schema, x: np.ndarray, supports: bool = True) -> tuple[Marginal, ...]:
@@ -197,7 +235,7 @@ def find_marginals(schema: Schema, x: np.ndarray, supports: bool = True) -> tupl
         elif supports:
             found.append(find_marginal(values, whole, bounds=not column.origin))
         else:
-            found.append(affine_marginal(float(given.mean()) + 0.5 * whole, float(given.std())))
+            found.append(affine_marginal(float(given.mean()) + 0.5 * whole, float(given.std()) or 1.0))
     return tuple(found)
 
 
@@ -212,12 +250,31 @@ def encoded(key: Key, layout: Layout, x: ArrayLike) -> np.ndarray:
     Returns:
         The coordinates `(n, k)` float32.
     """
+    return encoded_with_log_det(key, layout, x)[0]
+
+
+def encoded_with_log_det(key: Key, layout: Layout, x: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Bring rows to the coordinates of a model and return what their log density changes by.
+
+    Args:
+        key: A random key of the dequantisation.
+        layout: The layout.
+        x: Rows `(n, d)` in the units of the data.
+
+    Returns:
+        The coordinates `(n, k)` float32 and, for each row, the log density of the row minus that of its coordinates `(n,)` float64.
+    """
     x = as_gaps(layout.schema, np.asarray(x, np.float64)) if layout.partial else np.asarray(x, np.float64)
     with jax.enable_x64(True):
         inverse = over_batch(layout.transform()).inverse
         assert inverse is not None
-        z = jax.jit(lambda keys, rows: inverse((), rows, None, keys).z)(jax.random.split(key, len(x)), jnp.asarray(x))
-        return np.asarray(z, np.float32)
+
+        def back(keys: jax.Array, rows: jax.Array) -> tuple[jax.Array, jax.Array]:
+            pre = inverse((), rows, None, keys)
+            return pre.z, pre.log_det - pre.log_q
+
+        z, log_det = jax.jit(back)(jax.random.split(key, len(x)), jnp.asarray(x))
+        return np.asarray(z, np.float32), np.asarray(log_det)
 
 
 def on_table(

@@ -1,7 +1,7 @@
 """The units of the data as the last transform of the chain: trained standardised, sampled and evaluated in the user's own."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -41,6 +41,7 @@ def in_units(
     scale: ArrayLike,
     cond_loc: ArrayLike | None = None,
     cond_scale: ArrayLike | None = None,
+    whole: Sequence[str] = (),
 ) -> tuple[Entry, Fitted]:
     """Turn an entry trained on standardised events into one whose events are in the units of the data.
 
@@ -53,13 +54,22 @@ def in_units(
         scale: What events were divided by, `(d,)` or one number.
         cond_loc: What was subtracted from conditions, `(c,)`; None if conditions are as they were.
         cond_scale: What conditions were divided by, `(c,)`; None if conditions are as they were.
+        whole: The names of columns of whole numbers, which are refused: a continuous density of them is not the probability of anything.
 
     Returns:
         The entry, with the units in its config, and `fitted` with params `(params, ())`, because the affine has no params.
+
+    Raises:
+        ValueError: There are columns of whole numbers.
     """
     if not isinstance(entry, Entry) or not isinstance(fitted, Fitted):  # pyright: ignore[reportUnnecessaryIsInstance]
         given = f"entry=<{type(entry).__name__}> and fitted=<{type(fitted).__name__}>"
         raise ValueError(f"in_units: {given}; accepted: a jaxgen.Entry and the Fitted that jaxgen.fit returned.")
+    if whole:
+        raise ValueError(
+            f"in_units: whole={list(whole)!r}, columns of whole numbers that were not spread over their cells; accepted: none. "
+            "zoo.prepare(name, data) spreads them and brings the model back to the units of the data."
+        )
     units = {"loc": loc, "scale": scale, "cond_loc": cond_loc, "cond_scale": cond_scale}
     lists = {k: None if v is None else checks.numbers(f"in_units: {k}", v).tolist() for k, v in units.items()}
     config = {**entry.card.config, "units": lists}

@@ -68,7 +68,7 @@ def test_mistakes_are_answered_in_one_line(command, train, tmp_path):
         ((run, "--out", tmp_path / "atlas.pdf"), "accepted: a file that ends in .html"),
         ((tmp_path / "none",), "accepted: a run folder of jaxgen"),
         ((run, "--reading", "heun"), "--reading heun: accepted: default"),
-        ((run, "--label", "circle"), "was trained without labels"),
+        ((run, "--label", "circle"), "all models were trained without labels"),
     ):
         out = () if "--out" in arguments else ("--out", tmp_path / "atlas.html")
         ended = command("atlas", *arguments, *out)

@@ -2,6 +2,7 @@
 
 import re
 
+import jax
 import numpy as np
 import pytest
 
@@ -66,3 +67,24 @@ def test_images_need_a_model_of_images(command, tmp_path, model):
     assert (
         ended.status == 2 and f"--model {model[1] if model else 'auto'}: --data " in ended.err and "accepted for images: gan" in ended.err
     )
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (("--weight-decay", -1), "--weight-decay -1.0: accepted: a number of at least 0"),
+        (("--model", "gan", "--weight-decay", 1), "several optimisers"),
+    ],
+)
+def test_a_weight_decay_that_cannot_be_is_refused(command, tmp_path, option, said):
+    ended = command(*people(tmp_path), *option)
+    assert ended.status == 2 and said in ended.err
+
+
+def test_weights_decay_by_the_option(command, tmp_path):
+    """A decay near 1 / learning rate takes most of each parameter at a step: a fortieth of the start and the last updates are left."""
+    ended = command(*people(tmp_path), "--model", "realnvp", "--width", 4, "--steps", 4, "--weight-decay", 300, "--ema", 0)
+    assert ended.status == 0, ended.err
+    entry, fitted = jaxgen.load(tmp_path / "run")
+    assert entry.card.config["training"]["weight_decay"] == 300
+    assert max(float(np.abs(leaf).max()) for leaf in jax.tree.leaves(fitted.params[0])) < 0.1

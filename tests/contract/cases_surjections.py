@@ -1,5 +1,6 @@
 """Cases of the contract: surjections, each behind a coupling so that a condition enters, and the diagonal affine."""
 
+import jax.numpy as jnp
 import numpy as np
 from case import WIDTH, Case, D, mlp, on_normal
 
@@ -77,9 +78,10 @@ def gated():
 
 
 def questioned():
-    """Nothing is given and everything asked for, as the contract has it; `tests/test_questions.py` asks the questions."""
+    """Whatever the condition, nothing is given and everything asked for; `tests/test_questions.py` asks the questions."""
     net = lambda out, features: nets.column_made(out, features, width=WIDTH, depth=2)
-    return Model(bases.logistic((4,)), T.answering(T.autoregressive_columns(TABLE, T.scale_and_shift(), net, roles=True)))
+    answering = T.answering(T.autoregressive_columns(TABLE, T.scale_and_shift(), net, roles=True))
+    return Model(bases.logistic((4,)), T.on_condition(lambda cond: jnp.full(4, jnp.nan, cond.dtype), answering))
 
 
 def rows_with_gaps(rng, num):

@@ -11,6 +11,7 @@ from jaxgen.data import DataError, Schema
 from jaxgen.data.cells import date_of, label_of, number_of
 from jaxgen.data.columns import find_column
 from jaxgen.data.schema import features, table_of
+from jaxgen.data.tables import Unusable
 
 
 def cells(*values):
@@ -53,7 +54,7 @@ def test_a_column_is_found_and_its_cells_come_back(values, as_kind, kind, back):
     [
         (cells("1", "2", "3x"), None, "row 3, column 'c': '3x' is not a number"),
         (cells("a", "2024-01-01"), "date", "row 1, column 'c': 'a' is no date"),
-        (cells("01/02/2024", "01/02/2023"), "date", "row 1, column 'c': '01/02/2024' is no date"),
+        (cells("01/02/2024", "01/02/2023"), "date", "column 'c' has dates such as '01/02/2024', and no cell says"),
         (cells("2024-02-30", "2024-01-01"), "date", "'2024-02-30' is no date"),
         (cells(*map(str, "abcdefghijklmnopqrstuvwxyz")), None, "26 different texts in 26 rows"),
         (np.array([np.nan, np.nan]), None, "has no values"),
@@ -127,3 +128,26 @@ def test_labels_of_numbers_have_no_decimal_point():
     assert [label_of(v) for v in (2.0, "2.0", "02", " red", True, None, np.nan, "NA", 2.5)] == [
         "2", "2", "2", "red", "True", "", "", "", "2.5",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("cells", "first"),
+    [
+        (["05/31/2024", "06/01/2024 12:00"], "2024-05-31"),
+        (["31/05/2024", "01/06/2024", None], "2024-05-31"),
+        (["2024/05/31", "2024/06/01"], "2024-05-31"),
+    ],
+)
+def test_dates_with_slashes_are_read_in_the_order_that_a_day_above_12_shows(cells, first):
+    column, days = find_column("when", np.array(cells, object))
+    assert column.origin == first and days[1] == (1.5 if "12:00" in cells[1] else 1.0)
+    again = Schema.from_json(Schema((column,)).as_json()).event[0]
+    # A later file is read in the same order, although nothing in it says so.
+    later = ["06/02/2024"] if column.month_first else ["02/06/2024"] if column.month_first is False else ["2024/06/02"]
+    np.testing.assert_array_equal(again.numbers(np.array(later, object)), [2.0])
+
+
+@pytest.mark.parametrize(("cells", "match"), [(["05/06/2024", "01/02/2024"], "no cell says"), (["31/05/2024", "05/31/2024"], "some cells")])
+def test_dates_with_slashes_that_may_be_read_in_two_ways_are_refused(cells, match):
+    with pytest.raises(Unusable, match=f"column 'when' has dates such as .*{match}.*; accepted: 2024-05-31"):
+        find_column("when", np.array(cells, object))

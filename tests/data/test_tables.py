@@ -64,6 +64,29 @@ def test_csv_dialects(tmp_path, text, columns):
     assert np.array_equal(table.read(columns), VALUES[:, list(columns)])
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1", "cp1252"])
+def test_a_csv_file_of_a_spreadsheet_is_read_in_its_encoding(tmp_path, encoding):
+    path = tmp_path / "t.csv"
+    path.write_text("größe;straße\n1,5;Ähre\n2,5;Öl\n" * 1, encoding=encoding)
+    table = read_table(str(path))
+    assert table.names == ("größe", "straße") and table.dialect == (";", ",")
+    assert table.column(0).tolist() == [1.5, 2.5] and table.column(1).tolist() == ["Ähre", "Öl"]
+
+
+@pytest.mark.parametrize("text", [",a,b\n0,1.5,x\n1,2.5,y\n", ",a,b\n1,1.5,x\n2,2.5,y\n", "a,b\n1.5,x\n2.5,y\n"])
+def test_the_index_that_a_data_frame_writes_is_left_out(tmp_path, text):
+    path = tmp_path / "t.csv"
+    path.write_text(text)
+    table = read_table(str(path))
+    assert table.names == ("a", "b") and table.column(0).tolist() == [1.5, 2.5] and table.column(1).tolist() == ["x", "y"]
+
+
+def test_a_column_without_a_name_that_does_not_count_is_a_column(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text(",a\n0,1.5\n5,2.5\n")
+    assert read_table(str(path)).names == ("", "a")
+
+
 @pytest.mark.parametrize(
     ("text", "columns", "match"),
     [
@@ -141,7 +164,7 @@ def test_no_damaged_byte_escapes_as_another_error(tmp_path, suffix):
 
 def test_undecodable_csv(tmp_path):
     path = tmp_path / "t.csv"
-    path.write_bytes(b"a,b\n1,\xff\n")
+    path.write_bytes(b"a,b\n1,\x81\n")
     with pytest.raises(DataError, match=r"t\.csv: cannot be read"):
         read_table(str(path))
 
@@ -257,7 +280,7 @@ def test_parquet_without_pyarrow_names_the_extra(tmp_path, monkeypatch):
     ("text", "names"),
     [
         # What pandas writes of a DataFrame without names, with its index and without.
-        (",0,1\n" + "".join(f"{i},{i}.5,{i * i}.25\n" for i in range(12)), ("", "0", "1")),
+        (",0,1\n" + "".join(f"{i},{i}.5,{i * i}.25\n" for i in range(12)), ("0", "1")),
         ("0,1\n" + "".join(f"{i}.5,-{i}.25\n" for i in range(12)), ("0", "1")),
         ("0\n" + "".join(f"{i}e-3\n" for i in range(12)), ("0",)),
     ],

@@ -14,8 +14,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 import jaxgen
-from jaxgen.estimator import Settings, auto, fit_table
+from jaxgen.estimator import Settings, auto, fit_table, layouts
 from jaxgen.estimator.auto import FLOW_ROWS
+from jaxgen.estimator.layouts import choose_layout, layout_of
+from jaxgen.estimator.stacked import log_prob_of
 
 TRAINED = {"options": {"width": 8, "depth": 1, "num_layers": 2}, "num_steps": 20, "random_state": 0}
 
@@ -126,6 +128,69 @@ def test_where_the_flow_diverges_the_mixture_stands_alone(monkeypatch):
     assert estimator.entry_.card.config["options"]["flow"] is False and np.isfinite(estimator.sample(3)).all()
 
 
+def test_few_rows_do_not_hide_that_an_option_is_unknown(rows):
+    """A table without a flow does not read its options, and refuses those that a flow does not have all the same."""
+    with pytest.raises(ValueError, match="nsf_ar has no option num_components"):
+        jaxgen.Estimator(options={"num_components": 3}).fit(rows)
+
+
+def test_coordinates_are_those_that_predict_rows_better():
+    """Positive columns bend apart what is linear between them, or make normal what is skewed; rows on a grid may reach the bound."""
+    rng = np.random.default_rng(0)
+    skewed = np.exp(rng.normal(size=(300, 2)) @ [[1.5, 1.4], [0.0, 0.3]])
+    chosen = choose_layout(layout_of(skewed), skewed)
+    assert chosen.layout == layout_of(skewed) and {m.family for m in chosen.layout.marginals} == {"above"}
+    sums = rng.exponential(size=(300, 3)) @ [[1, 0, 1], [0, 1, 1], [0.002, 0.002, 0]]
+    straight = choose_layout(layout_of(sums), sums)
+    # Both keep the support; one bends only near its end.
+    assert straight.layout == layout_of(sums).near_affine(sums) != layout_of(sums)
+    for x, table in ((skewed, chosen), (sums, straight)):
+        fresh = table.layout.transform().forward((), np.zeros(x.shape[1], np.float32))
+        assert np.all(np.asarray(fresh) > 0)
+    # What is returned are the log densities of the rows in the coordinates that are returned.
+    assert abs(straight.logs.mean() - straight.stacked.score) < 1e-9 and straight.rows.shape == sums.shape
+
+
+def test_rows_beyond_those_that_fit_the_mixture_are_unseen_by_it(monkeypatch):
+    monkeypatch.setattr(layouts, "MOST_ROWS", 100)
+    x = np.random.default_rng(0).standard_normal((150, 1))
+    table = choose_layout(layout_of(x), x)
+    assert len(table.stacked.logs) == 100 and table.logs.shape == (150,)
+    rest = ~np.isin(table.logs, table.stacked.logs)
+    np.testing.assert_allclose(table.logs[rest], log_prob_of(table.stacked, table.rows[rest]))
+
+
+@pytest.fixture(scope="module")
+def survey():
+    pandas = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    day = pandas.Timestamp("2024-01-01") + pandas.to_timedelta(rng.integers(0, 300, 60), "D")
+    frame = pandas.DataFrame({"age": rng.integers(18, 70, 60), "pay": np.exp(rng.normal(size=60)), "job": list("ab") * 30, "day": day})
+    frame["site"] = "north"
+    frame.loc[3, "pay"] = np.nan
+    return frame
+
+
+def test_a_mixed_data_frame_goes_in_and_comes_out(survey):
+    """Types, gaps and a constant column return; whole numbers make the score a bound, and the copy scores as the original."""
+    estimator = jaxgen.Estimator(options={"width": 8, "depth": 1}, num_steps=3, num_draws=2, random_state=0).fit(survey)
+    assert estimator.entry_.card.name == "tabular" and estimator.density_kind_ == "lower bound"
+    drawn = estimator.sample(40, random_state=1)
+    assert dict(drawn.dtypes) == dict(survey.dtypes) and set(drawn["job"]) == {"a", "b"} and set(drawn["site"]) == {"north"}
+    scores = estimator.score_samples(survey)
+    assert np.isfinite(scores).all()
+    np.testing.assert_array_equal(copy.deepcopy(estimator).score_samples(survey), scores)
+    with pytest.raises(ValueError, match="'z'"):
+        estimator.score_samples(survey.assign(job="z"))
+
+
+def test_integers_of_a_data_frame_are_never_called_exact(survey):
+    kinds = {}
+    for columns in (["age", "day"], ["pay"]):
+        kinds[columns[0]] = jaxgen.Estimator(random_state=0).fit(survey[columns].dropna()).density_kind_
+    assert kinds == {"age": "lower bound", "pay": "exact"}
+
+
 def test_scikit_learn_is_imported_with_the_estimator_only():
     code = "import sys, jaxgen, jaxgen.training, jaxgen.zoo; assert 'sklearn' not in sys.modules; jaxgen.Estimator; assert 'sklearn' in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -220,3 +285,15 @@ def test_only_entries_that_answer_train_on_gaps(rows):
         jaxgen.Estimator(any_subset=True).fit(np.where(np.isnan(gaps), np.inf, gaps))
     with pytest.raises(ValueError, match="Estimator.impute: nsf_ar was not trained on gaps; accepted: .*any_subset=True"):
         jaxgen.Estimator("nsf_ar", **TRAINED).fit(rows).impute(gaps)
+
+
+def test_an_interrupt_keeps_the_mixture_and_what_the_flow_has_learnt_if_it_is_asked_to(monkeypatch):
+    """By the command, which saves it; the weight is that of the params as they were at the interrupt."""
+    flow = jaxgen.zoo.build("nsf_ar", (1,), **TRAINED["options"])
+    history = {"loss": np.zeros(3), "valid_step": np.zeros(0), "valid_loss": np.zeros(0), "num_steps": 3}
+    start = jaxgen.Fitted(jaxgen.init(jax.random.key(0), flow.model), (), history, "interrupted")
+    monkeypatch.setattr(auto, "fit", lambda *_, **__: start)
+    x = np.random.default_rng(0).standard_normal((FLOW_ROWS, 1))
+    entry, fitted = fit_table(x, Settings(options=TRAINED["options"], keep=True))
+    assert fitted.status == "interrupted" and fitted.state is None and 0 < fitted.history["flow_weight"] < 1
+    assert np.isfinite(jaxgen.log_prob(entry.model, fitted.params, np.float32(x)).value).all()

@@ -8,7 +8,7 @@ from scipy.stats import multivariate_normal
 
 import jaxgen
 from jaxgen import bases, transforms
-from jaxgen.estimator.stacked import stack, stacking_weights
+from jaxgen.estimator.stacked import GUARD, log_prob_of, stack, stacking_weights
 
 
 def log_prob(stacked, x):
@@ -30,7 +30,10 @@ def test_the_params_are_the_mixture_of_gaussians_and_kernels():
         shared = np.linalg.inv(p["kernel_whitener"].T @ p["kernel_whitener"])
         logs += [p["kernel_logit"] - np.log(stacked.num_kernels) + multivariate_normal(c, shared).logpdf(at) for c in p["centres"]]
     np.testing.assert_allclose(log_prob(stacked, at), logsumexp(logs, axis=0), rtol=1e-4)
-    np.testing.assert_allclose(logsumexp(p["logits"]), np.log(1 - stacked.weights[2]), atol=1e-6)
+    np.testing.assert_allclose(logsumexp(p["logits"]), np.log(1 - stacked.weights.get("kernels", 0)), atol=1e-6)
+    np.testing.assert_allclose(log_prob_of(stacked, at), log_prob(stacked, at), rtol=1e-4)
+    # In sample the mixture looks better than on rows that it has not seen.
+    assert stacked.score < log_prob_of(stacked, x).mean()
 
 
 def test_weights_are_those_of_the_likelihood():
@@ -73,6 +76,22 @@ def test_it_is_hardly_worse_than_the_best_of_its_parts_on_fresh_rows(kind):
 def test_few_rows_and_constant_columns_are_a_gaussian_or_finite():
     rng = np.random.default_rng(3)
     few = stack(rng.standard_normal((5, 3)))
-    assert (few.num_components, few.num_kernels) == (1, 0)
+    assert (few.num_components, few.num_kernels, list(few.weights)) == (1, 0, ["gaussian"])
     constant = np.concatenate([rng.standard_normal((80, 1)), np.zeros((80, 1))], 1)
     assert np.isfinite(log_prob(stack(constant), constant)).all()
+
+
+def test_held_out_log_densities_are_those_of_the_rows_in_their_order():
+    """Two clusters apart: each row is likely under a mixture of its own fold, and unlikely in the place of a row of the other cluster."""
+    rng = np.random.default_rng(4)
+    x = np.concatenate([rng.normal(-5.0, 1.0, (40, 1)), rng.normal(5.0, 0.05, (40, 1))]) / 5
+    logs = stack(x).logs
+    assert logs[40:].mean() > logs[:40].mean() + 2
+
+
+def test_a_row_far_out_has_a_density_although_none_was_seen():
+    """The guard counts as half a row more than the rows say: 12 deviations away it saves most of the Gaussian's 72 nats."""
+    x = np.random.default_rng(5).standard_normal((400, 1))
+    stacked = stack(x)
+    assert 1e-3 < stacked.weights[GUARD] < 0.01
+    assert -25 < log_prob_of(stacked, np.asarray([[12.0]]))[0] < -12

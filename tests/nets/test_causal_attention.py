@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgen.nets.causal_attention import CausalBlock, _attended, rotated
+from jaxgen.nets.causal_attention import FEWEST_TOKENS, CausalBlock, attended, rotated
 from jaxgen.nets.net import call
 
 
@@ -13,18 +13,33 @@ def draw(*shape, dtype=np.float64):
     return jnp.asarray(3 * np.random.default_rng(sum(shape)).standard_normal(shape), dtype)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_each_token_has_the_softmax_mean_of_the_values_up_to_its_own(x64, dtype):
+def dense(q, k, v):
+    scores = jnp.einsum("qhc,khc->hqk", q, k) / np.sqrt(q.shape[-1])
+    return jnp.einsum("hqk,khc->qhc", jax.nn.softmax(jnp.where(np.tri(len(q), dtype=bool), scores, -jnp.inf)), v)
+
+
+@pytest.mark.parametrize("num", [1, 5, 2 * FEWEST_TOKENS, 3 * FEWEST_TOKENS + 50])
+def test_each_token_has_the_softmax_mean_of_the_values_up_to_its_own(x64, num):
+    """With its gradients, in one block and in several of unequal lengths."""
     with x64():
-        q, k, v = (np.asarray(3 * np.random.default_rng(i).standard_normal((5, 2, 4))) for i in range(3))
-        expected = np.zeros_like(v)
-        for i in range(5):
-            for head in range(2):
-                weights = np.exp(k[: i + 1, head] @ q[i, head] / np.sqrt(4))
-                expected[i, head] = weights / weights.sum() @ v[: i + 1, head]
-        attended = _attended(*(jnp.asarray(a, dtype) for a in (q, k, v)))
-        assert attended.dtype == dtype
-        np.testing.assert_allclose(attended, expected, rtol=0, atol=1e-4 if dtype == np.float32 else 1e-12)
+        q, k, v, slopes = (jnp.asarray(3 * np.random.default_rng(i).standard_normal((num, 2, 4))) for i in range(4))
+        weighted = lambda f: jax.jit(jax.value_and_grad(lambda *a: jnp.sum(slopes * f(*a)), argnums=(0, 1, 2)))(q, k, v)
+        for ours, theirs in zip(jax.tree.leaves(weighted(attended)), jax.tree.leaves(weighted(dense)), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-10 * num)
+        i, head = num // 2, 1
+        weights = np.exp(np.asarray(k)[: i + 1, head] @ np.asarray(q)[i, head] / np.sqrt(4))
+        np.testing.assert_allclose(attended(q, k, v)[i, head], weights / weights.sum() @ np.asarray(v)[: i + 1, head], rtol=1e-10)
+
+
+def test_attention_in_fewer_bits_keeps_its_dtype_and_far_scores_are_finite():
+    q, k, v = (jnp.asarray(3 * np.random.default_rng(i).standard_normal((2 * FEWEST_TOKENS, 2, 4)), jnp.float32) for i in range(3))
+    half = [a.astype(jnp.bfloat16) for a in (q, k, v)]
+    means, rounded = attended(q, k, v), attended(*half)
+    assert means.dtype == jnp.float32 and rounded.dtype == jnp.bfloat16
+    np.testing.assert_allclose(means, dense(q, k, v), rtol=0, atol=1e-4)
+    np.testing.assert_allclose(np.asarray(rounded, np.float32), dense(*(a.astype(jnp.float32) for a in half)), rtol=0, atol=0.1)
+    slopes = jax.grad(lambda q, k, v: jnp.sum(attended(q, k, v)), (0, 1, 2))(300 * q, 300 * k, v)
+    assert all(np.isfinite(s).all() for s in slopes)
 
 
 def test_rotations_keep_lengths_and_products_depend_on_the_difference_of_angles_only(x64):

@@ -9,7 +9,7 @@ from jaxgen import nets
 from jaxgen.nets.adaptive_block import AdaptiveBlock
 from jaxgen.nets.conv_layer import Conv
 from jaxgen.nets.dit import _places
-from jaxgen.nets.image_blocks import Attention, GroupNorm
+from jaxgen.nets.image_blocks import Attention, GroupNorm, folded, unfolded
 from jaxgen.nets.unet import _Block as UNetBlock
 
 T, S, COND = jnp.asarray(0.3), jnp.asarray(0.9), jnp.asarray([1.0, 0.0])
@@ -33,6 +33,22 @@ def test_any_size_keeps_its_own(name, shape):
         )
         assert out.shape == (*shape[:2], 2) and out.dtype == jnp.float32
         assert all(p.dtype == jnp.float32 for p in jax.tree.leaves(params))
+
+
+def test_a_stem_is_the_same_network_on_folded_pictures():
+    """Every square of pixels becomes one place in order, and comes back where it was, also where squares hang over the edge."""
+    x = jnp.asarray(np.random.default_rng(2).standard_normal((5, 9, 2)), jnp.float32)
+    for side in (1, 2, 4):
+        np.testing.assert_array_equal(unfolded(folded(x, side), side, 5, 9), x)
+        rows = np.pad(x, ((0, -5 % side), (0, -9 % side), (0, 0)))
+        np.testing.assert_array_equal(folded(x, side)[-1, -1], rows[-side:, -side:].ravel())
+    stem, plain = nets.unet(3, width=4, depth=1, stem=2), nets.unet(3 * 4, width=4, depth=1)
+    params = filled(stem, x)
+    both = jax.jit(lambda p: (stem.apply(p, x), unfolded(plain.apply(p, folded(x, 2)), 2, 5, 9)))(params)
+    assert np.ptp(both[0]) > 0
+    np.testing.assert_array_equal(*both)
+    with pytest.raises(ValueError, match="unet: stem=0"):
+        nets.unet(3, stem=0)
 
 
 @pytest.mark.parametrize("shape", [(4, 4, 1), (5, 9, 3), (28, 28, 1)])

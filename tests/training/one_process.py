@@ -14,7 +14,7 @@ import numpy as np
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from jaxgen import init, sample, zoo
+from jaxgen import data, init, sample, zoo
 from jaxgen.meshes import placed, to_host
 from jaxgen.training import Saving, fit
 from jaxgen.training.run_folder import write_run
@@ -38,6 +38,11 @@ def entry_of(seconds):
     return entry._replace(objective=entry.objective._replace(loss=loss, prepare=prepare))
 
 
+def images():
+    """A batch of eight, another, and a rest of three."""
+    return np.random.default_rng(1).integers(0, 256, (19, 2, 2)).astype(np.uint8)
+
+
 def rows():
     return np.random.default_rng(0).normal(size=(64, 2)).astype(np.float32)
 
@@ -48,8 +53,9 @@ def main(address, count, index, folder):
     jax.distributed.initialize(address, count, index, heartbeat_timeout_seconds=20)
     mesh, entry, x = jax.make_mesh((count,), ("data",)), entry_of(0.2), rows()
     saving = Saving(lambda fitted: write_run(folder, entry, fitted), seconds=0)
-    params = placed(init(2, entry.model), NamedSharding(mesh, P()))
-    print(json.dumps({"samples": to_host(sample(1, entry.model, params, 16)).tolist()}), flush=True)
+    params, by_row = placed(init(2, entry.model), NamedSharding(mesh, P())), NamedSharding(mesh, P("data"))
+    streamed = [to_host(batch.x).tolist() for batch in data.stream(images(), 8, num_epochs=1, num_threads=0, sharding=by_row)]
+    print(json.dumps({"samples": to_host(sample(1, entry.model, params, 16)).tolist(), "streamed": streamed}), flush=True)
     try:
         fit(0, entry, x, NUM_STEPS, mesh=mesh, shard="fsdp", saving=saving, valid=x, **HOW)
     except OSError as error:

@@ -127,3 +127,16 @@ def test_what_cannot_be_saved_is_refused_before_the_training(gaussian_entry, dat
     with pytest.raises(ValueError, match=said):
         fit(key, entry, data, 4, saving=saving, **ONE)
     assert not begun and (tmp_path / "file").read_text() == "mine"
+
+
+def test_the_folder_of_another_run_is_refused(gaussian_entry, data, key, tmp_path):
+    """Its saves would be lost. The run itself goes on there."""
+    entry = gaussian_entry()
+    first = fit(key, entry, data, 4, saving=tmp_path, **ONE)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.safetensors")}
+    for start in (None, (first.params, first.aux)):
+        with pytest.raises(ValueError, match="where another run is saved; accepted: another folder, or start="):
+            fit(key, entry, data, 4, saving=tmp_path, start=start, **ONE)
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*.safetensors")}
+    with pytest.raises(ValueError, match="start=a fit without a state"):
+        fit(key, entry, data, 4, saving=str(tmp_path), start=tmp_path, **ONE)

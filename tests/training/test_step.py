@@ -6,6 +6,7 @@ import numpy as np
 import optax
 import pytest
 
+from jaxgen.compiled import traced_for
 from jaxgen.objective import Batch
 from jaxgen.training import init_state, make_step
 
@@ -25,8 +26,11 @@ def infinite_slope(params):
     return jnp.sum(jnp.sqrt(0 * params["loc"]))
 
 
+@pytest.mark.parametrize("platform", ["cpu", "gpu"])
 @pytest.mark.parametrize("term", [infinite_value, infinite_slope])
-def test_a_loss_or_a_gradient_that_is_not_finite_leaves_the_state_as_it_was(term, gaussian_entry, data, key):
+def test_a_loss_or_a_gradient_that_is_not_finite_leaves_the_state_as_it_was(term, platform, gaussian_entry, data, key):
+    """In the form of an accelerator too."""
+
     def wrap(loss):
         def broken(params, aux, key, batch, clock):
             value, metrics = loss(params, aux, key, batch, clock)
@@ -36,10 +40,30 @@ def test_a_loss_or_a_gradient_that_is_not_finite_leaves_the_state_as_it_was(term
 
     entry = gaussian_entry(wrap)
     state = init_state(key, entry, Batch(data), 5)
-    after, metrics = jax.jit(make_step(entry, 5))(state, Batch(data), key)
+    with traced_for(platform):
+        after, metrics = jax.jit(make_step(entry, 5))(state, Batch(data), key)
     assert np.isfinite(metrics["loss"]) == (term is infinite_slope) != bool(np.isfinite(metrics["gradient_norm"]))
     assert not metrics["ok"]
     equal(after, state)
+
+
+def test_a_step_on_an_accelerator_has_no_branch_and_is_the_same_step(gaussian_entry, data, key):
+    """A branch there waits for the host in every step. Branches on the platform are gone once a program is lowered."""
+    entry, batch = gaussian_entry(), Batch(data)
+    state = init_state(key, entry, batch, 5)
+
+    def traced(platform):
+        with traced_for(platform):
+            return jax.jit(make_step(entry, 5)).trace(state, batch, key)
+
+    def branches(traced):
+        text = str(traced.jaxpr)
+        return text.count(" cond[") - text.count("branches_platforms=(")
+
+    on_cpu, elsewhere = traced("cpu"), traced("gpu")
+    assert branches(on_cpu) > 0 == branches(elsewhere)
+    for a, b in zip(*(jax.tree.leaves(t.lower().compile()(state, batch, key)[0]) for t in (on_cpu, elsewhere)), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6)
 
 
 def test_an_objective_that_is_not_additive_is_not_split(gaussian_entry):

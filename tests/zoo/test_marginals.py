@@ -88,3 +88,17 @@ def test_gaps_few_rows_and_columns_without_a_zero():
     assert find_marginal(x[:30]).family == "affine" and find_marginal(x, bounds=False).family != "above"
     # A zero among positive numbers is a value that a half line gives no density.
     assert find_marginal(np.where(rng.uniform(size=500) < 0.3, 0.0, x)).family != "above"
+
+
+def test_rows_on_a_grid_may_reach_the_bound():
+    """Counts that are taken for real numbers: without a zero among the training rows, the next one still has a density."""
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(6.0, 300).astype(float)
+    positive = counts[counts > 0]
+    marginal = find_marginal(np.exp(np.round(rng.normal(1.0, 0.8, 300), 1)).round())
+    assert str(marginal) == "above -0.5"
+    assert np.isfinite(density(marginal, np.zeros(1))).all() and density(marginal, np.zeros(1))[0] > -12
+    assert find_marginal(positive).family in ("affine", "above", "tails")
+    # Cents are a grid as well; numbers that never repeat are not.
+    assert str(find_marginal(np.exp(rng.normal(size=300)).round(2))) == "above -0.005"
+    assert str(find_marginal(np.exp(rng.normal(size=300)))) == "above 0"

@@ -153,3 +153,12 @@ def test_cells_that_cannot_be_are_refused_by_what_could_be():
     ):  # fmt: skip
         with pytest.raises(ValueError, match=said):
             number(place, value)
+
+
+def test_whole_numbers_that_were_not_spread_over_their_cells_are_refused():
+    """`build`, `fit` and `in_units` by hand would call a density of the integers themselves exact."""
+    data = jaxgen.data.load(pd.DataFrame({"age": np.arange(40), "pay": np.linspace(0.5, 9.7, 40)}))
+    entry = jaxgen.zoo.build("realnvp", data.event_shape, width=4, num_layers=2)
+    assert data.units is not None
+    with pytest.raises(ValueError, match=r"in_units: whole=\['age'\].*zoo.prepare"):
+        jaxgen.zoo.in_units(entry, jaxgen.Fitted((), (), {}), *data.units)

@@ -1,5 +1,9 @@
-"""diffrax as its CNF example uses it (reverse-mode divergences, Tsit5, PIDController), with the batch as one state."""
+"""diffrax as its CNF example uses it (reverse-mode divergences, Tsit5, PIDController), with the batch as one state.
 
+In a process of several devices it runs on equal terms (`peers.equal`), where each device's share is one state, as it is of ours.
+"""
+
+from peers import equal
 from peers.dynamics.case import BATCH, LEARNING_RATE, TABLE, TOLERANCE, TRAIN_BATCH, Case, Contender
 
 
@@ -59,6 +63,18 @@ def make(case: Case, *, vmapped: bool = False) -> Contender:
         return optax.apply_updates(params, updates), opt_state, loss
 
     x, probes = jnp.asarray(case.events(BATCH["cnf"])), jnp.asarray(case.probes(BATCH["cnf"]))
+    if equal.wanted():
+        whole = equal.evaluated(log_prob, params, x, probes)
+
+        def loss(params: Any, x: Any, key: Any) -> Any:
+            return -jnp.mean(log_prob(params, x, jax.random.rademacher(key, x.shape, x.dtype)))
+
+        train_equally = equal.trained(loss, params, optimizer, jnp.asarray(case.events(TABLE)), TRAIN_BATCH, 5)
+        return {
+            "log_prob": lambda num: whole().shape[0],
+            "gradient": lambda num: train_equally(1),
+            "noise": lambda: equal.evaluated(lambda *args: pulled_back(*args)[0], params, x, probes)(),
+        }
     compiled, table = jax.jit(log_prob), jnp.asarray(case.events(TABLE))
     trained = jax.tree.map(jnp.copy, params)
     state = [trained, optimizer.init(trained)]

@@ -1,7 +1,9 @@
-"""torch: EDM's deterministic sampler (arXiv 2206.00364, algorithm 1) on the case's preconditioned network, eager."""
+"""torch: EDM's deterministic sampler (arXiv 2206.00364, algorithm 1) on the case's preconditioned network, eager or compiled."""
 
+import os
 from typing import Any
 
+from peers.contender import COMPILED
 from peers.dynamics.case import BATCH, HEUN_STEPS, Case, Contender, torch_network
 
 
@@ -10,6 +12,9 @@ def make(case: Case) -> Contender:
 
     net, num = torch_network(case), BATCH["edm"]
     sigmas = ((80 ** (1 / 7) + torch.linspace(0, 1, HEUN_STEPS) * (0.002 ** (1 / 7) - 80 ** (1 / 7))) ** 7).tolist()
+
+    if os.environ.get(COMPILED):
+        net = torch.compile(net)
 
     def denoise(x: Any, sigma: float, t: float) -> Any:
         norm = (1 + sigma**2) ** 0.5

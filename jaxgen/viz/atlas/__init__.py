@@ -9,7 +9,7 @@ between panels take about 600 lines, without any library. bokeh was weighed in t
 from jaxgen.viz.atlas.of_entry import points_panel
 from jaxgen.viz.atlas.of_images import images_panel
 from jaxgen.viz.atlas.page import write_atlas
-from jaxgen.viz.atlas.panel import Panel
+from jaxgen.viz.atlas.panel import Label, Panel, Way
 from jaxgen.viz.atlas.tiles import Tiles
 
-__all__ = ["Panel", "Tiles", "images_panel", "points_panel", "write_atlas"]
+__all__ = ["Label", "Panel", "Tiles", "Way", "images_panel", "points_panel", "write_atlas"]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from jaxgen.atomic import write_text
+from jaxgen.evaluation.tracks import shared_uniforms
 from jaxgen.viz.atlas.encode import bytes_of, script_json
 from jaxgen.viz.atlas.panel import Panel
 from jaxgen.viz.atlas.tiles import Tiles
@@ -25,7 +26,7 @@ def write_atlas(
     path: str | os.PathLike[str],
     title: str,
     panels: Sequence[Panel | Tiles],
-    uniforms: np.ndarray,
+    uniforms: np.ndarray | None = None,
     notes: Sequence[str] = (),
 ) -> None:
     """Write the atlas; nothing in it refers to another file or host.
@@ -34,19 +35,26 @@ def write_atlas(
         path: The file to write; an earlier page is replaced in one step.
         title: Title of the page.
         panels: The panels, in the order in which they are shown.
-        uniforms: The points `(n, 2)` of the unit square that are the shared noise; they give every point its colour in all panels.
+        uniforms: The points `(n, 2)` of the unit square that are the shared noise; they give every point its colour in all panels. None takes
+            those of `points_panel`.
         notes: Sentences below the panels.
 
     Raises:
         ValueError: There are no panels, or panels have different numbers of points.
+
+    >>> import pathlib, tempfile, numpy as np
+    >>> from jaxgen.viz.atlas import Label, Panel, Way, write_atlas
+    >>> u = np.random.default_rng(0).uniform(size=(50, 2))
+    >>> doubled = Panel(Label("doubled", facts={"density": "exact"}), Way(np.stack([u, 2 * u])), None, None, 2 * u)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_atlas(f"{folder}/atlas.html", "two panels", [doubled, doubled], u)
+    ...     pathlib.Path(folder, "atlas.html").read_text().count("<canvas")
+    4
     """
+    shown = section(panels, shared_uniforms() if uniforms is None else uniforms)
     facts = list(dict.fromkeys(fact for panel in panels for fact in panel.label.facts))
-    page = (
-        environment()
-        .get_template("atlas.html")
-        .render(title=title, introduction=[INTRODUCTION], atlas=section(panels, uniforms), facts=facts, notes=notes, settings={})
-    )
-    write_text(path, page)
+    template = environment().get_template("atlas.html")
+    write_text(path, template.render(title=title, introduction=[INTRODUCTION], atlas=shown, facts=facts, notes=notes, settings={}))
 
 
 def section(panels: Sequence[Panel | Tiles], uniforms: np.ndarray) -> Mapping[str, Any]:

@@ -11,7 +11,17 @@ from pathlib import Path
 
 import pytest
 
-CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+
+def _starts(path: str) -> bool:
+    # Some systems have a script of this name that only tells how to install the browser.
+    try:
+        return b"Chrom" in subprocess.run([path, "--version"], capture_output=True, timeout=60, check=False).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next((path for name in _NAMES if (path := shutil.which(name)) and _starts(path)), None)
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium")
 
 # The page stands unchanged in a frame of the wanted width, because a window of headless Chromium is never narrower than 500 pixels. Without a
@@ -53,7 +63,7 @@ def act(page: Path, script: str, *, width: int = 1280, height: int = 900, dark: 
     harness = page.with_name("harness.html")
     text = urllib.parse.quote(page.read_text(encoding="utf-8"))
     harness.write_text(_HARNESS.format(width=width, height=height, page=text, script=script), encoding="utf-8")
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--virtual-time-budget=20000"]
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--virtual-time-budget=20000"]
     flags += [f"--user-data-dir={page.parent / 'profile'}", f"--window-size={max(width, 500)},{height + 100}"]
     flags += ["--blink-settings=preferredColorScheme=0"] if dark else []
     ended = subprocess.run(

@@ -117,7 +117,12 @@ def test_each_toggle_changes_what_it_should_and_back(page):
           pictures.value = what; pictures.dispatchEvent(new view.Event("change")); await drawn();
           shown.push(pixels(canvases("moving")[2]));
         }
-        told({ changed, there, gone: canvases("noise").map(c => c.clientWidth > 0), shown: new Set(shown).size,
+        pictures.value = "stages"; pictures.dispatchEvent(new view.Event("change")); await drawn();
+        const sample = canvases("moving")[2], plain = pixels(sample), outlined = [];
+        for (const key of ["ArrowRight", "ArrowRight", "Escape"]) {
+          press(sample, key); await drawn(); outlined.push([byId("atlas-status").textContent, pixels(sample) === plain]);
+        }
+        told({ outlined, changed, there, gone: canvases("noise").map(c => c.clientWidth > 0), shown: new Set(shown).size,
           legend: byId("atlas-legend").hidden });
     """)  # fmt: skip
     # Of both panels of points first the two noise planes, then the moving planes of both and of the images.
@@ -132,6 +137,8 @@ def test_each_toggle_changes_what_it_should_and_back(page):
         assert seen["changed"][name] == [where, True], name
     assert seen["changed"]["velocity"] == [True, True, False] and seen["changed"]["score"] == [True, False, False]
     assert seen["there"] == [True, True] and seen["gone"] == [False, False]
+    said = ["Sample 1 is outlined in all panels.", "Sample 2 is outlined in all panels.", "No sample is outlined."]
+    assert seen["outlined"] == [[said[0], False], [said[1], False], [said[2], True]]
     assert seen["shown"] == 4 and seen["legend"]
 
 

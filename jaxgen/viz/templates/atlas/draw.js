@@ -42,6 +42,19 @@ class Sheet {
     }
   }
 
+  /** Join the points of a set to where they are in another array. */
+  links(from, to, chosen, colour) {
+    const c = this.context;
+    c.strokeStyle = colour;
+    c.lineWidth = 0.8;
+    c.beginPath();
+    for (const i of chosen) {
+      c.moveTo(this.x(from[2 * i]), this.y(from[2 * i + 1]));
+      c.lineTo(this.x(to[2 * i]), this.y(to[2 * i + 1]));
+    }
+    c.stroke();
+  }
+
   /** Draw every second row and column of a square lattice. */
   grid(at, colour) {
     const c = this.context, n = Math.round(Math.sqrt(at.length / 2));

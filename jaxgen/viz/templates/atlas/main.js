@@ -56,14 +56,23 @@ for (const panel of panels) {
         draft: path => { panel.draft[plane] = path; redraw(); },
         hover: (x, y, event) => hover(panel, plane, x, y, event),
       });
-    } else canvas.addEventListener("click", event => choose(panel, event));
+    } else {
+      canvas.addEventListener("click", event => outline(panel, tileAt(panel, event.offsetX, event.offsetY)));
+      canvas.addEventListener("keydown", event => {
+        const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+        if (step) outline(panel, state.tile === null ? 0 : state.tile + step);
+        if (event.key === "Escape") outline(panel, null);
+      });
+    }
   }
 }
 
-function choose(panel, event) {
+const tileAt = (panel, x, y) => panel.tiles && Math.floor(y / panel.tiles.cell) * panel.tiles.columns + Math.floor(x / panel.tiles.cell);
+
+/** Outline a sample in all panels of images, or none if it is outlined already or does not exist. */
+function outline(panel, tile) {
   if (state.images !== "stages" || !panel.tiles) return;
-  const tile = Math.floor(event.offsetY / panel.tiles.cell) * panel.tiles.columns + Math.floor(event.offsetX / panel.tiles.cell);
-  state.tile = tile < panel.tiles.num && tile !== state.tile ? tile : null;
+  state.tile = tile !== null && tile >= 0 && tile < panel.tiles.num && tile !== state.tile ? tile : null;
   status.textContent = state.tile === null ? "No sample is outlined." : `Sample ${state.tile + 1} is outlined in all panels.`;
   redraw();
 }

@@ -41,6 +41,7 @@ function drawPoints(panel, plane, canvas, { ink, soft, line }) {
   if (plane === "moving" && show.real) sheet.dots(panel.real, () => [soft, 2.2]);
   const way = state.brush === "rows" ? panel.rows : panel.samples;
   if (way) drawWay(panel, sheet, way, placed(way, panel.last, time), ink, line);
+  if (way && plane === "moving" && time === 1 && show.real && state.brush === "rows") sheet.links(way.stages[panel.last], panel.real, marksOf(panel), ink);
   if (plane === "moving" && state.arrows === "velocity") sheet.arrows(velocities(panel, time, view), ink);
   if (plane === "moving" && state.arrows === "score" && panel.density) sheet.arrows(scores(panel.density), ink);
   if (panel.draft[plane]) drawPath(sheet, panel.draft[plane], ink);
