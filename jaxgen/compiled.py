@@ -3,7 +3,7 @@
 import contextlib
 import functools
 import re
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
@@ -17,6 +17,7 @@ CPU_OPTIONS: dict[str, Any] = {"xla_cpu_prefer_vector_width": 512}
 _LIGHT: dict[str, Any] = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 _OUTERMOST = get_opaque_trace_state()
 _PLATFORM: ContextVar[str | None] = ContextVar("platform", default=None)
+_EVERY_LINE: ContextVar[bool] = ContextVar("every line", default=False)
 
 Result = TypeVar("Result")
 
@@ -47,6 +48,42 @@ def compiled(*static: int) -> Callable[[Callable[..., Result]], Callable[..., Re
         return call
 
     return decorate
+
+
+def traced_once(function: Callable[..., Result], static: Sequence[str] = ()) -> Callable[..., Result]:
+    """Build the function that Python runs once for each kind of arguments, however many programs call it.
+
+    A program that calls it gets its operations as if it had been traced there. Called outside of a program it is a program of its own, where
+    the function itself would compile each of its operations.
+
+    Args:
+        function: A pure function of arrays.
+        static: The names of arguments that are no arrays.
+
+    Returns:
+        The function of the same arguments.
+    """
+
+    # JAX remembers what it has traced by the function, so a platform, whose form may be another, has one of its own.
+    @functools.lru_cache
+    def cached(platform: str) -> Callable[..., Result]:
+        return jax.jit(functools.partial(function), static_argnames=tuple(static), inline=True)
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Result:
+        return (function if _EVERY_LINE.get() else cached(platform()))(*args, **kwargs)
+
+    return call
+
+
+@contextlib.contextmanager
+def every_line_traced() -> Generator[None]:
+    """Trace the functions of `traced_once` anew, so that each operation knows the line of its function and not only who called it."""
+    token = _EVERY_LINE.set(True)
+    try:
+        yield
+    finally:
+        _EVERY_LINE.reset(token)
 
 
 def _named(error: Exception) -> Exception:

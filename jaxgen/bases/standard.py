@@ -1,5 +1,6 @@
 """Standard base distributions over arrays and dicts of arrays, built from distrax."""
 
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
@@ -10,8 +11,9 @@ from numpy.typing import ArrayLike
 
 from jaxgen import checks
 from jaxgen.bases.shapes import Size, size_of
+from jaxgen.compiled import traced_once
 from jaxgen.model import Base
-from jaxgen.types import DTypeLike, Key
+from jaxgen.types import DTypeLike, Key, Shape
 
 
 class _Independent:
@@ -25,20 +27,30 @@ class _Independent:
         self.family, self.shape, self.loc, self.scale = family, checks.shape(f"{family}: shape", shape), loc, scale
         self.quantile = quantile
 
-    def _of(self, dtype: DTypeLike) -> Any:
-        import distrax
-
-        factors = getattr(distrax, self.family)(jnp.full(self.shape, self.loc, dtype), jnp.full(self.shape, self.scale, dtype))
-        return distrax.Independent(factors, reinterpreted_batch_ndims=len(self.shape))
-
     def sample(self, *, seed: Key, sample_shape: Size = ()) -> jax.Array:
         """Return draws `(*sample_shape, *shape)` in JAX's default dtype."""
-        return self._of(jnp.zeros(()).dtype).sample(seed=seed, sample_shape=sample_shape)
+        return _draws(seed, self.family, self.shape, self.loc, self.scale, size_of(sample_shape))
 
     def log_prob(self, value: ArrayLike) -> jax.Array:
         """Return the log density, in nats, in the dtype of the value."""
-        value = jnp.asarray(value)
-        return self._of(value.dtype).log_prob(value)
+        return _log_density(jnp.asarray(value), self.family, self.shape, self.loc, self.scale)
+
+
+def _distribution(family: str, shape: Shape, loc: float, scale: float, dtype: DTypeLike) -> Any:
+    import distrax
+
+    factors = getattr(distrax, family)(jnp.full(shape, loc, dtype), jnp.full(shape, scale, dtype))
+    return distrax.Independent(factors, reinterpreted_batch_ndims=len(shape))
+
+
+@functools.partial(traced_once, static=("family", "shape", "loc", "scale", "size"))
+def _draws(seed: Key, family: str, shape: Shape, loc: float, scale: float, size: Shape) -> jax.Array:
+    return _distribution(family, shape, loc, scale, jnp.zeros(()).dtype).sample(seed=seed, sample_shape=size)
+
+
+@functools.partial(traced_once, static=("family", "shape", "loc", "scale"))
+def _log_density(value: jax.Array, family: str, shape: Shape, loc: float, scale: float) -> jax.Array:
+    return _distribution(family, shape, loc, scale, value.dtype).log_prob(value)
 
 
 class _Joint:

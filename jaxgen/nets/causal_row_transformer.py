@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen import checks
+from jaxgen.compiled import traced_once
 from jaxgen.nets.causal_attention import Cache, CausalBlock, init_blocks
 from jaxgen.nets.net import Net, Solve, call
 from jaxgen.nets.precision import compute_dtype
@@ -70,7 +71,7 @@ def causal_row_transformer(
         h = jax.lax.scan(jax.checkpoint(layer) if remat else layer, h, params["blocks"])[0]
         return call(ends, params["ends"], h, method="thetas").astype(x.dtype)
 
-    return Net(init, apply, lambda params, f, z, cond=None: _substitute(ends_of(z), block, params, f, z, cond))
+    return Net(traced_once(init), traced_once(apply), lambda params, f, z, cond=None: _substitute(ends_of(z), block, params, f, z, cond))
 
 
 def _substitute(ends: "_Ends", block: CausalBlock, params: Params, f: Solve, z: jax.Array, cond: Cond) -> tuple[jax.Array, jax.Array]:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen import checks
+from jaxgen.compiled import traced_once
 from jaxgen.nets.causal_attention import Cache, CausalBlock, init_blocks
 from jaxgen.nets.image_blocks import image_shape
 from jaxgen.nets.net import Net, Solve, call
@@ -85,7 +86,7 @@ def causal_transformer(
         h = jax.lax.scan(jax.checkpoint(layer) if remat else layer, h, (params["blocks"], keys))[0]
         return call(ends, params["ends"], h, method="logits").astype(x.dtype)
 
-    return Net(init, apply, lambda params, f, z, cond=None: _substitute(ends_of(z), block, params, f, z, cond))
+    return Net(traced_once(init), traced_once(apply), lambda params, f, z, cond=None: _substitute(ends_of(z), block, params, f, z, cond))
 
 
 def _substitute(ends: "_Ends", block: CausalBlock, params: Params, f: Solve, z: jax.Array, cond: Cond) -> tuple[jax.Array, jax.Array]:

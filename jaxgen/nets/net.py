@@ -1,11 +1,13 @@
 """The contract of a network: parameters and inputs in, a value out."""
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Concatenate, NamedTuple, Protocol, TypeAlias
 
 import flax.linen as nn
 import jax
 
+from jaxgen.compiled import traced_once
 from jaxgen.types import Cond, Key, Params
 
 Solve: TypeAlias = Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
@@ -53,10 +55,34 @@ def from_linen(module: nn.Module) -> Net:
     (4,)
     """
 
-    def init(key: Key, *inputs: Cond) -> Params:
-        return module.init(key, *inputs).get("params", {})
+    same: Hashable = module if _is_hashable(module) else _Identity(module)
+    return Net(lambda key, *inputs: _init(same, key, *inputs), lambda params, *inputs: _apply(same, params, *inputs))
 
-    return Net(init, lambda params, *inputs: module.apply({"params": params}, *inputs))
+
+class _Identity:
+    """A module with fields that cannot be hashed, which is equal to itself only."""
+
+    def __init__(self, module: nn.Module):
+        self.init, self.apply = module.init, module.apply
+
+
+def _is_hashable(module: nn.Module) -> bool:
+    try:
+        hash(module)
+    except TypeError:
+        return False
+    return True
+
+
+# Equal modules are traced once, for all the transforms that make one each.
+@functools.partial(traced_once, static=("module",))
+def _init(module: Any, key: Key, *inputs: Cond) -> Params:
+    return module.init(key, *inputs).get("params", {})
+
+
+@functools.partial(traced_once, static=("module",))
+def _apply(module: Any, params: Params, *inputs: Cond) -> Any:
+    return module.apply({"params": params}, *inputs)
 
 
 def raveled(net: Net, shape: Sequence[int] | None = None) -> Net:

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen import checks
+from jaxgen.compiled import traced_once
 from jaxgen.nets.image_blocks import image_shape
 from jaxgen.nets.net import Net, Solve, call
 from jaxgen.nets.pixelcnn_layers import Ends, Layer
@@ -65,4 +66,4 @@ def pixelcnn(levels: int, *, width: int = 64, depth: int = 6, reach: int = 2, dt
     def solve(params: Params, f: Solve, z: jax.Array, cond: Cond = None) -> tuple[jax.Array, jax.Array]:
         return substitute(*modules(z), params, f, z, cond)
 
-    return Net(init, apply, solve)
+    return Net(traced_once(init), traced_once(apply), solve)

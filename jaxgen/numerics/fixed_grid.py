@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxgen.compiled import traced_once
 from jaxgen.numerics.solver import FIXED, Solver
 
 
@@ -27,7 +28,7 @@ def solve_on_fixed_grid(
     """
     # Not diffrax: its gradient through a fixed grid takes 1.6 times this scan's with its default adjoint, 5 times and more with the one
     # that has forward mode too, and 2.6 times as long to compile (benchmarks/fixed_grid.py).
-    tableau, h = FIXED[solver.method], (end - start) / num_steps
+    tableau, h, field = FIXED[solver.method], (end - start) / num_steps, traced_once(field)
 
     def combine(y: Any, weights: tuple[float, ...], slopes: list[Any]) -> Any:
         for w, k in zip(weights, slopes, strict=True):

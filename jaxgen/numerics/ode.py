@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgen.compiled import traced_once
 from jaxgen.numerics.adaptive_grid import Solution, integrate, integrate_in_reverse
 from jaxgen.numerics.diffrax_solve import pair_of, solve_by_diffrax
 from jaxgen.numerics.fixed_grid import solve_on_fixed_grid
@@ -67,7 +68,8 @@ def _adaptive_solve(
     if save_at is not None or solver.adjoint == "backsolve":
         return solve_by_diffrax(field, y0, start, end, solver, save_at, norm)
     # Our own loop and not diffrax's, which pays for its derivatives in every solve (benchmarks/dynamics.py).
-    field, consts = jax.closure_convert(field, start, y0)
+    pure, consts = jax.closure_convert(field, start, y0)
+    field = traced_once(pure)
     control = Control(pair_of(solver.method), solver.rtol, solver.atol, solver.max_steps, norm, solver.longest_step)
     if solver.adjoint == "recursive":
         solution = integrate_in_reverse(field, tuple(consts), y0, start, end, control)

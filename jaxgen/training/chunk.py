@@ -1,5 +1,6 @@
 """A chunk of K training steps as one compiled program over a mesh of devices."""
 
+import functools
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -75,13 +76,9 @@ def make_chunk(entry: Entry, state: State, data: Batch, key: Key, plan: Plan, de
     mesh = _mesh(devices, plan.batch_size if entry.objective.additive else 1)
     everywhere, share = NamedSharding(mesh, P()), NamedSharding(mesh, P(None, AXIS))
     state, data, key = jax.device_put((state, data, key), everywhere)
-    platform = mesh.devices.flat[0].platform
-    options = training_options() if platform == "cpu" else None
     start, first, prepare = time.perf_counter(), int(state.step), entry.objective.prepare
     if prepare is None:
-        program = jax.jit(_drawing(entry, mesh, plan), donate_argnums=0)
-        with traced_for(platform):
-            run = program.lower(state, data, key, np.int32(0)).compile(compiler_options=options)
+        run = _compiled(entry, mesh, plan, state, data, key)
         chunk = lambda state, done, until: on_host(run(state, data, key, np.int32(until - done)), until - done)
         return Chunk(chunk, state, time.perf_counter() - start)
     length = plan.chunk_length()
@@ -91,11 +88,29 @@ def make_chunk(entry: Entry, state: State, data: Batch, key: Key, plan: Plan, de
         batches, keys = source.take(done, until)
         return jax.device_put(batches, share), jax.device_put(keys, everywhere)
 
-    program = jax.jit(_reading(entry, mesh, plan), donate_argnums=0)
-    with traced_for(platform):
-        run = program.lower(state, *placed(first, first), np.int32(0)).compile(compiler_options=options)
+    run = _compiled(entry, mesh, plan, state, *placed(first, first))
     chunk = lambda state, done, until: on_host(run(state, *placed(done, until), np.int32(until - done)), until - done)
     return Chunk(chunk, state, time.perf_counter() - start)
+
+
+def _compiled(entry: Entry, mesh: Mesh, plan: Plan, *args: PyTree) -> Callable[..., tuple[State, dict[str, jax.Array]]]:
+    """Return the compiled chunk for arguments like `args` and a number of steps."""
+    leaves, treedef = jax.tree.flatten(args)
+    kinds = tuple(jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=a.sharding, weak_type=getattr(a, "weak_type", False)) for a in leaves)
+    settings: Any = jax.config
+    return _program(entry, mesh, plan, treedef, kinds, (settings.jax_enable_x64, settings.jax_default_matmul_precision))
+
+
+@functools.lru_cache(maxsize=8)
+def _program(
+    entry: Entry, mesh: Mesh, plan: Plan, treedef: Any, kinds: tuple[jax.ShapeDtypeStruct, ...], precision: tuple[bool, Any]
+) -> Any:
+    # Kept, so that another fit of the entry, by another key or on other data of the same size, compiles nothing.
+    function = (_drawing if entry.objective.prepare is None else _reading)(entry, mesh, plan)
+    platform = mesh.devices.flat[0].platform
+    with traced_for(platform):
+        program = jax.jit(function, donate_argnums=0).lower(*jax.tree.unflatten(treedef, kinds), np.int32(0))
+    return program.compile(compiler_options=training_options() if platform == "cpu" else None)
 
 
 def _drawing(entry: Entry, mesh: Mesh, plan: Plan) -> Callable[[State, Batch, Key, jax.Array], tuple[State, dict[str, jax.Array]]]:

@@ -1,5 +1,6 @@
 """`fit`: the training loop of every family. A state advances chunk by chunk, and the host sees the metrics of whole chunks."""
 
+import functools
 import math
 import time
 import warnings
@@ -166,7 +167,7 @@ def fit(
     batch, held_out = checked_batches(entry, Rows("data", data, "cond", cond), Rows("valid", valid, "valid_cond", valid_cond))
     where.require_same(key=key, data=batch, valid=held_out)
     key_init, key_run, _ = jax.random.split(key, 3)
-    fresh = where.born(lambda k, b: init_state(k, entry, b, num_steps), key_init, jax.tree.map(lambda a: a[:batch_size], batch))
+    fresh = where.born(_first_state(entry, num_steps), key_init, jax.tree.map(lambda a: a[:batch_size], batch))
     origin = _loaded(start, fresh)
     run = _begin(fresh, entry, origin, key, num_steps)
     where.require_same(start=run.state.step)
@@ -179,7 +180,7 @@ def fit(
     num_steps = plan.num_steps
     stopping = EarlyStopping(patience, math.ceil(entry.objective.schedule.judge_from * num_steps))
     run = run._replace(state=begun, best=_best(where, origin, stopping, begun))
-    like = (run.state.params, run.state.aux)
+    like = (chunk.state.params, chunk.state.aux)
     judged = None if held_out is None else validator(entry, held_out, num_steps, like, where.sharding)
     looks = (num_steps,) if judged is None else look_steps(num_steps, eval_every, num_events=judged.num_events, batch_size=batch_size)
     loop = _Loop(where, chunk, num_steps, plan.chunk_length(), judged, looks, stopping)
@@ -237,6 +238,12 @@ def _end(where: Placement, saver: Saver | None, fitted: Fitted) -> None:
         failed = error
     if where.any(failed is not None):
         raise failed or OSError("fit: the first process could not save the result; the saves before it are whole.")
+
+
+@functools.lru_cache(maxsize=8)
+def _first_state(entry: Entry, num_steps: int) -> Callable[[Key, Batch], State]:
+    # One function for all fits of the entry: JAX compiles it once.
+    return lambda key, batch: init_state(key, entry, batch, num_steps)
 
 
 def _diagnosed(entry: Entry, run: Run, data: Batch, key: Key, plan: Plan) -> Diagnosis | None:

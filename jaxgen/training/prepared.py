@@ -1,5 +1,6 @@
 """Batches whose noise an objective's `prepare` pairs with the data on the host, made one chunk ahead of the device."""
 
+import functools
 import math
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -10,6 +11,11 @@ import numpy as np
 from jaxgen.objective import Batch, Objective, Prepare
 from jaxgen.training.step import batch_at
 from jaxgen.types import Key, Noise
+
+
+@functools.partial(jax.jit, static_argnames="batch_size")
+def _batches_at(steps: jax.Array, key: Key, data: Batch, batch_size: int) -> tuple[Batch, Key]:
+    return jax.vmap(lambda step: batch_at(key, step, data, batch_size))(steps)
 
 
 class PreparedBatches:
@@ -35,8 +41,7 @@ class PreparedBatches:
         self.placeholder: list[Noise] = []
         device = jax.local_devices()[0]
         data, key = jax.device_put((data, key), device)
-        draw = jax.jit(jax.vmap(lambda i: batch_at(key, i, data, batch_size)))
-        self.draw = lambda start: draw(start + jnp.arange(length))
+        self.draw = lambda start: _batches_at(start + jnp.arange(length), key, data, batch_size)
         self.pool = ThreadPoolExecutor(2)
         self.ahead: dict[int, tuple[Future[Batch], Key]] = {}
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
+from jaxgen.compiled import every_line_traced
 from jaxgen.types import PyTree
 
 _LIBRARIES = ("/jax/", "/flax/", "/optax/", "/distrax/", "/diffrax/", "/equinox/")
@@ -74,7 +75,8 @@ def origin(function: Callable[..., PyTree], *args: PyTree) -> Operation | None:
     >>> found.name, found.ranges
     ('log', ((-1.0, 1.0),))
     """
-    traced = jax.make_jaxpr(function)(*args)
+    with every_line_traced():
+        traced = jax.make_jaxpr(function)(*args)
     tape, inputs = _Tape(), []
     for path, leaf in jax.tree_util.tree_leaves_with_path(args):
         # The first element of a path is the number of the argument.

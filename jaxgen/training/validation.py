@@ -1,5 +1,6 @@
 """The validation loss of a fit, as a compiled function of the params and auxiliaries."""
 
+import functools
 import math
 from collections.abc import Callable
 from typing import NamedTuple
@@ -7,8 +8,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
+from jax.extend.core import ClosedJaxpr
 
+from jaxgen.compiled import traced_once
 from jaxgen.objective import Batch, Clock, Objective
 from jaxgen.training.entry import Entry
 from jaxgen.training.sharding import StateSharding
@@ -52,28 +54,36 @@ def validator(entry: Entry, data: Batch, num_steps: int, like: tuple[Params, Aux
     num = -(-data.x.shape[0] // MAX_SLICE)
     size = data.x.shape[0] // num
     slices = _prepared(entry.objective, jax.tree.map(lambda a: a[: num * size].reshape(num, size, *a.shape[1:]), data))
-    judge, end = entry.objective.judge or entry.objective.loss, jnp.asarray(num_steps, jnp.int32)
-
-    def of_slice(params: Params, aux: Aux, key: Key, batch: Batch) -> jax.Array:
-        return judge(params, aux, key, batch, Clock(end, end, params))[0]
-
-    # Traced once, to see whether the loss reads its key, and evaluated below.
+    # A layout of arrays cannot be hashed, and such a fit compiles its own loss.
+    of_slice, over_slices = (_programs if sharding is None else _programs.__wrapped__)(entry, num_steps, sharding)
+    # Traced to see whether the loss reads its key.
     traced = jax.make_jaxpr(of_slice)(*like, jax.random.key(0), jax.tree.map(lambda a: a[0], slices))
     copies = math.ceil(FEWEST_DRAWS / (num * size)) if _reads(traced, len(jax.tree.leaves(like))) else 1
     keys = jax.random.split(jax.random.key(0), copies * num).reshape(copies, num)
+    return Validator(lambda params, aux: over_slices(params, aux, keys, slices), copies * num * size)
+
+
+@functools.lru_cache(maxsize=8)
+def _programs(entry: Entry, num_steps: int, sharding: StateSharding | None) -> tuple[Callable[..., jax.Array], Callable[..., jax.Array]]:
+    """Return the loss of one slice, and the compiled mean over slices and keys, which further fits of the entry use again."""
+    judge = entry.objective.judge or entry.objective.loss
+
+    @traced_once
+    def of_slice(params: Params, aux: Aux, key: Key, batch: Batch) -> jax.Array:
+        end = jnp.asarray(num_steps, jnp.int32)
+        return judge(params, aux, key, batch, Clock(end, end, params))[0]
 
     @jax.jit
-    def loss(params: Params, aux: Aux) -> jax.Array:
-        rows = slices
+    def over_slices(params: Params, aux: Aux, keys: Key, slices: Batch) -> jax.Array:
         if sharding is not None:
-            (params, aux), rows = sharding.gathered((params, aux)), sharding.rows(slices, 1)
+            (params, aux), slices = sharding.gathered((params, aux)), sharding.rows(slices, 1)
 
         def one(key: Key, batch: Batch) -> jax.Array:
-            return jaxpr_as_fun(traced)(*jax.tree.leaves((params, aux, key, batch)))[0]
+            return of_slice(params, aux, key, batch)
 
-        return jnp.mean(jax.lax.map(lambda row: jax.lax.map(lambda given: one(*given), (row, rows)), keys))
+        return jnp.mean(jax.lax.map(lambda row: jax.lax.map(lambda given: one(*given), (row, slices)), keys))
 
-    return Validator(loss, copies * num * size)
+    return of_slice, over_slices
 
 
 def _prepared(objective: Objective, slices: Batch) -> Batch:

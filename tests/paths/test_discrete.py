@@ -37,23 +37,29 @@ def close(a, b, tol=1e-10):
 
 @over(SCHEDULES)
 def test_schedules_end_exactly_and_are_undone(name):
-    schedule, t = SCHEDULES[name], jnp.linspace(0.0, 1.0, 33)
-    assert schedule.kept(t)[0] == 0 and schedule.kept(t)[-1] == pytest.approx(1, abs=2e-7) and schedule.lost(t)[-1] == 0
-    assert schedule.lost(t)[0] == 1
-    np.testing.assert_allclose(schedule.kept(t) + schedule.lost(t), 1, rtol=1e-6)
-    np.testing.assert_allclose(schedule.inverse(schedule.kept(t)), t, atol=1e-3)
-    assert np.isfinite(schedule.hazard(t)).all()
-    slope = (schedule.kept(t[2:]) - schedule.kept(t[:-2])) / (t[2:] - t[:-2])
-    np.testing.assert_allclose(schedule.rate(t[1:-1]), slope, rtol=1e-2, atol=2e-3)
+    schedule, t = SCHEDULES[name], np.linspace(0.0, 1.0, 33, dtype=np.float32)
+
+    @jax.jit
+    def readings(t):
+        kept = schedule.kept(t)
+        return kept, schedule.lost(t), schedule.inverse(kept), schedule.hazard(t), schedule.rate(t)
+
+    kept, lost, undone, hazard, rate = map(np.asarray, readings(t))
+    assert kept[0] == 0 and kept[-1] == pytest.approx(1, abs=2e-7) and lost[-1] == 0 and lost[0] == 1
+    np.testing.assert_allclose(kept + lost, 1, rtol=1e-6)
+    np.testing.assert_allclose(undone, t, atol=1e-3)
+    assert np.isfinite(hazard).all()
+    slope = (kept[2:] - kept[:-2]) / (t[2:] - t[:-2])
+    np.testing.assert_allclose(rate[1:-1], slope, rtol=1e-2, atol=2e-3)
 
 
 @functools.cache
 def tables(name):
     """By datum x and states: the marginals at T and at S, the rates of the path at T, and the derivative of the marginal there."""
     path = CHAINS.get(name) or PATHS[name]
-    with jax.enable_x64(True):
+
+    def values(t, s):
         x, z = jnp.eye(K), jnp.arange(path.num_states, dtype=float)
-        t, s = jnp.asarray(T), jnp.asarray(S)
         grid = jnp.broadcast_to(x[:, None], (K, path.num_states, K)), jnp.broadcast_to(z, (K, path.num_states))
         slope = jax.jvp(lambda t: path.marginal(x, t), (t,), (1.0,))[1]
         factor = jax.jvp(lambda s: path.hazard(t, s), (t,), (1.0,))[1]
@@ -64,21 +70,23 @@ def tables(name):
             out["rates"] = r.rate(grid[1], t) * r.ratios(*grid, t)
             out["noising"], out["posterior"] = r.noising(codes, grid[1], s, t), r.posterior(*grid, t, s)
             out["leaving"] = jax.jvp(lambda s: r.posterior(*grid, t, s), (t,), (1.0,))[1]
-        return path, {k: np.asarray(v) for k, v in out.items()}
+        # States drawn by an even grid of uniforms, whose frequencies are those of the marginal.
+        u = (jnp.arange(4_000) + 0.5) / 4_000
+        drawn = jax.vmap(lambda x: path.state(jnp.full_like(u, x), u, t))(jnp.arange(K, dtype=float))
+        ends = path.marginal(x, jnp.asarray(0.0)), path.marginal(x, jnp.asarray(1.0)), path.widened(x)
+        return out | dict(zip(("noise", "data", "widened"), ends, strict=True)) | {"drawn": drawn}
+
+    with jax.enable_x64(True):
+        return path, jax.tree.map(np.asarray, jax.jit(values)(np.asarray(T), np.asarray(S)))
 
 
 @over(PATHS)
 def test_marginals_are_distributions_from_the_prior_to_the_data(name):
     path, out = tables(name)
     close(out["t"].sum(-1), 1)
-    with jax.enable_x64(True):
-        x = jnp.eye(K)
-        close(path.marginal(x, jnp.asarray(0.0)), np.broadcast_to(path.prior, (K, path.num_states)))
-        close(path.marginal(x, jnp.asarray(1.0)), path.widened(x), 1e-7)
-        # States drawn by an even grid of uniforms have the marginal's frequencies.
-        u = (jnp.arange(4_000) + 0.5) / 4_000
-        drawn = jax.vmap(lambda x: path.state(jnp.full_like(u, x), u, jnp.asarray(T)))(jnp.arange(K, dtype=float))
-        frequencies = [[np.mean(np.asarray(row) == y) for y in range(path.num_states)] for row in drawn]
+    close(out["noise"], np.broadcast_to(path.prior, (K, path.num_states)))
+    close(out["data"], out["widened"], 1e-7)
+    frequencies = [[np.mean(row == y) for y in range(path.num_states)] for row in out["drawn"]]
     np.testing.assert_allclose(frequencies, out["t"], atol=1e-3)
 
 
@@ -134,40 +142,51 @@ def logits_of(seed=0, n=2):
 
 @over(REVERSED)
 def test_every_parameterisation_converts_to_every_other(name):
-    path = PATHS[name]
+    path, truth = PATHS[name], D.tabular(PATHS[name])
+
+    @jax.jit
+    @functools.partial(jax.vmap, in_axes=(None, 0, None))
+    def all_readings(table, x, t):
+        expected = {part: getattr(truth, part)(table, x, t) for part in ("probabilities", "ratios", "rates")}
+        read = {}
+        for target, part in (("logits", "probabilities"), ("log_ratios", "ratios"), ("log_rates", "rates")):
+            logs = jnp.log(jnp.maximum(expected[part], 1e-300))
+            of_logs = D.prediction(path, lambda params, x, t, cond, logs=logs: logs, target)
+            read[target] = {part: getattr(of_logs, part)((), x, t) for part in expected}
+        return expected, read
+
     with jax.enable_x64(True):
-        truth, t = D.tabular(path), jnp.asarray(T)
-        table = jnp.asarray(logits_of())
-        for x in itertools.product(range(path.num_states), repeat=2):
-            x = jnp.asarray(x, float)
-            p, ratios, rates = (np.asarray(f(table, x, t)) for f in (truth.probabilities, truth.ratios, truth.rates))
-            for target, y in (("logits", p), ("log_ratios", ratios), ("log_rates", rates)):
-                logs = np.log(np.maximum(y, 1e-300))
-                read = D.prediction(path, lambda params, x, t, cond, logs=logs: jnp.asarray(logs), target)
-                close(read.probabilities((), x, t), p, 2e-6)
-                close(read.ratios((), x, t), ratios, 2e-5)
-                close(read.rates((), x, t), rates, 2e-5)
+        states = np.asarray(list(itertools.product(range(path.num_states), repeat=2)), float)
+        expected, read = all_readings(logits_of(), states, np.asarray(T))
+    for parts in read.values():
+        for part, tol in (("probabilities", 2e-6), ("ratios", 2e-5), ("rates", 2e-5)):
+            close(parts[part], expected[part], tol)
 
 
 @over(PATHS)
 def test_context_logits_are_completed_by_what_a_state_says_of_its_own_datum(name):
     """Of two independent sites the context says nothing, so constant logits give the posterior, up to the least probability."""
     path, rows = PATHS[name], np.log(np.random.default_rng(5).dirichlet(np.ones(K), 2))
+    read = D.prediction(path, lambda params, x, t, cond: jnp.asarray(rows), "context_logits")
+
+    @jax.jit
+    @functools.partial(jax.vmap, in_axes=(0, None))
+    def both(x, t):
+        return read.probabilities((), x, t), D.tabular(path).probabilities(jnp.asarray(rows[0][:, None] + rows[1]), x, t)
+
     with jax.enable_x64(True):
-        read, t = D.prediction(path, lambda params, x, t, cond: jnp.asarray(rows), "context_logits"), jnp.asarray(T)
-        for x in itertools.product(range(path.num_states), repeat=2):
-            truth = D.tabular(path).probabilities(jnp.asarray(rows[0][:, None] + rows[1]), jnp.asarray(x, float), t)
-            close(read.probabilities((), jnp.asarray(x, float), t), truth, 1e-6)
+        states = np.asarray(list(itertools.product(range(path.num_states), repeat=2)), float)
+        close(*both(states, np.asarray(T)), 1e-6)
 
 
 def test_ratios_are_those_of_the_marginals():
     """`p_t(y) / p_t(x)` for two neighbours in one site, by a sum over all data."""
     path, table = PATHS["mixture"], logits_of(1)
     with jax.enable_x64(True):
-        q = np.asarray(path.marginal(jnp.eye(K), jnp.asarray(T)))
-        joint = np.exp(table) / np.exp(table).sum()
-        p_t = np.einsum("ab,ax,by->xy", joint, q, q)
-        ratios = D.tabular(path).ratios(jnp.asarray(table), jnp.asarray([2.0, 0.0]), jnp.asarray(T))
+        both = jax.jit(lambda table, x, t: (path.marginal(jnp.eye(K), t), D.tabular(path).ratios(table, x, t)))
+        q, ratios = map(np.asarray, both(table, np.asarray([2.0, 0.0]), np.asarray(T)))
+    joint = np.exp(table) / np.exp(table).sum()
+    p_t = np.einsum("ab,ax,by->xy", joint, q, q)
     close(ratios[0], p_t[:, 0] / p_t[2, 0])
     close(ratios[1], p_t[2, :] / p_t[2, 0])
 
@@ -208,16 +227,17 @@ def test_the_bound_of_the_true_posterior_is_the_entropy_and_of_any_other_above_i
         q = np.exp(other) / np.exp(other).sum()
         gap = float(np.sum(joint * (np.log(joint) - np.log(q))))
         assert mean(other) > entropy + gap - 2e-4
-        slope = jax.grad(lambda table: jnp.asarray(joint.ravel()) @ bound(table))
+        slope = jax.jit(jax.grad(lambda table: jnp.asarray(joint.ravel()) @ bound(table)))
         assert np.abs(slope(jnp.asarray(table))).max() < 1e-4 < 1e-2 < np.abs(slope(jnp.asarray(other))).max()
 
 
 def test_the_bound_keeps_its_digits_in_float32_near_noise():
     path, t = D.uniform(4), jnp.asarray(1e-4, jnp.float32)
     p = jnp.asarray([[0.1, 0.2, 0.3, 0.4]])
-    value = path.reversal.bound(p, jnp.asarray([1.0]), jnp.asarray([0.0]), t)
+    bound = jax.jit(lambda p, t: path.reversal.bound(p, jnp.ones(1, p.dtype), jnp.zeros(1, p.dtype), t))
+    value = bound(p, t)
     with jax.enable_x64(True):
-        truth = path.reversal.bound(jnp.asarray(p, float), jnp.asarray([1.0]), jnp.asarray([0.0]), jnp.asarray(1e-4))
+        truth = bound(np.asarray(p, float), np.asarray(1e-4))
     assert abs(float(value[0]) - float(truth[0])) < 1e-4
 
 
@@ -225,49 +245,56 @@ def test_the_bound_keeps_its_digits_in_float32_near_noise():
 def test_readings_are_finite_distributions_at_both_ends_in_float32(name):
     path = PATHS[name]
     read = D.prediction(path, lambda params, x, t, cond=None: jnp.broadcast_to(jnp.asarray([80.0, 0.0, -80.0]), (*x.shape, K)))
-    x = jnp.arange(path.num_states, dtype=jnp.float32)
+    x = np.arange(path.num_states, dtype=np.float32)
+
+    @jax.jit
+    def at(t):
+        p = read.probabilities((), x, t)
+        return p, None if path.reversal is None else (path.reversal.posterior(p, x, t, jnp.ones(())), path.widened(p))
+
     for t in (0.0, 1e-6, 0.5, 1 - 1e-6, 1.0):
-        p = read.probabilities((), x, jnp.asarray(t))
-        np.testing.assert_allclose(p.sum(-1), 1, rtol=1e-5)
-        if t < 1 and path.reversal is not None:
-            posterior = path.reversal.posterior(p, x, jnp.asarray(t), jnp.ones(()))
-            np.testing.assert_allclose(posterior, path.widened(p), atol=1e-5)
+        p, found = at(np.float32(t))
+        np.testing.assert_allclose(np.sum(p, -1), 1, rtol=1e-5)
+        if t < 1 and found is not None:
+            np.testing.assert_allclose(*found, atol=1e-5)
 
 
 def test_cells_return_what_they_were_asked_for():
-    p = jnp.asarray(np.random.default_rng(0).dirichlet(np.full(5, 0.3), size=50) * np.array([1, 0, 1, 1, 0]), jnp.float32)
-    p = p / p.sum(-1, keepdims=True)
+    p = np.random.default_rng(0).dirichlet(np.full(5, 0.3), size=50) * np.array([1, 0, 1, 1, 0])
+    p = (p / p.sum(-1, keepdims=True)).astype(np.float32)
+    drawn, middle = jax.jit(D.drawn), jax.jit(D.middle)
     for u in (0.0, 0.3, 1 - 2.0**-24):
-        k = D.drawn(p, jnp.full(50, u, jnp.float32))
-        assert (np.take_along_axis(np.asarray(p), np.asarray(k, int)[:, None], 1) > 0).all()
+        k = drawn(p, np.full(50, u, np.float32))
+        assert (np.take_along_axis(p, np.asarray(k, int)[:, None], 1) > 0).all()
     for code in (0, 2, 3):
-        wide = np.asarray(p[:, code] > 1e-5)
-        u, log_p = D.middle(p, jnp.full(50, float(code)))
-        np.testing.assert_array_equal(np.asarray(D.drawn(p, u))[wide], code)
+        wide = p[:, code] > 1e-5
+        u, log_p = map(np.asarray, middle(p, np.full(50, code, np.float32)))
+        np.testing.assert_array_equal(np.asarray(drawn(p, u))[wide], code)
         np.testing.assert_allclose(log_p[wide], np.log(p[:, code])[wide], rtol=1e-6)
-    assert (np.asarray(D.middle(p, jnp.full(50, 1.0))[1]) == -np.inf).all() and (
-        np.asarray(D.middle(p, jnp.full(50, 0.5))[1]) == -np.inf
-    ).all()
+    for none in (1.0, 0.5):
+        assert (np.asarray(middle(p, np.full(50, none, np.float32))[1]) == -np.inf).all()
 
 
 def test_counts_leave_out_categories_that_a_site_does_not_have():
     read = D.prediction(D.masked(3), lambda params, x, t, cond=None: jnp.zeros((*x.shape, 3)), counts=[2, 3])
-    np.testing.assert_allclose(read.probabilities((), jnp.full(2, 3.0), jnp.asarray(0.5)), [[0.5, 0.5, 0], [1 / 3] * 3], atol=1e-6)
+    p = jax.jit(lambda x, t: read.probabilities((), x, t))(np.full(2, 3.0, np.float32), np.float32(0.5))
+    np.testing.assert_allclose(p, [[0.5, 0.5, 0], [1 / 3] * 3], atol=1e-6)
 
 
 def test_infilling_is_the_conditional_distribution_and_guidance_is_a_power():
     with jax.enable_x64(True):
-        table, path = jnp.asarray(logits_of(4)), PATHS["masked"]
+        table, path = logits_of(4), PATHS["masked"]
         given = D.infilled(D.tabular(path), [False, True], [0.0, 2.0])
-        joint = np.exp(np.asarray(table))
-        p = given.probabilities(table, jnp.asarray([3.0, 3.0]), jnp.asarray(0.0))
+        joint = np.exp(table)
+        p = np.asarray(jax.jit(given.probabilities)(table, np.asarray([3.0, 3.0]), np.asarray(0.0)))
         close(p[0], joint[:, 2] / joint[:, 2].sum())
         close(p[1], [0, 0, 1])
         net = lambda params, x, t, cond=None: jnp.zeros((*x.shape, K)) + (jnp.asarray([0.3, 0, 0]) if cond is None else cond)
-        read, cond = D.prediction(PATHS["uniform"], net), jnp.asarray([0.0, 1.0, -1.0])
-        logs = {w: jnp.log(D.guided(read, w).probabilities((), jnp.zeros(1), jnp.asarray(T), cond))[0] for w in (0.0, 1.0, 2.5)}
-        steered = 2.5 * logs[1.0] - 1.5 * logs[0.0]
-        close(logs[2.5], steered - jax.nn.logsumexp(steered), 1e-5)
+        read, cond = D.prediction(PATHS["uniform"], net), np.asarray([0.0, 1.0, -1.0])
+        at = jax.jit(lambda x, t, c: {w: jnp.log(D.guided(read, w).probabilities((), x, t, c))[0] for w in (0.0, 1.0, 2.5)})
+        logs = jax.tree.map(np.asarray, at(np.zeros(1), np.asarray(T), cond))
+    steered = 2.5 * logs[1.0] - 1.5 * logs[0.0]
+    close(logs[2.5], steered - np.log(np.sum(np.exp(steered))), 1e-5)
 
 
 @pytest.mark.parametrize(

@@ -311,6 +311,25 @@ def test_the_loss_is_traced_once_for_all_chunks_and_once_for_validation(gaussian
         fit(key, times(1), data, 12, steps_per_chunk=4, valid=data, eval_every=4, **ONE)
 
 
+@pytest.mark.parametrize("prepare", [None, lambda key, batch: batch._replace(z=np.zeros_like(batch.x))])
+def test_a_further_fit_of_an_entry_traces_nothing(prepare, gaussian_entry, data, key):
+    """By another key and on other data; a longer fit is another program, whose learning rate falls otherwise."""
+    calls = []
+
+    def counted(function):
+        return lambda *args: (calls.append(1), function(*args))[1]
+
+    entry = gaussian_entry(counted, init=counted(lambda key, params, batch: (params, ())), prepare=prepare)
+    options = {**ONE, "valid": data, "eval_every": 4}
+    first = fit(key, entry, data, 8, **options)
+    traced = len(calls)
+    second = fit(jax.random.fold_in(key, 1), entry, data + 1, 8, **options)
+    assert len(calls) == traced > 0
+    assert not np.array_equal(first.params["loc"], second.params["loc"])
+    fit(key, entry, data, 9, **options)
+    assert len(calls) > traced
+
+
 def test_integers_of_numpy_are_integers(gaussian_entry, data, key):
     number, numpy = ({"num_steps": t(4), "batch_size": t(8), "steps_per_chunk": t(2), "eval_every": t(2)} for t in (int, np.int64))
     first, second = (fit(key, gaussian_entry(), data, valid=data, progress=False, **n) for n in (number, numpy))

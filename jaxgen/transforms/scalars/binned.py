@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen import checks
+from jaxgen.compiled import traced_once
 from jaxgen.numerics import straight_clip
 from jaxgen.transforms.scalars.scalar import Scalar, lookup
 
@@ -71,4 +72,4 @@ def binned(num_bins: int = 64, bound: float = 3.0, min_mass: float = 2e-5, sharp
         u = jnp.clip(lookup(c, k) + mass * r, 0, 1 - jnp.finfo(x.dtype).epsneg)
         return u, inverse_log_slope(mass, k, x)
 
-    return Scalar(num_bins, forward, inverse)
+    return Scalar(num_bins, traced_once(forward), traced_once(inverse))

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen import checks
+from jaxgen.compiled import traced_once
 from jaxgen.transforms.scalars.scalar import Scalar, lookup
 
 LEAST_MASS = 1e-6
@@ -73,4 +74,4 @@ def categorical(num_categories: int, noise: str = "uniform", min_mass: float | N
         z = below if noise == "uniform" else jnp.log(below) - jnp.log(above)
         return z, jnp.where(is_code, log_det(mass, below, above), -jnp.inf)
 
-    return Scalar(num_categories, forward, inverse)
+    return Scalar(num_categories, traced_once(forward), traced_once(inverse))

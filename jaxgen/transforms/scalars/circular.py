@@ -5,6 +5,7 @@ import math
 import jax
 import jax.numpy as jnp
 
+from jaxgen.compiled import traced_once
 from jaxgen.nets import Net
 from jaxgen.transforms.scalars.scalar import Scalar
 from jaxgen.transforms.scalars.spline import rational_quadratic
@@ -49,7 +50,7 @@ def circular_spline(num_bins: int = 8, phase: bool = True, min_bin: float = 1e-3
         z, log_slope = spline.inverse(theta[:-1], jnp.where(inside, _wrap(x - theta[-1]), x))
         return z, log_slope
 
-    return Scalar(spline.num_params + 1, forward, inverse)
+    return Scalar(spline.num_params + 1, traced_once(forward), traced_once(inverse))
 
 
 def of_angles(net: Net) -> Net:

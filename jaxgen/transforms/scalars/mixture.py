@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen import checks
+from jaxgen.compiled import traced_once
 from jaxgen.numerics import monotone_root, straight_clip
 from jaxgen.transforms.scalars.scalar import Scalar
 
@@ -69,7 +70,7 @@ def mixture_logit(num_components: int = 8, half_width: float = 2.0, min_scale: f
         x = monotone_root(logit_cdf, theta, z, jnp.min(quantiles), jnp.max(quantiles))
         return x, -inverse(theta, x)[1]
 
-    return Scalar(3 * k, forward, inverse)
+    return Scalar(3 * k, traced_once(forward), traced_once(inverse))
 
 
 def _held(value: jax.Array, share: float) -> jax.Array:

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen import checks
+from jaxgen.compiled import traced_once
 
 
 class Scalar(NamedTuple):
@@ -70,7 +71,7 @@ def scale_and_shift(max_log_scale: float = 3.0) -> Scalar:
         s = log_scale(theta)
         return (x - theta[0]) * jnp.exp(-s), -s
 
-    return Scalar(2, forward, inverse, elementwise=True)
+    return Scalar(2, traced_once(forward), traced_once(inverse), elementwise=True)
 
 
 def lookup(table: jax.Array, index: Any) -> jax.Array:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen import checks
+from jaxgen.compiled import traced_once
 from jaxgen.numerics import monotone_root
 from jaxgen.numerics.log_space import log_matvec
 from jaxgen.transforms.scalars.scalar import Scalar
@@ -59,7 +60,7 @@ def deep_sigmoidal(num_units: int = 4, num_layers: int = 2, half_width: float = 
         x = monotone_root(lambda th, x: evaluate(th, x)[0], theta, z, *_bracket(network, theta, z))
         return x, -evaluate(theta, x)[1]
 
-    return Scalar(sum(network.counts), forward, evaluate)
+    return Scalar(sum(network.counts), traced_once(forward), traced_once(evaluate))
 
 
 class _Network(NamedTuple):

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen import checks
+from jaxgen.compiled import traced_once
 from jaxgen.numerics import straight_clip
 from jaxgen.transforms.scalars.bins import Bins, locate
 from jaxgen.transforms.scalars.scalar import Scalar
@@ -52,7 +53,7 @@ def rational_quadratic(
         raise ValueError(f"rational_quadratic: min_bin={min_bin!r}; accepted: a number below 1 / num_bins = {1 / num_bins:g}.")
     bins = Bins(num_bins, bound, min_bin, min_slope, periodic)
     num_params = 3 * num_bins - (0 if periodic else 1)
-    return Scalar(num_params, functools.partial(_root, bins), functools.partial(_direct, bins), elementwise=True)
+    return Scalar(num_params, traced_once(functools.partial(_root, bins)), traced_once(functools.partial(_direct, bins)), elementwise=True)
 
 
 def _direct(bins: Bins, theta: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+from jaxgen.compiled import traced_once
 from jaxgen.transform import Transform
 from jaxgen.transforms.bounded import onto_interval, onto_positive
 from jaxgen.transforms.scalars.scalar import Scalar
@@ -49,4 +50,4 @@ def _between_affine(onto: Transform) -> Scalar:
         back = onto.one.inverse((), (x - low) * jnp.exp(-log_size))  # pyright: ignore[reportOptionalCall]
         return (back.z - shift) * jnp.exp(-log_scale), back.log_det - log_scale - log_size
 
-    return Scalar(4, forward, inverse)
+    return Scalar(4, traced_once(forward), traced_once(inverse))

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen import checks
+from jaxgen.compiled import traced_once
 from jaxgen.numerics.gaussian import LOG_2, log_hazard, log_tail, tail_quantile
 from jaxgen.transforms.scalars.scalar import Scalar
 
@@ -65,7 +66,7 @@ def power_tails(start: float = 0.1, max_log_scale: float = 3.0) -> Scalar:
         t = tail_quantile(q)
         return tail.sign * t, -log_slope(tail, t, q)
 
-    return Scalar(4, forward, inverse)
+    return Scalar(4, traced_once(forward), traced_once(inverse))
 
 
 def student_tails(start: float = 0.1, max_log_scale: float = 3.0) -> Scalar:
@@ -109,7 +110,7 @@ def student_tails(start: float = 0.1, max_log_scale: float = 3.0) -> Scalar:
         w = jnp.where(away > 0, _lambert_w(jnp.log(tail.index) + 2 * jnp.log(jnp.where(away > 0, away, 1))), 0)
         return tail.sign * away * jnp.exp(-0.5 * w), -tail.log_scale - 0.5 * w - jnp.log1p(w)
 
-    return Scalar(4, forward, inverse)
+    return Scalar(4, traced_once(forward), traced_once(inverse))
 
 
 def _start(name: str, start: float, max_log_scale: float) -> float:
