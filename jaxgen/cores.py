@@ -122,7 +122,7 @@ def mesh_for(num: int, *args: PyTree) -> Mesh | None:
     """
     if num < 2 * LEAST or jax.default_backend() != "cpu" or not outermost():
         return None
-    count = max(n for n in range(1, len(jax.devices()) + 1) if num % n == 0 and (n == 1 or num // n >= LEAST))
+    count = max(n for n in range(1, len(jax.local_devices()) + 1) if num % n == 0 and (n == 1 or num // n >= LEAST))
     return None if count == 1 or _placed(args) else _mesh(count)
 
 
@@ -253,4 +253,4 @@ def _in_batches(function: Rows, num: int, batch_size: int | None, *rows: PyTree)
 
 @functools.cache
 def _mesh(count: int) -> Mesh:
-    return Mesh(np.array(jax.devices()[:count]), (AXIS,))
+    return Mesh(np.array(jax.local_devices()[:count]), (AXIS,))

@@ -25,6 +25,8 @@
 # | objective | how are the params found? |
 #
 # This notebook builds each of them from nothing, then swaps them one at a time. It takes a minute or two on two cores.
+#
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/jaxgen/jaxgen/blob/gh-pages/notebooks/01_base_transform_objective.ipynb)
 
 # %%
 import jax

@@ -15,6 +15,8 @@
 #
 # A simulator turns parameters into data. We want the parameters behind data that we have observed: the posterior. A conditional model that is
 # trained on simulations gives it, and a second set of simulations says whether its probabilities are right.
+#
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/jaxgen/jaxgen/blob/gh-pages/notebooks/02_posterior_and_calibration.ipynb)
 
 # %%
 import jax

@@ -20,6 +20,8 @@
 #
 # **What would refute it.** A trained model whose measured side lies significantly below the bound; or a mixture base that leaves as much
 # mass in the gap as one Gaussian does. Both would show in the figures below.
+#
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/jaxgen/jaxgen/blob/gh-pages/notebooks/03_what_limits_a_push_forward.ipynb)
 
 # %%
 import jax

@@ -1,6 +1,8 @@
 """Notebooks parse and compile on every run; `-m notebook` executes them from top to bottom."""
 
 import os
+import re
+import tomllib
 from pathlib import Path
 
 import jupytext
@@ -32,6 +34,16 @@ def test_notebook_round_trips(path):
     notebook = jupytext.read(path)
     again = jupytext.reads(jupytext.writes(notebook, fmt="py:percent"), fmt="py:percent")
     assert [cell.source for cell in again.cells] == [cell.source for cell in notebook.cells]
+
+
+@parametrize_notebooks
+def test_notebook_begins_with_its_answer_and_opens_in_colab(path):
+    """A title, a paragraph that one can read alone, and the badge; `nanojaxgen.py` is a file to read and has no line to spare."""
+    title, answer, *rest = jupytext.read(path).cells[0].source.split("\n\n")
+    assert re.fullmatch(r"# [^\n]+", title) and len(answer) > 150 and answer.rstrip().endswith((".", ":"))
+    repository = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Homepage"].split("github.com/")[1]
+    opens = f"https://colab.research.google.com/github/{repository}/blob/gh-pages/notebooks/{path.stem}.ipynb"
+    assert path.stem == "nanojaxgen" or re.fullmatch(rf"\[!\[Open in Colab\]\(https://\S+\)\]\({re.escape(opens)}\)", rest[-1])
 
 
 @pytest.mark.notebook

@@ -17,6 +17,9 @@ from jaxgen import viz
 from jaxgen.atomic import write_json
 from jaxgen.cli import arguments
 from jaxgen.cli.beside import as_figures, baselines_of
+from jaxgen.cli.equal import Equal, steps_of
+from jaxgen.cli.leaderboard import leaderboards, lines
+from jaxgen.cli.own_entries import own_entries
 from jaxgen.cli.run_folder import discard_aside, earlier_rows, open_folder, plain, set_aside
 from jaxgen.cli.signals import Kept
 from jaxgen.cli.sites import sites_png
@@ -57,10 +60,13 @@ def compare(
     out: Path = Path("runs/compare"),
     quick: bool = False,
     num_params: int = NUM_PARAMS,
+    equal: Equal = "params",
+    amount: float | None = None,
     columns: tuple[str, ...] | None = None,
     discrete: tuple[str, ...] | None = None,
     dates: tuple[str, ...] | None = None,
     drop: tuple[str, ...] | None = None,
+    imports: tuple[str, ...] = (),
     resume: bool = False,
     overwrite: bool = False,
 ) -> int:
@@ -76,13 +82,18 @@ def compare(
         out: Run folder to write. A folder that is not empty is refused unless you give --resume or --overwrite.
         quick: Train every model for a short time and evaluate it on few samples, to see that all works.
         num_params: Number of parameters that sampling needs, about the same for each model. Auxiliaries that sampling drops come on top.
+        equal: What is equal beside the number of parameters: `params`, nothing more, and each model trains for its own number of steps;
+            `flops`, the floating-point operations of training; or `seconds` of training, compilation not counted.
+        amount: How much of it each model gets: by default 2e11 operations or 30 seconds, and a thirtieth with --quick.
         columns: For a file, the columns of the event, by name or index.
         discrete: For a file, columns of numbers that are categories. Text is found to be categories without it.
         dates: For a file, columns that are dates.
         drop: For a file, columns that are left out.
+        imports: Modules of your own, by the names that `import` takes, which register entries (`jaxgen.zoo.register`) for --models.
         resume: Keep the models that are done and run the others.
         overwrite: Start again in a folder that holds an earlier run, which is removed when this one is done.
     """
+    own_entries(imports)
     accepted = tuple(DISCRETE if datasets.is_discrete(data) else NAMES)
     models = accepted if models == ("all",) else models
     unknown = [name for name in models if name not in accepted]
@@ -90,6 +101,10 @@ def compare(
         raise ValueError(f"--models {' '.join(unknown)}: accepted: all, {', '.join(accepted)}.")
     arguments.count("--steps", steps)
     arguments.count("--num-params", num_params)
+    if amount is not None and (equal == "params" or not 0 < amount < float("inf")):
+        raise ValueError(f"--amount {amount}: accepted: a number above 0, with --equal flops or --equal seconds.")
+    if steps is not None and equal != "params":
+        raise ValueError(f"--steps {steps} with --equal {equal}: accepted: one of the two.")
     arguments.seeds(seeds)
     chosen = {"columns": columns, "discrete": discrete, "dates": dates, "drop": drop}
     options: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
@@ -98,6 +113,7 @@ def compare(
     dataset = datasets.load(data, **options)
     out = open_folder(out, resume, overwrite)
     settings = {"data": data, "columns": columns and list(columns), "num_params": num_params, "quick": quick, "steps": steps}
+    settings |= {"equal": equal, "amount": amount}
     settings |= {name: list(value) for name, value in options.items() if name != "columns"}
     results = earlier_rows(out, settings) if resume else []
     if overwrite:
@@ -115,6 +131,8 @@ def compare(
     if status == 0:
         discard_aside(out)
     failed = [r["model"] for r in results if r["status"] != "ok"]
+    for said in lines(leaderboards(results)):
+        print(said)
     print(
         f"{len(results) - len(failed)} of {len(results)} entries ok in {time.perf_counter() - start:.0f} s; results in {out / 'report.html'}"
     )
@@ -163,7 +181,8 @@ def _one(run: _Run, name: str, seed: int) -> dict[str, Any]:
         prepared = prepare(name, run.dataset, num_params=run.num_params, **levels)
         entry, batch = prepared.entry, min(BATCH, len(run.dataset.train))
         steps = steps_for(entry.card.num_steps, len(run.dataset.train), batch)
-        steps = run.steps or (max(20, steps // 15) if run.quick else steps)
+        given = run.steps or steps_of(run.settings["equal"], run.settings["amount"], run.quick, entry, prepared.data.train, batch)
+        steps = given or (max(20, steps // 15) if run.quick else steps)
         # The key depends on the name, so that a model's result does not change when another model joins the zoo.
         key = jax.random.fold_in(jax.random.key(seed), zlib.crc32(name.encode()))
         result |= {"family": entry.card.family, "objective": entry.card.objective, "reading": entry.card.reading, "num_steps": steps}
@@ -296,6 +315,7 @@ def _write(run: _Run, results: list[dict[str, Any]]) -> None:
         "event": f"{run.dataset.train.shape[1]} {'numbers' if run.dataset.levels is None else f'codes of {run.dataset.levels}'}",
         "true entropy": "not known" if entropy is None else f"{entropy:.4f} nats",
         "sampling parameters": f"{run.num_params:,} each",
+        "equal": run.settings["equal"],
         "batch": min(BATCH, len(run.dataset.train)),
         "test events": len(run.real.x),
         **beside,
@@ -305,7 +325,8 @@ def _write(run: _Run, results: list[dict[str, Any]]) -> None:
     whole = run.dataset.train.shape[1] == 2 or run.dataset.levels is not None
     notes = [] if whole else ["Events have more than two coordinates; the pictures show the first two."]
     notes += _alarms(results)
-    viz.write_report(run.out / "report.html", f"jaxgen compare: {run.data}", results, pictures, settings, notes, atlas)
+    boards = leaderboards(results)
+    viz.write_report(run.out / "report.html", f"jaxgen compare: {run.data}", results, pictures, settings, notes, atlas, boards)
 
 
 def _alarms(results: list[dict[str, Any]]) -> list[str]:

@@ -10,6 +10,7 @@ from jaxgen.evaluation.distances import energy_distance, mmd, mode_coverage, mod
 from jaxgen.evaluation.evaluate import evaluate, evaluate_samples, mean_nfe, summarise_nll, timed_samples, too_good
 from jaxgen.evaluation.failures import failures
 from jaxgen.evaluation.features import Manifold, Moments, frechet_distance, kernel_distance, kernel_floor, manifold, moments
+from jaxgen.evaluation.flops import count_flops, step_flops
 from jaxgen.evaluation.followed import Followed, by_deviation, codes_of, critic_field, density_grid, follow, plane, within_reach
 from jaxgen.evaluation.halves import random_halves
 from jaxgen.evaluation.image_figures import classifier_figures, frechet_of, frechet_ratio, image_figures, read_features
@@ -47,6 +48,7 @@ __all__ = [
     "classifier_figures",
     "codes_of",
     "collapsed_units",
+    "count_flops",
     "critic_field",
     "density_grid",
     "detectors",
@@ -89,6 +91,7 @@ __all__ = [
     "save_classifier",
     "sliced_w2",
     "speed_quality",
+    "step_flops",
     "straightness",
     "summarise_nll",
     "table_errors",

@@ -33,6 +33,7 @@ def write_report(
     settings: Mapping[str, Any],
     notes: Sequence[str] | str = (),
     atlas: Mapping[str, Any] | None = None,
+    boards: Sequence[Mapping[str, Any]] = (),
 ) -> None:
     """Write the page of a comparison; nothing in it refers to another file or host.
 
@@ -48,6 +49,8 @@ def write_report(
         settings: Settings, shown as pairs.
         notes: Notes, shown as a list; a string is one note.
         atlas: What `jaxgen.viz.atlas.page.section` returned, shown above the table, whose rows then link to its panels; None shows none.
+        boards: Leaderboards, each with `title`, `meaning` and `rows` of `rank`, `model`, `mean`, `low`, `high` (None for one seed), `seeds`,
+            `samples_per_second` and `front`; they stand below the table.
 
     Raises:
         ValueError: A result has no model, or a picture belongs to a model that no result names.
@@ -67,10 +70,18 @@ def write_report(
             settings=settings,
             notes=[notes] if isinstance(notes, str) else list(notes),
             atlas=atlas,
+            boards=[{**board, "rows": [_place(row) for row in board["rows"]]} for board in boards],
             places={} if atlas is None else {card["label"]["name"]: f"#atlas-{i}" for i, card in enumerate(atlas["cards"])},
         )
     )
     write_text(path, page)
+
+
+def _place(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row of a leaderboard as text."""
+    number = table.fixed(3)
+    within = "" if row["low"] is None else f"[{number(row['low'])}, {number(row['high'])}]"
+    return {**row, "mean": number(row["mean"]), "within": within, "speed": table.rate(row["samples_per_second"])}
 
 
 def _entries(results: Sequence[Result]) -> list[dict[str, Any]]:

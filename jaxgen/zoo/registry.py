@@ -164,6 +164,7 @@ def build(
     # The device that loads the entry may be another one, so what depends on the device is kept.
     options = {**{option: value for option, value in known.items() if value != published[option]}, **options}
     config = {"name": name, "event_shape": list(shape), "cond_shape": None if cond_dim is None else [cond_dim], "options": options}
+    config |= _origin(make)
     wanted = None if cond_dim is None else (cond_dim,)
     readings = {reading: _of_conditions(name, wanted, model) for reading, model in entry.models.items()}
     lasts = {"num_steps": int(min(form.num_steps, chosen_size.num_steps)), "batch_size": chosen_size.batch_size}
@@ -220,6 +221,12 @@ def small(name: str, event_shape: Sequence[int] | None = None) -> dict[str, Opti
 def pixels(name: str) -> str:
     """Return what the events of an image entry are: "discrete" whole numbers 0, 1, ... or "continuous" values in (-1, 1)."""
     return _find(name, (1, 1, 1)).form.pixels
+
+
+def _origin(make: Make) -> dict[str, str]:
+    """The module of an entry from outside the library, by which a run folder finds it again; a notebook has none that can be imported."""
+    module = make.__module__
+    return {} if module == "__main__" or module.split(".")[0] == "jaxgen" else {"module": module}
 
 
 def _find(name: str, event: Shape | None) -> Registered:

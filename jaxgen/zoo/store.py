@@ -1,5 +1,7 @@
 """Save and load a trained entry: its config as JSON and its arrays under checksums, never code."""
 
+import importlib
+import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +16,7 @@ from jaxgen.training import Entry, Fitted, init_state
 from jaxgen.training.run_folder import SAVES, ReadRun, fitted_of, read_run, write_run
 from jaxgen.training.seeds import require_one_seed
 from jaxgen.zoo.networks import IMAGE
-from jaxgen.zoo.registry import build
+from jaxgen.zoo.registry import FAMILIES, build
 from jaxgen.zoo.tables import Layout, on_table
 from jaxgen.zoo.units import in_units
 
@@ -43,6 +45,9 @@ def save(path: str | Path, entry: Entry, fitted: Fitted) -> None:
 def load(path: str | Path) -> tuple[Entry, Fitted]:
     """Return the entry and the params of a run folder that `save` or `jaxgen train` wrote.
 
+    An entry that `zoo.register` has entered from a module of your own is found by the name of that module, which is imported as by `import`
+    if it has not been; a run folder holds its name and no code. An entry of a notebook has to be registered again before its runs are loaded.
+
     Args:
         path: The run folder.
 
@@ -65,6 +70,7 @@ def _rebuilt(path: Path, run: ReadRun) -> tuple[Entry, Fitted]:
     for message in run.save.damaged:
         warnings.warn(f"{message} The save before it is taken: {run.save.path.name}.", stacklevel=4)
     config = run.config
+    _register(str(path), config.get("name"), config.get("module"))
     cond_shape = config["cond_shape"]
     # What a device's size changes stands among the options; an older config, which names no sizes, has the published ones.
     size = "published" if len(config["event_shape"]) == IMAGE else None
@@ -107,3 +113,21 @@ def _initial(key: jax.Array, entry: Entry, event_shape: Any, cond_shape: Any) ->
     batch = Batch(jnp.zeros((2, *event_shape)), None if cond_shape is None else jnp.zeros((2, *cond_shape)))
     state = init_state(key, entry, batch, 1)
     return {"params": state.params, "aux": state.aux, "state": state}
+
+
+def _register(path: str, name: Any, module: Any) -> None:
+    """Import the module that registers an entry from outside the library, if nobody has."""
+    if module is None or name in FAMILIES:
+        return
+    if not isinstance(module, str) or not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*", module):
+        raise ValueError(f"load: path={path!r} with module={module!r} in its config; accepted: a config that jaxgen wrote.")
+    try:
+        importlib.import_module(module)
+    except ImportError as error:
+        raise ValueError(
+            f"load: path={path!r} holds an entry {name!r} of the module {module!r} ({error}); accepted: a run whose module can be imported."
+        ) from None
+    if name not in FAMILIES:
+        raise ValueError(
+            f"load: path={path!r} holds an entry {name!r}, which {module!r} does not register; accepted: one that it registers."
+        )

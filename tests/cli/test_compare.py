@@ -69,6 +69,9 @@ def test_a_failing_entry_is_a_red_row_and_can_be_run_again(command, tmp_path, mo
         (("--steps", 0), "--steps 0"),
         (("--num-params", 0), "--num-params 0"),
         (("--seeds", 0, 2**32), "--seeds 4294967296: accepted: an integer from 0"),
+        (("--amount", 3), "--amount 3.0: accepted: a number above 0, with --equal"),
+        (("--equal", "seconds", "--amount", -1), "--amount -1.0: accepted: a number above 0"),
+        (("--equal", "flops", "--steps", 5), "--steps 5 with --equal flops: accepted: one of the two"),
         (("--data", "moons"), "moons"),
     ],
 )

@@ -15,6 +15,7 @@ from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from jaxgen import data, init, sample, zoo
+from jaxgen.cores import LEAST
 from jaxgen.meshes import placed, to_host
 from jaxgen.training import Saving, fit
 from jaxgen.training.run_folder import write_run
@@ -55,7 +56,10 @@ def main(address, count, index, folder):
     saving = Saving(lambda fitted: write_run(folder, entry, fitted), seconds=0)
     params, by_row = placed(init(2, entry.model), NamedSharding(mesh, P())), NamedSharding(mesh, P("data"))
     streamed = [to_host(batch.x).tolist() for batch in data.stream(images(), 8, num_epochs=1, num_threads=0, sharding=by_row)]
-    print(json.dumps({"samples": to_host(sample(1, entry.model, params, 16)).tolist(), "streamed": streamed}), flush=True)
+    drawn = to_host(sample(1, entry.model, params, 16)).tolist()
+    # Of params that are on no mesh, each process samples by itself, whatever devices the others have.
+    alone = np.asarray(sample(1, entry.model, init(2, entry.model), LEAST * 2))[:3].tolist() if index == 0 else []
+    print(json.dumps({"samples": drawn, "alone": alone, "streamed": streamed}), flush=True)
     try:
         fit(0, entry, x, NUM_STEPS, mesh=mesh, shard="fsdp", saving=saving, valid=x, **HOW)
     except OSError as error:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from jaxgen import data, init, sample
+from jaxgen.cores import LEAST
 from jaxgen.training import fit
 from jaxgen.training.run_folder import SAVES, read_run
 
@@ -66,6 +67,7 @@ def test_processes_train_what_one_trains_until_one_is_killed(count, script, whol
     lines = [json.loads(line) for line in said[0].splitlines() if line.startswith("{")]
     entry, x = script.entry_of(0), script.rows()
     np.testing.assert_allclose(lines[0]["samples"], sample(1, entry.model, init(2, entry.model), 16), atol=1e-5)
+    np.testing.assert_allclose(lines[0]["alone"], sample(1, entry.model, init(2, entry.model), 2 * LEAST)[:3], atol=1e-5)
     for streamed, batch in zip(lines[0]["streamed"], data.stream(script.images(), 8, num_epochs=1, num_threads=0), strict=True):
         np.testing.assert_array_equal(np.asarray(streamed, np.float32), batch.x)
     assert lines[1]["error"].startswith("ProcessLostError: fit: another process of this training has ended after step"), said[0]

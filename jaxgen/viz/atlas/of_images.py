@@ -103,7 +103,7 @@ def _combined(model: Model, key: Key) -> Noise:
     """Return noise on lines between draws, then noise over a plane, `(LINES * COLUMNS + SIDE * SIDE, *noise)`.
 
     Gaussian draws are combined with weights whose squares sum to one, so that the combination is Gaussian again, and then go through the
-    base's quantile function.
+    base's quantile function. Beside a latent all other noise, such as that of the pixels of a decoder, is held at its centre.
     """
     leaves, structure = jax.tree.flatten(model.base.sample(seed=key))
     along, around = np.linspace(0, np.pi / 2, COLUMNS), np.linspace(0, np.pi / 2, SIDE)
@@ -119,6 +119,8 @@ def _combined(model: Model, key: Key) -> Noise:
         draws = jax.random.normal(k, (weights.shape[1], *leaf.shape), leaf.dtype)
         mixed.append(jnp.tensordot(jnp.asarray(weights), draws, 1))
     noise = jax.tree.unflatten(structure, mixed)
+    if isinstance(noise, dict) and "latent" in noise:
+        noise = {name: part if name == "latent" else jax.tree.map(jnp.zeros_like, part) for name, part in noise.items()}
     if not hasattr(model.base, "quantile"):
         return noise
     tiny = 1e-6

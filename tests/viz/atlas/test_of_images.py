@@ -84,3 +84,12 @@ def test_a_latent_noise_is_shown_as_a_texture():
     latent = Transform(no_params, Maps(lambda params, z, cond=None: jnp.full(EVENT, z[0])))
     panel = shown(bases.normal((2,)), latent)
     assert panel.stages[0].shape == panel.stages[1].shape == (NUM, *EVENT)
+
+
+def test_beside_a_latent_other_noise_is_held_at_its_centre():
+    decoder = Transform(no_params, Maps(lambda params, z, cond=None: jnp.full(EVENT, z["latent"][0]) + 10 * z["noise"]))
+    base = bases.joint({"latent": bases.normal((2,)), "noise": bases.uniform(EVENT)})
+    panel = shown(base, decoder)
+    # Half of ten is left of the noise, in every pixel; the samples keep all of it.
+    np.testing.assert_allclose(np.ptp(panel.plane - 5, axis=(2, 3, 4)), 0, atol=1e-5)
+    assert np.ptp(panel.plane) > 0.5 and np.abs(panel.plane - 5).max() < 5 and np.ptp(panel.stages[-1][0]) > 3

@@ -91,6 +91,9 @@ function arrange() {
   let columns = 1;
   while (columns < most && height(columns) > room) columns++;
   grid.style.setProperty("--columns", width < 560 ? 1 : columns);
+  // Few cards could be as wide as the page and higher than the screen.
+  const highest = room / Math.ceil(num / columns) - gap - 68;
+  grid.style.setProperty("--widest", width < 560 ? "none" : `${Math.max(least, highest * beside + 18)}px`);
   redraw();
 }
 
