@@ -101,6 +101,8 @@ def _agrees(path: Path) -> None:
     separator, decimal = table.dialect or (",", ".")
     with path.open(newline="", encoding=_encoding(path.read_bytes())) as file:
         rows = [row for row in csv.reader(file, delimiter=separator) if row]
+    index = rows[0][0].strip() == "" and len(rows[0]) == len(table.names) + 1  # a column without a name counts the rows, and is left out
+    rows = [row[index:] for row in rows]
     if any(len(row) != len(table.names) for row in rows):
         raise Misread("rows of different lengths were read")
     for j in range(len(table.names)):
