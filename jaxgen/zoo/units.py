@@ -73,8 +73,8 @@ def in_units(
     units = {"loc": loc, "scale": scale, "cond_loc": cond_loc, "cond_scale": cond_scale}
     numbers = {k: None if v is None else checks.numbers(f"in_units: {k}", v) for k, v in units.items()}
     size = entry.card.config.get("event_shape")
-    for k in ("loc", "scale"):
-        shape = np.shape(numbers[k])
+    for k, given in (("loc", loc), ("scale", scale)):
+        shape = np.shape(given)
         if size is not None and shape not in ((), (1,), tuple(size)):
             raise ValueError(f"in_units: {k} of shape {shape}; accepted: {tuple(size)}, as events have, or a single number.")
     config = {**entry.card.config, "units": {k: None if v is None else v.tolist() for k, v in numbers.items()}}
