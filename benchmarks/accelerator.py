@@ -117,7 +117,7 @@ class Run:
                 self.add(f"{case}, {own}", metric, unit, ours[metric], f"{label}, equal terms", theirs[metric])
 
     def images(self, peaks: dict[str, float]) -> None:
-        for name in ("edm", "cfm", "vae", "image_transformer", "pixelcnn"):
+        for name in ("edm", "vae") if self.quick else ("edm", "cfm", "vae", "image_transformer", "pixelcnn"):
             found = {
                 dtype: self.alone({"part": "step", "name": name, "dtype": dtype, "quick": self.quick}) for dtype in ("bfloat16", "float32")
             }

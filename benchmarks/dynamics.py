@@ -15,7 +15,7 @@ one. diffrax, with one solve for the batch or one an event, and plain JAX run on
 the compiler's options and placed inputs (`benchmarks/peers/equal.py`). diffrax has a second column "as documented": one device, a jitted step
 in a Python loop. torch runs with its own threads, eager and, where it compiles, compiled. Optimal-transport plans are made on the host, ahead
 of the steps that use them, so "otcfm" is measured in long stretches: what is made during the other's turn then counts for little.
-`benchmarks/peers/dynamics/` says how each is built.
+`benchmarks/peers/dynamics/` says how each is built. `--clock cpu` counts the seconds of all cores, as in `flows.py`.
 """
 
 import importlib
@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from common import Worker, installed, options, report, row
-from peers.contender import COMPILED
+from peers.contender import CLOCK, COMPILED
 from peers.dynamics.case import Case, figure
 
 
@@ -61,10 +61,14 @@ UNITS = {"log_prob": "events/s", "gradient": "steps/s", "train": "steps/s", "sam
 
 
 def main() -> None:
-    args = options(__doc__, only=list(CASES), peers=sorted({c.side for _, columns in CASES.values() for c in columns}), cache=None)
+    args = options(
+        __doc__, only=list(CASES), peers=sorted({c.side for _, columns in CASES.values() for c in columns}), cache=None, clock=("cpu",)
+    )
     if args.measure is not None:
         measure(**args.measure)
         return
+    # Every worker inherits it.
+    os.environ[CLOCK] = "cpu" if args.clock else "wall"
     rows: list[dict[str, Any]] = []
     for name in args.only or CASES:
         print(name, flush=True)

@@ -12,7 +12,8 @@ The rows say first how ours stands to the best peer on equal terms, then to the 
 Ours trains K steps in a scan, as `jaxgen.fit` does, with its moving average and checks. A fit is timed in a fresh process,
 "cold" without a compilation cache and "warm" with the one that the fit before it left. Fractions are of the matmul rate that JAX reaches on
 2048 x 2048 in the same round, and count matmul FLOPs only. `benchmarks/peers/` says how each contender is built. `--cache FOLDER` keeps
-compiled programs, so that a first run with `--quick` compiles what the second one measures.
+compiled programs, so that a first run with `--quick` compiles what the second one measures. `--clock cpu` counts the seconds of all cores that
+a process has used in place of those that have passed: what a batch costs, which neighbours on a shared machine hardly change.
 """
 
 import importlib
@@ -25,7 +26,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from common import Worker, alone, installed, matmul_peak, options, report, row
-from peers.contender import COMPILED, Case, figure
+from peers.contender import CLOCK, COMPILED, Case, figure
 
 CASES = {
     "realnvp D2": Case("realnvp", 2, 64, 8),
@@ -70,10 +71,12 @@ def columns(peers: Iterable[str], torch: Sequence[str]) -> list[Column]:
 
 
 def main() -> None:
-    args = options(__doc__, only=[*CASES, *FITS, *GROWTH], peers=PEERS, torch=("eager", "compiled"), cache=None)
+    args = options(__doc__, only=[*CASES, *FITS, *GROWTH], peers=PEERS, torch=("eager", "compiled"), cache=None, clock=("cpu",))
     if args.measure is not None:
         measure(**args.measure)
         return
+    # Every worker inherits it.
+    os.environ[CLOCK] = "cpu" if args.clock else "wall"
     rows: list[dict[str, Any]] = []
     peers = {name: version for name in args.peers or PEERS if (version := installed(name))}
     for name in args.only or (*CASES, *FITS, *GROWTH):
@@ -109,6 +112,8 @@ def throughput(name: str, peers: dict[str, str], quick: bool, contenders: list[C
                 best = max(theirs, key=lambda column: theirs[column])
                 label = metric if own is ours else f"{metric}, ours on one device"
                 rows.append(row(name, label, unit, own, f"{peers[best.side]}, {best.form}", theirs[best], more_is_better=True))
+        if os.environ[CLOCK] == "cpu":
+            continue
         flops = CASES[name].matmul_flops() * (3 * 256 if metric == "train" else 1)
         fraction = ours * flops / statistics.median(peak)
         rows.append(row(name, f"{metric}, fraction of matmul peak", "", fraction, PEAK, 1.0, more_is_better=True))

@@ -80,7 +80,7 @@ def over_cores(function: Rows) -> Program:
         num: np.int32 | None,
         rows: PyTree,
     ) -> Any:
-        keys = None if key is None else _keys(key, size, num)
+        keys = None if key is None else _keys(key, size, num, where if isinstance(where, Mesh) else None)
         of_rows = functools.partial(function, *static)
         spread = _over_mesh(where, of_rows) if isinstance(where, _Gathered) else split(where, of_rows)
         return _in_batches(functools.partial(spread, params), size, batch_size, keys, *rows)
@@ -93,6 +93,9 @@ def over_cores(function: Rows) -> Program:
         size = padded_size(num, batch_size)
         mesh = mesh_for(size if batch_size is None else min(batch_size, size), params, key)
         given = rows if size == num else padded(rows, size)
+        if mesh is not None:
+            # JAX cuts arrays of NumPy into shares faster than its own, and reads its own as such without a copy.
+            given = jax.tree.map(np.asarray, given)
         # Without a key no program needs to know how many rows are padding.
         count = None if key is None else np.int32(num)
         try:
@@ -104,7 +107,9 @@ def over_cores(function: Rows) -> Program:
         if result is None:
             # What is wrong with the arguments is said of those that were given.
             return whole(static, num, batch_size, None, params, key, None, rows)
-        return first_rows(result, num) if mesh is None else gathered(result, num)
+        if mesh is not None:
+            return gathered(result, num)
+        return result if size == num else first_rows(result, num)
 
     return program
 
@@ -232,10 +237,15 @@ def _placed(args: PyTree) -> bool:
     return any(getattr(a, "committed", False) for a in jax.tree.leaves(args))
 
 
-def _keys(key: Key, size: int, num: jax.Array | np.int32 | None) -> Key:
+def _keys(key: Key, size: int, num: jax.Array | np.int32 | None, mesh: Mesh | None) -> Key:
     """Return a key for each of the events, of which those from `num` on are copies of the last one before, as their rows are."""
-    keys = jax.random.split(key, size)
-    return keys if num is None else jnp.where(jnp.arange(size) < num, keys, keys[num - 1])
+
+    # Every device makes all keys: to look one of them up on another device would take as long as making them.
+    def everywhere(keys: Key) -> Key:
+        return keys if mesh is None else jax.lax.with_sharding_constraint(keys, NamedSharding(mesh, P()))
+
+    keys = everywhere(jax.random.split(key, size))
+    return keys if num is None else everywhere(jnp.where(jnp.arange(size) < num, keys, keys[num - 1]))
 
 
 def _in_batches(function: Rows, num: int, batch_size: int | None, *rows: PyTree) -> Any:

@@ -219,8 +219,10 @@ def log_prob(
     cond = with_rows("log_prob", cond, num)
     draws = 1 if density is Density.EXACT else num_draws
     value, stderr = _log_prob((model, draws), num, batch_size or _default_batch(model, num_draws), params, key, x, cond)
+    # Before the look, which waits for the densities.
+    stderr = zeros(value) if stderr is None else stderr
     finite.look("log_prob", params, density=value, x=x, cond=cond)
-    return LogProb(value, zeros(value) if stderr is None else stderr, density)
+    return LogProb(value, stderr, density)
 
 
 def encode(model: Model, params: Params, x: Event, cond: Cond = None, *, key: Key | int | None = None) -> Noise:

@@ -210,3 +210,56 @@ def test_shares_are_all_cases_once(revisions):
     cases = list("abcdefg")
     assert sorted(case for i in (1, 2, 3) for case in revisions.shared(cases, f"{i}/3")) == cases
     assert revisions.shared(cases, None) == cases
+
+
+@pytest.fixture
+def compile_table(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    import compile_table
+
+    return compile_table
+
+
+def line(lines=1000, seconds=2.0, fingerprint="a", jax="0.10.2"):
+    return {"entry": "maf vector", "seconds": str(seconds), "lines": str(lines), "fingerprint": fingerprint, "jax": jax}
+
+
+@pytest.mark.parametrize(
+    ("now", "changelog", "complaints"),
+    [
+        (line(), "", []),
+        (line(1249, 2.49), "", []),
+        (line(1250), "", ["maf vector: lines grew from 1000 to 1250, by 25 % or more."]),
+        (line(seconds=2.5), "", ["maf vector: seconds grew from 2.0 to 2.5, by 25 % or more."]),
+        (line(fingerprint="b"), "", ["maf vector: its program changed; name it after 'Programs changed:' in CHANGELOG.md and say why."]),
+        (line(fingerprint="b"), "\n## New\n- Programs changed: `vae`, `maf`: fewer products.\n## Old\n", []),
+        (line(fingerprint="b"), "\n## New\n- Programs changed: all: another optimiser.\n## Old\n", []),
+        (line(fingerprint="b"), "\n## New\n## Old\n- Programs changed: `maf`: fewer products.\n", ["its program changed"]),
+        (line(1250, 9.0, "b", "0.11.0"), "", ["lines grew"]),
+    ],
+)
+def test_growth_and_programs_that_changed_unsaid_are_found(compile_table, now, changelog, complaints):
+    found = compile_table.found({"maf vector": now}, {"maf vector": line()}, changelog)
+    assert len(found) == len(complaints) and all(part in said for said, part in zip(found, complaints, strict=True))
+
+
+def test_a_table_comes_back_sorted_and_knows_what_it_lacks(compile_table, tmp_path):
+    table = {"vae image": line() | {"entry": "vae image"}, "maf vector": line()}
+    compile_table.write(tmp_path / "table.csv", table)
+    assert compile_table.read(tmp_path / "table.csv") == table and list(compile_table.read(tmp_path / "table.csv")) == sorted(table)
+    assert compile_table.read(tmp_path / "none.csv") == {}
+    assert compile_table.found(table, {}, "") == [f"{name}: not in the table; add it with --write table." for name in sorted(table)]
+
+
+@pytest.mark.parametrize("name", ["realnvp", "vae"])
+def test_the_program_of_a_training_step_is_as_long_as_the_table_says(compile_table, name):
+    """Of two entries, by the machine-independent figure; `python benchmarks/compile_table.py` compares all of them."""
+    import importlib.metadata
+
+    from peers import compiling
+
+    kept = compile_table.read(compile_table.TABLE)[f"{name} vector"]
+    if kept["jax"] != importlib.metadata.version("jax"):
+        pytest.skip(f"the table was made with jax {kept['jax']}")
+    lines = len(compiling.lowered(name, (2,), ()).as_text().splitlines())
+    assert lines < compile_table.GROWTH * int(kept["lines"])

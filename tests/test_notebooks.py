@@ -20,7 +20,7 @@ def parametrize_notebooks(test):
 def test_notebook_reads_as_one(path):
     cells = jupytext.read(path).cells
     kinds = {cell.cell_type for cell in cells}
-    assert kinds == {"code", "markdown"} and len(cells) >= 20
+    assert kinds == {"code", "markdown"} and len(cells) >= 12
     assert cells[0].cell_type == "markdown" and cells[0].source.startswith("# ")
     for number, cell in enumerate(cells):
         assert cell.source.strip(), f"cell {number} is empty"

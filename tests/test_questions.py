@@ -194,8 +194,10 @@ def test_a_diffusion_that_was_not_trained_to_answers_by_guidance_and_says_so():
         x = np.asarray(jaxgen.sample(0, entry.model, (), 1_500, given={1: 1.5}))
     assert np.all(x[:, 1] == np.float32(1.5))
     assert abs(x[:, 0].mean() - 1.2) < 0.07 and abs(x[:, 0].std() - 0.6) < 0.05
-    with pytest.raises(jaxgen.ImplicitDensityError):
-        jaxgen.log_prob(entry.model, (), ROWS[:, :2], of=0, given=1)
+    for question in ({"of": 0, "given": 1}, {"of": 0}):
+        with pytest.raises(jaxgen.ImplicitDensityError):
+            jaxgen.log_prob(entry.model, (), ROWS[:, :2], **question)
+    assert jaxgen.sample(0, entry.model, (), 3, given={}).shape == (3, 2)
 
 
 WRONG = {

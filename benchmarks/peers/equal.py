@@ -27,8 +27,11 @@ def mesh() -> Any:
     return Mesh(np.array(jax.devices()), ("events",))
 
 
-def evaluated(function: Callable[..., Any], params: Any, *rows: Any) -> Callable[[], Any]:
-    """A function without arguments that computes `function(params, *rows)`, one row an event, with each device's share on that device."""
+def evaluated(function: Callable[..., Any], params: Any, *rows: Any, by_compiler: bool = False) -> Callable[[], Any]:
+    """A function without arguments that computes `function(params, *rows)`, one row an event, with each device's share on that device.
+
+    `by_compiler` leaves it to the compiler to split the program, whose inputs are split: diffrax does not run within `shard_map`.
+    """
     import jax
     from jax.sharding import NamedSharding
     from jax.sharding import PartitionSpec as P
@@ -39,12 +42,17 @@ def evaluated(function: Callable[..., Any], params: Any, *rows: Any) -> Callable
     params = jax.device_put(params, NamedSharding(devices, P()))
     rows = jax.device_put(rows, NamedSharding(devices, share))
     over = jax.shard_map(function, mesh=devices, in_specs=(P(), *(share for _ in rows)), out_specs=share, check_vma=False)
-    program = jax.jit(over, compiler_options=CPU_OPTIONS if platform() == "cpu" else None)
+    program = jax.jit(function if by_compiler else over, compiler_options=CPU_OPTIONS if platform() == "cpu" else None)
     return lambda: jax.block_until_ready(program(params, *rows))
 
 
-def trained(loss: Callable[..., Any], params: Any, optimizer: Any, table: Any, batch: int, length: int = STEPS) -> Callable[[int], int]:
-    """A function `num -> steps done` that trains at least `num` steps on `loss(params, rows of this device, key)`, `length` in a program."""
+def trained(
+    loss: Callable[..., Any], params: Any, optimizer: Any, table: Any, batch: int, length: int = STEPS, by_compiler: bool = False
+) -> Callable[[int], int]:
+    """A function `num -> steps done` that trains at least `num` steps on `loss(params, rows of this device, key)`, `length` in a program.
+
+    With `by_compiler` the loss sees all rows, which are split over the devices, and the compiler adds what crosses between them.
+    """
     import jax
     import jax.numpy as jnp
     import numpy as np
@@ -56,17 +64,21 @@ def trained(loss: Callable[..., Any], params: Any, optimizer: Any, table: Any, b
     from jaxgen.compiled import platform, training_options
 
     devices = mesh()
-    share, here = batch // devices.size, NamedSharding(devices, P())
+    share, here = batch if by_compiler else batch // devices.size, NamedSharding(devices, P())
 
     def run(trained: Any, opt_state: Any, table: Any, first: Any) -> Any:
-        me = jax.lax.axis_index("events")
+        me = 0 if by_compiler else jax.lax.axis_index("events")
 
         def step(carry: Any, i: Any) -> Any:
             trained, opt_state = carry
             rows = jax.lax.dynamic_slice_in_dim(table, (i * batch + me * share) % (table.shape[0] - share + 1), share)
             key = jax.random.fold_in(jax.random.fold_in(jax.random.key(0), i), me)
-            flat, unravel = ravel_pytree(jax.value_and_grad(loss)(trained, rows, key))
-            value, grads = unravel(jax.lax.pmean(flat, "events"))
+            if by_compiler:
+                rows = jax.lax.with_sharding_constraint(rows, NamedSharding(devices, P("events")))
+            value, grads = jax.value_and_grad(loss)(trained, rows, key)
+            if not by_compiler:
+                flat, unravel = ravel_pytree((value, grads))
+                value, grads = unravel(jax.lax.pmean(flat, "events"))
             updates, opt_state = optimizer.update(grads, opt_state, trained)
             return (optax.apply_updates(trained, updates), opt_state), value
 
@@ -74,7 +86,7 @@ def trained(loss: Callable[..., Any], params: Any, optimizer: Any, table: Any, b
         return trained, opt_state, losses
 
     program = jax.jit(
-        jax.shard_map(run, mesh=devices, in_specs=P(), out_specs=P(), check_vma=False),
+        run if by_compiler else jax.shard_map(run, mesh=devices, in_specs=P(), out_specs=P(), check_vma=False),
         donate_argnums=(0, 1),
         compiler_options=training_options() if platform() == "cpu" else None,
     )

@@ -12,7 +12,13 @@ SIZES: dict[str, dict[str, Any]] = {
     "image_transformer": {"width": 512, "depth": 8, "num_heads": 8},
     "pixelcnn": {"width": 128, "depth": 12},
 }
-HAVE_NO_DTYPE = ("vae",)
+TINY: dict[str, dict[str, Any]] = {
+    "edm": {"network": "dit", "width": 8, "depth": 1},
+    "cfm": {"width": 8, "depth": 1},
+    "vae": {"width": 16, "depth": 1},
+    "image_transformer": {"width": 16, "depth": 1, "num_heads": 2},
+    "pixelcnn": {"width": 8, "depth": 2},
+}
 
 
 def peaks(quick: bool) -> dict[str, float]:
@@ -29,7 +35,7 @@ def peaks(quick: bool) -> dict[str, float]:
 
 
 def step(name: str, dtype: str, quick: bool) -> dict[str, float]:
-    """FLOPs and images per second of training an entry, and the device's memory at its highest, in bytes."""
+    """FLOPs and images per second of training an entry, and the device's memory at its highest, in bytes; nothing where it has no dtype."""
     import jax
     import jax.numpy as jnp
     import numpy as np
@@ -40,8 +46,12 @@ def step(name: str, dtype: str, quick: bool) -> dict[str, float]:
     from jaxgen.training.step import init_state, make_step
 
     shape, batch, length, many = ((8, 8, 1), 8, 1, 10**6) if quick else ((28, 28, 1), 256, 10, 10**6)
-    options = jaxgen.zoo.small(name, shape) if quick else SIZES[name]
-    entry = jaxgen.zoo.build(name, shape, **options, **({} if name in HAVE_NO_DTYPE else {"dtype": dtype}))
+    options = (TINY if quick else SIZES)[name]
+    if "dtype" in jaxgen.zoo.describe(name, shape):
+        options = {**options, "dtype": dtype}
+    elif dtype != "float32":
+        return {}
+    entry = jaxgen.zoo.build(name, shape, **options)
     x = np.random.default_rng(0).uniform(-1, 1, (4 * batch, *shape)).astype(np.float32)
     data = jaxgen.Batch(jnp.asarray((x > 0).astype(np.float32) if jaxgen.zoo.pixels(name) == "discrete" else x))
     state = init_state(jax.random.key(0), entry, jax.tree.map(lambda a: a[:batch], data), many)
@@ -67,7 +77,7 @@ def sampling(quick: bool) -> dict[str, float]:
     import jaxgen
 
     shape, num = ((6, 6, 1), 4) if quick else ((28, 28, 1), 256)
-    options = jaxgen.zoo.small("image_transformer", shape) if quick else SIZES["image_transformer"]
+    options = (TINY if quick else SIZES)["image_transformer"]
     entry = jaxgen.zoo.build("image_transformer", shape, **options, dtype="bfloat16")
     params = jaxgen.model.init(jax.random.key(0), entry.model)
     rate = num * per_second(lambda: jaxgen.sample(jax.random.key(1), entry.model, params, num), 0.1 if quick else 3.0)

@@ -1,5 +1,6 @@
 """A base reshaped by accepting and rejecting: proposals from another base are accepted with a probability that depends on their place."""
 
+import functools
 import math
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
@@ -10,8 +11,9 @@ import numpy as np
 
 from jaxgen import checks
 from jaxgen.bases.shapes import Size, size_of
+from jaxgen.compiled import traced_once
 from jaxgen.model import Base
-from jaxgen.types import Key, Noise
+from jaxgen.types import Key, Noise, Shape
 
 Acceptance: TypeAlias = Callable[[Noise], jax.Array]
 """One event to the probability, in [0, 1], with which it is accepted."""
@@ -44,12 +46,13 @@ class Resampled(NamedTuple):
         Returns:
             Events `(*sample_shape, *event)`.
         """
-        shape = size_of(sample_shape)
-        events = jax.vmap(self._draw)(jax.random.split(seed, math.prod(shape)))
-        return jax.tree.map(lambda a: a.reshape(*shape, *a.shape[1:]), events)
+        return _events(seed, self, size_of(sample_shape))
 
     def log_prob(self, value: Noise) -> jax.Array:
         """Return the log density, in nats, of one event."""
+        return _log_density(value, self)
+
+    def _log_density(self, value: Noise) -> jax.Array:
         # 1 - (1 - Z)^(T - 1) without cancellation for small Z; Python numbers take the dtype of the arrays that they meet.
         never = (1 - self.rate) ** (self.num_proposals - 1)
         ever = (
@@ -67,6 +70,17 @@ class Resampled(NamedTuple):
         accepted = jax.random.uniform(key_accept, a.shape, a.dtype) < a
         first = jnp.argmax(accepted.at[-1].set(True))
         return jax.tree.map(lambda leaf: leaf[first], proposals)
+
+
+@functools.partial(traced_once, static=("base", "shape"))
+def _events(seed: Key, base: Resampled, shape: Shape) -> Noise:
+    events = jax.vmap(base._draw)(jax.random.split(seed, math.prod(shape)))
+    return jax.tree.map(lambda a: a.reshape(*shape, *a.shape[1:]), events)
+
+
+@functools.partial(traced_once, static=("base",))
+def _log_density(value: Noise, base: Resampled) -> jax.Array:
+    return base._log_density(value)
 
 
 def resampled(

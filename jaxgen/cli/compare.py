@@ -36,8 +36,8 @@ from jaxgen.zoo import COMPARED, DISCRETE, NAMES, count_params, num_sampling_par
 
 NUM_PARAMS = 25_000
 BATCH = 256
-FEW = 20
-"""The largest number of models whose panels in the atlas keep all stages, so that the page stays below 8 MB."""
+STAGES = 160
+"""How many stages the panels of the atlas keep in all, so that they and 20 pictures stay below 8 MB."""
 
 
 class _Budget(NamedTuple):
@@ -122,7 +122,7 @@ def compare(
     known = data in datasets.NAMES or dataset.levels is not None
     real, beside = _reference(data, dataset, budget), None if known else baselines_of(dataset, standardised=True)
     names = dict.fromkeys(models or (accepted if datasets.is_discrete(data) else tuple(COMPARED)))
-    stages = MAX_STAGES if len(names) <= FEW else MAX_STAGES // 2
+    stages = max(4, min(MAX_STAGES, STAGES // len(names)))
     run = _Run(data, dataset, real, budget, steps, quick, num_params, out, settings, beside, stages)
     todo = [(name, seed) for seed in dict.fromkeys(seeds) for name in names]
     start = time.perf_counter()

@@ -35,6 +35,8 @@ def impute(run: Path, data: Path, /, *, out: Path, draws: int = 1, seed: int = 0
     if schema is None or entry.model.transform.hooks.questions is None:
         raise ValueError(f"{run}: this model fills no gaps; accepted: a run of a table that was trained with --any-subset.")
     table = read_table(os.fspath(data))
+    if draws > 1 and "draw" in table.names:
+        raise ValueError(f"--draws {draws}: {data} has a column 'draw', by which several draws are told apart; accepted: --draws 1.")
     rows = zoo.partial_rows(schema, table)
     arguments.memory("--draws", draws * len(rows), rows.shape[1])
     drawn = np.asarray(fill(jax.random.key(seed), entry.model, fitted.params, rows, draws, batch_size=65_536), np.float64)

@@ -15,7 +15,7 @@ from jaxgen.data import Schema, to_frame
 from jaxgen.data.files import described
 from jaxgen.data.frames import fill_frame, is_frame
 from jaxgen.estimator.auto import AUTO, Settings
-from jaxgen.estimator.partly import fit_partly, has_gaps_or_labels, table_of
+from jaxgen.estimator.partly import fit_partly, has_gaps_or_labels, names_that_answer, table_of
 from jaxgen.estimator.tables import fit_table
 from jaxgen.training import PATIENCE, Fitted
 from jaxgen.transform import Density
@@ -221,7 +221,7 @@ class Estimator(DensityMixin, BaseEstimator):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
+        tags.input_tags.allow_nan = self.name in (AUTO, *names_that_answer())
         return tags
 
     def __getstate__(self) -> dict[str, Any]:

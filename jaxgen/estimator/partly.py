@@ -15,8 +15,11 @@ from jaxgen.training import Entry, Fitted
 
 PARTLY = "tabular"
 """What "auto" is for a table with gaps or labels."""
-ANSWERING = tuple(name for name in zoo.NAMES if "any_subset" in zoo.describe(name))
-"""The entries that train on gaps and answer any question."""
+
+
+def names_that_answer() -> tuple[str, ...]:
+    """Return the names of the entries that train on gaps and answer any question."""
+    return tuple(name for name in zoo.NAMES if "any_subset" in zoo.describe(name))
 
 
 def has_gaps_or_labels(x: Any) -> bool:
@@ -58,10 +61,9 @@ def fit_partly(x: Any, settings: Settings) -> tuple[Entry, Fitted]:
     True
     """
     name = PARTLY if settings.name == AUTO else settings.name
-    if name not in ANSWERING:
-        raise ValueError(
-            f"Estimator: name={name!r} with any_subset=True, missing values or columns of labels; accepted: auto, {', '.join(ANSWERING)}."
-        )
+    if name not in names_that_answer():
+        accepted = ", ".join((AUTO, *names_that_answer()))
+        raise ValueError(f"Estimator: name={name!r} with any_subset=True, missing values (NaN) or columns of labels; accepted: {accepted}.")
     data = _dataset(x, settings)
     prepared = zoo.prepare(name, data, **{**settings.options, "any_subset": True})
     enough = len(data.valid) >= FEWEST_HELD_OUT

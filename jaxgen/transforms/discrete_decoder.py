@@ -7,7 +7,6 @@ from jaxgen import checks
 from jaxgen.nets import Net
 from jaxgen.transform import Density, Hooks, Maps, Part, Preimage, Space, Transform, require_key
 from jaxgen.transforms.posterior import divergence, draw, halves
-from jaxgen.transforms.scalars.scalar import lookup
 from jaxgen.types import Cond, Event, Key, Noise, Params
 
 MIN_MASS = 1e-6
@@ -108,8 +107,13 @@ def cells(outputs: jax.Array, levels: int) -> jax.Array:
     Returns:
         Probabilities `(levels, ..., c)`, each at least `MIN_MASS`.
     """
-    logits = jnp.moveaxis(outputs.reshape(*outputs.shape[:-1], -1, levels - 1), -1, 0)
-    softmax = jax.nn.softmax(jnp.concatenate([jnp.zeros_like(logits[:1]), logits]), 0)
+    return jnp.moveaxis(_cells(outputs, levels), -1, 0)
+
+
+def _cells(outputs: jax.Array, levels: int) -> jax.Array:
+    """The probabilities with the levels in the last axis `(..., c, levels)`, where sums over them read memory in order."""
+    logits = outputs.reshape(*outputs.shape[:-1], -1, levels - 1)
+    softmax = jax.nn.softmax(jnp.concatenate([jnp.zeros_like(logits[..., :1]), logits], -1), -1)
     return (1 - levels * MIN_MASS) * softmax + MIN_MASS
 
 
@@ -123,7 +127,8 @@ def value_in(p: jax.Array, u: jax.Array) -> jax.Array:
     Returns:
         Values `(*event)`.
     """
-    return jnp.sum(u[None] >= jnp.cumsum(p, 0)[:-1], 0).astype(u.dtype)
+    upper = jnp.cumsum(jnp.moveaxis(p, 0, -1), -1)
+    return jnp.sum(u[..., None] >= upper[..., :-1], -1).astype(u.dtype)
 
 
 def middle(outputs: jax.Array, x: jax.Array, levels: int) -> tuple[jax.Array, jax.Array]:
@@ -137,12 +142,13 @@ def middle(outputs: jax.Array, x: jax.Array, levels: int) -> tuple[jax.Array, ja
     Returns:
         The middles `(*event)`, and the log-volume summed over the event, -inf if a number of `x` is no value.
     """
-    k = _known(x, levels)[1]
+    k = _known(x, levels)[1].astype(jnp.int32)[..., None]
     # The sums that `value_in` takes, so that the edges are rounded alike.
-    upper = jnp.cumsum(cells(outputs, levels), 0)
-    lower = jnp.concatenate([jnp.zeros_like(upper[:1]), upper[:-1]])
+    upper = jnp.cumsum(_cells(outputs, levels), -1).reshape(*x.shape, levels)
+    level = jax.lax.broadcasted_iota(jnp.int32, upper.shape, x.ndim)
+    edges = jnp.where(level == k, upper, 0) + jnp.where(level == k - 1, upper, 0)
     # The last edge may round to more than 1, where the base has no mass.
-    u = jnp.minimum(0.5 * (lookup(lower, k) + lookup(upper, k)), 1 - jnp.finfo(x.dtype).epsneg)
+    u = jnp.minimum(0.5 * jnp.sum(edges, -1), 1 - jnp.finfo(x.dtype).epsneg)
     return u, log_likelihood_of(outputs, x, levels)
 
 

@@ -13,10 +13,10 @@ import numpy as np
 from jaxgen import objectives
 from jaxgen.paths import Prediction, conditioned_on, of_asked
 from jaxgen.training import Entry
-from jaxgen.transform import Density, Maps, Questions, Transform
+from jaxgen.transform import Density, Maps, Preimage, Questions, Transform
 from jaxgen.transforms import answering, heun
 from jaxgen.transforms.answering import Rest
-from jaxgen.types import Cond, Event, Noise, Params
+from jaxgen.types import Cond, Event, Key, Noise, Params
 from jaxgen.zoo.networks import Nets
 
 AnySubset: TypeAlias = bool | Sequence[int]
@@ -82,17 +82,28 @@ def by_guidance(nets: Nets, entry: Entry, prediction: Prediction, any_subset: An
         return entry
 
     def answers(f: Transform) -> Transform:
-        through = lambda given, asked: _guided(f, prediction, np.array(given))
+        through = lambda given, asked: _guided(f, prediction, np.array(given)) if any(given) else _unconditional(f, all(asked))
         return f._replace(hooks=f.hooks._replace(questions=Questions(through=through)))
 
     models = {reading: model._replace(transform=answers(model.transform)) for reading, model in entry.models.items()}
     return entry._replace(model=models[entry.card.reading], readings=MappingProxyType(models))
 
 
+def _unconditional(f: Transform, everything: bool) -> Transform:
+    """Return `f` under a condition in which nothing is given; the density of some coordinates alone is unknown."""
+
+    def forward(params: Params, z: Noise, /, cond: Cond = None) -> Event:
+        return f.forward(params, z)
+
+    def inverse(params: Params, x: Event, /, cond: Cond = None, key: Key | None = None) -> Preimage:
+        assert f.inverse is not None
+        return f.inverse(params, x, None, key)
+
+    return Transform(f.init, Maps(forward, inverse if everything else None), f.kind if everything else Density.IMPLICIT)
+
+
 def _guided(f: Transform, prediction: Prediction, given: np.ndarray) -> Transform:
-    """Return the transform of a row, given some of its coordinates by its condition; without any it is `f`."""
-    if not given.any():
-        return f
+    """Return the transform of a row, given some of its coordinates by its condition."""
     warnings.warn(
         "This diffusion was not trained on questions: its answer is by guidance, exact for Gaussian data alone. any_subset=True trains it.",
         stacklevel=2,

@@ -29,7 +29,7 @@ def test_log_probabilities_are_those_of_the_draws_and_give_the_entropy(name, num
     source = SMALL[name]
     x = every(source, num_sites)
     with jax.enable_x64(True):
-        log_p = np.asarray(jax.vmap(source.log_prob)(jnp.asarray(x, float)))
+        log_p = np.asarray(jax.jit(jax.vmap(source.log_prob))(jnp.asarray(x, float)))
     p = np.exp(log_p)
     assert p.sum() == pytest.approx(1, abs=1e-9)
     if source.entropy is not None:
@@ -58,7 +58,7 @@ def test_gray_codes_of_neighbours_differ_in_one_bit_and_are_undone():
     assert (np.abs(np.diff(bits[:, :6], axis=0)).sum(1) == 1).all() and (bits[:, :6] == bits[:, 6:]).all()
     np.testing.assert_allclose(data.decoded(bits), middles, atol=1e-12)
     codes = bits[np.arange(64)[:, None].repeat(64, 1).ravel()][:, :6], bits[np.arange(64)[None].repeat(64, 0).ravel()][:, :6]
-    log_p = np.asarray(jax.vmap(source.log_prob)(jnp.asarray(np.concatenate(codes, 1), jnp.float32)), float)
+    log_p = np.asarray(jax.jit(jax.vmap(source.log_prob))(jnp.asarray(np.concatenate(codes, 1), jnp.float32)), float)
     some = np.isfinite(log_p)
     # The squares of the checkerboard have their edges inside cells of this grid, by a tenth of a cell at most.
     assert np.exp(log_p[some]).sum() == pytest.approx(1, abs=0.07)
@@ -69,7 +69,7 @@ def test_gray_codes_of_neighbours_differ_in_one_bit_and_are_undone():
 def test_load_gives_codes_with_their_truth(name):
     found = data.load(name, num_train=300, num_valid=10, num_test=2_000)
     assert found.train.dtype == np.float32 and set(np.unique(found.train)) <= set(range(found.levels))
-    log_p = np.asarray(jax.vmap(found.log_prob)(found.test), float)
+    log_p = np.asarray(jax.jit(jax.vmap(found.log_prob))(found.test), float)
     assert np.isfinite(log_p).all()
     assert abs(-log_p.mean() - found.entropy) < 5 * log_p.std() / np.sqrt(len(log_p))
     assert np.isneginf(found.log_prob(found.test[0] + 0.5))

@@ -31,7 +31,7 @@ def test_two_half_circles_make_the_closed_form_of_a_ring():
     upper = np.stack([log_density(x, *part, RING_NOISE) for part in parts])
     lower = np.stack([log_density(x * [1, -1], *part, RING_NOISE) for part in parts])
     with jax.enable_x64(True):
-        exact = np.asarray(jax.vmap(rings().log_prob)(jnp.asarray(x)))
+        exact = np.asarray(jax.jit(jax.vmap(rings().log_prob))(jnp.asarray(x)))
     np.testing.assert_allclose(logsumexp(np.concatenate([upper, lower]), axis=0) - math.log(8), exact, rtol=1e-9, atol=1e-9)
 
 
@@ -66,7 +66,7 @@ def test_two_moons_are_standardised_by_their_closed_form():
     arcs = np.concatenate([np.stack([np.cos(angles), np.sin(angles)], 1), np.stack([1 - np.cos(angles), 0.5 - np.sin(angles)], 1)])
     raw = log_density(outer[:3] * MOONS_SCALE + MOONS_LOC, arcs, np.tile(trapezoid, 2) / 2, 0.05)
     with jax.enable_x64(True):
-        ours = np.asarray(jax.vmap(source.log_prob)(jnp.asarray(outer[:3])))
+        ours = np.asarray(jax.jit(jax.vmap(source.log_prob))(jnp.asarray(outer[:3])))
     np.testing.assert_allclose(ours, raw + np.log(MOONS_SCALE).sum(), atol=1e-6)
 
 
@@ -93,5 +93,5 @@ def test_the_swiss_roll_is_standardised_by_its_closed_form():
     # The density on the roll is the noise's peak times the mass per length, 1 / (3 pi sqrt(1 + t**2)), but for a little curvature.
     middle = slice(100, 300)
     expected = -np.log(3 * math.pi * np.sqrt(1 + t**2) * math.sqrt(2 * math.pi) * 0.5) + np.log(scale).sum()
-    ours = jax.vmap(source.log_prob)(jnp.asarray((roll - loc) / scale, jnp.float32))
+    ours = jax.jit(jax.vmap(source.log_prob))(jnp.asarray((roll - loc) / scale, jnp.float32))
     np.testing.assert_allclose(ours[middle], expected[middle], atol=0.01)

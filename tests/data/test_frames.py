@@ -9,6 +9,7 @@ import pytest
 
 import jaxgen.data
 from jaxgen.data import DataError, MissingExtra, to_frame
+from jaxgen.data.frames import fill_frame
 from jaxgen.data.readers import read_table
 from jaxgen.data.writers import write_columns
 
@@ -112,3 +113,29 @@ def test_arrays_and_parquet_are_read_as_they_were_written(tmp_path, suffix):
         with pytest.raises(DataError, match="column 't' holds text; accepted: a .csv or .parquet file"):
             write_columns(path, {"t": np.array(["x"])})
         assert path.read_bytes() == before
+
+
+def test_only_missing_cells_are_filled_and_dtypes_stay():
+    """A category, a date that was written as text, a nullable number and a truth value; an arrow table too, which has no index."""
+    gone = np.array([False, True, False])
+    frame = pd.DataFrame(
+        {
+            "job": pd.Categorical(["cook", None, "pilot"]),
+            "day": ["2020-01-01", None, "2020-01-03"],
+            "age": pd.array([40, None, 60], "Int64"),
+            "member": np.array([True, None, False], object),
+            "height": [1.5, np.nan, 1.7],
+        },
+        index=[7, 8, 9],
+    )
+    cells = {
+        "job": np.array(["pilot"] * 3, object), "day": np.array(["2021-05-01"] * 3, "M8[D]"), "age": np.array([1, 50, 3]),
+        "member": np.array(["True"] * 3, object), "height": np.array([0.0, 1.6, 0.0]),
+    }  # fmt: skip
+    filled = fill_frame(frame, dict.fromkeys(frame, gone), cells)
+    assert filled.dtypes.equals(frame.dtypes) and filled.index.tolist() == [7, 8, 9]
+    assert filled.loc[8].tolist() == ["pilot", "2021-05-01", 50, True, 1.6]
+    pd.testing.assert_frame_equal(filled[~gone], frame[~gone])
+    assert frame.loc[8].isna().all()
+    table = pa.table({"age": [40, None, 60]})
+    assert fill_frame(table, {"age": gone}, {"age": cells["age"]})["age"].to_pylist() == [40, 50, 60]

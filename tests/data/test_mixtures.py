@@ -35,8 +35,8 @@ def test_log_prob_and_score_in_any_dimension(dim):
     posterior = softmax(parts, axis=-1)
     score = np.linalg.solve(covariance, (posterior @ centres - x).T).T
     with jax.enable_x64(True):
-        np.testing.assert_allclose(jax.vmap(source.log_prob)(jnp.asarray(x)), logsumexp(parts, axis=-1), rtol=1e-10)
-        np.testing.assert_allclose(jax.vmap(source.score)(jnp.asarray(x)), score, rtol=1e-8, atol=1e-8)
+        np.testing.assert_allclose(jax.jit(jax.vmap(source.log_prob))(jnp.asarray(x)), logsumexp(parts, axis=-1), rtol=1e-10)
+        np.testing.assert_allclose(jax.jit(jax.vmap(source.score))(jnp.asarray(x)), score, rtol=1e-8, atol=1e-8)
 
 
 @pytest.mark.parametrize("dim", [1, 5, 64])
@@ -47,7 +47,7 @@ def test_samples_have_the_moments_the_modes_and_the_entropy(dim):
     total = covariance + (centres - mean).T @ np.diag(WEIGHTS) @ (centres - mean)
     assert np.all(np.abs(data.train.mean(axis=0) - mean) <= 4.5 * np.sqrt(np.diag(total) / 20_000))
     np.testing.assert_allclose(np.cov(data.train.T).reshape(dim, dim), total, atol=0.06)
-    log_prob = np.asarray(jax.vmap(data.log_prob)(data.train))
+    log_prob = np.asarray(jax.jit(jax.vmap(data.log_prob))(data.train))
     assert abs(-log_prob.mean() - data.entropy) <= 4 * log_prob.std() / math.sqrt(20_000)
     labels = data.mode(data.train)
     assert np.all(np.abs([np.mean(labels == k) for k in range(4)] - WEIGHTS) <= 4.5 * np.sqrt(WEIGHTS * (1 - WEIGHTS) / 20_000))
@@ -69,7 +69,7 @@ def test_entropy_is_that_of_separate_components_less_the_overlap():
 def test_entropy_in_one_dimension_by_quadrature():
     x = np.linspace(-4, 4, 2001)
     with jax.enable_x64(True):
-        log_prob = np.asarray(jax.vmap(gaussian_mixture(1).log_prob)(jnp.asarray(x[:, None])))
+        log_prob = np.asarray(jax.jit(jax.vmap(gaussian_mixture(1).log_prob))(jnp.asarray(x[:, None])))
     assert -np.sum(np.exp(log_prob) * log_prob) * (x[1] - x[0]) == pytest.approx(gaussian_mixture(1).entropy, abs=1e-10)
 
 

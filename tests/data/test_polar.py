@@ -27,7 +27,7 @@ def test_ring_density_is_rice_over_the_circumference():
     rice = np.mean([stats.rice.pdf(r, R / RING_NOISE, scale=RING_NOISE) for R in RADII], axis=0)
     x = turned(np.stack([r, 0 * r], axis=1), 0.7)
     with jax.enable_x64(True):
-        ours = np.asarray(jax.vmap(rings().log_prob)(jnp.asarray(x)))
+        ours = np.asarray(jax.jit(jax.vmap(rings().log_prob))(jnp.asarray(x)))
     np.testing.assert_allclose(ours, np.log(rice / (2 * math.pi * r)), rtol=1e-9)
 
 
@@ -40,7 +40,9 @@ def test_a_fifth_of_a_turn_moves_each_blade_onto_the_next():
     source = pinwheel()
     x = source.sample(np.random.default_rng(1), 2_000)
     y = turned(x, 2 * math.pi / 5)
-    np.testing.assert_allclose(jax.vmap(source.log_prob)(jnp.asarray(x)), jax.vmap(source.log_prob)(jnp.asarray(y)), atol=1e-3)
+    np.testing.assert_allclose(
+        jax.jit(jax.vmap(source.log_prob))(jnp.asarray(x)), jax.jit(jax.vmap(source.log_prob))(jnp.asarray(y)), atol=1e-3
+    )
     labels = source.mode(x)
     known = labels >= 0
     assert known.mean() > 0.999
@@ -58,8 +60,8 @@ def test_the_twist_keeps_areas():
 
     u = np.random.default_rng(2).normal(size=(16, 2)) * [0.3, 0.15] + [1.5, 0.0]
     with jax.enable_x64(True):
-        _, log_det = jnp.linalg.slogdet(jax.vmap(jax.jacfwd(twist))(jnp.asarray(u)))
-        ours = np.asarray(jax.vmap(source.log_prob)(jax.vmap(twist)(jnp.asarray(u))))
+        _, log_det = jnp.linalg.slogdet(jax.jit(jax.vmap(jax.jacfwd(twist)))(jnp.asarray(u)))
+        ours = np.asarray(jax.jit(jax.vmap(source.log_prob))(jax.jit(jax.vmap(twist))(jnp.asarray(u))))
     np.testing.assert_allclose(log_det, 0, atol=1e-12)
     angles = 2 * math.pi / 5 * np.arange(5)
     blades = [stats.multivariate_normal([1.5, 0], np.diag([0.45**2, 0.15**2])).pdf(turned(u, -a)) for a in angles]

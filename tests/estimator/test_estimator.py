@@ -294,7 +294,7 @@ def test_a_frame_of_labels_dates_and_gaps_is_fitted_and_filled():
 
 def test_only_entries_that_answer_train_on_gaps(rows):
     gaps = np.where(np.random.default_rng(0).uniform(size=rows.shape) < 0.2, np.nan, rows)
-    with pytest.raises(ValueError, match="name='maf' with any_subset=True, missing values or.*accepted: auto, .*tabular"):
+    with pytest.raises(ValueError, match="name='maf' with any_subset=True, missing values .NaN. or.*accepted: auto, .*tabular"):
         jaxgen.Estimator("maf").fit(gaps)
     with pytest.raises(ValueError, match="infinity"):
         jaxgen.Estimator(any_subset=True).fit(np.where(np.isnan(gaps), np.inf, gaps))

@@ -19,7 +19,7 @@ def end_of(field, start, sigma, steps=60):
     """Mean and covariance at the end, and the covariance of start and end, of dX = field(X, t) dt + sigma dW from a Gaussian, by RK4."""
     d = start[0].size
     points = jnp.asarray(np.concatenate([np.zeros((1, d)), np.eye(d)]))
-    values = np.asarray(jax.vmap(lambda t: jax.vmap(lambda x: field((), x, t))(points))(jnp.linspace(0.0, 1.0, 2 * steps + 1)))
+    values = np.asarray(jax.jit(jax.vmap(lambda t: jax.vmap(lambda x: field((), x, t))(points)))(jnp.linspace(0.0, 1.0, 2 * steps + 1)))
     shifts, slopes = values[:, 0], np.swapaxes(values[:, 1:] - values[:, :1], 1, 2)
 
     def rates(k, mean, covariance, joint):

@@ -15,7 +15,7 @@ STUDY = STUDIES["bridge"]
 def test_target_densities_integrate_to_one_and_draws_follow_them(name):
     this, side = target(name), np.linspace(-4, 4, 401)
     grid = np.stack(np.meshgrid(side, side, indexing="ij"), -1).reshape(-1, 2)
-    density = np.exp(np.asarray(jax.vmap(this.log_prob)(grid), np.float64)) * (side[1] - side[0]) ** 2
+    density = np.exp(np.asarray(jax.jit(jax.vmap(this.log_prob))(grid), np.float64)) * (side[1] - side[0]) ** 2
     assert density.sum() == pytest.approx(1, abs=2e-3)
     x = this.draw(0, 20_000)
     assert x.mean(0) == pytest.approx(density @ grid, abs=0.03)

@@ -1,5 +1,9 @@
 """A fit on a mesh is the fit of one device, whatever is split: losses, params, validation, samples, and where the bytes lie."""
 
+import os
+import subprocess
+import sys
+
 import jax
 import numpy as np
 import pytest
@@ -76,6 +80,32 @@ def test_an_objective_that_compares_the_events_of_a_batch_is_shared_too(data, me
         np.testing.assert_allclose(one[name], two[name], rtol=1e-5)
     flops = [step.cost_analysis()["flops"] for step in steps]
     assert flops[1] < 0.6 * flops[0]
+
+
+EIGHT = """
+import jax, numpy as np
+from jax.sharding import PartitionSpec as P
+from jaxgen import fit, sample, zoo
+x, entry = np.random.default_rng(0).normal(size=(64, 2)).astype(np.float32), zoo.build("cfm", (2,), width=64, depth=1)
+how = {"batch_size": 16, "progress": False, "valid": x, "eval_every": 4}
+one = fit(0, entry, x, 6, devices=jax.devices()[:1], **how)
+line, square = jax.make_mesh((8,), ("data",)), jax.make_mesh((4, 2), ("data", "model"))
+by_name = lambda name, array: P(None, "model") if array.ndim == 2 and array.shape[1] % 2 == 0 else P()
+for mesh, shard in ((line, "replicated"), (line, "fsdp"), (square, "fsdp"), (square, by_name)):
+    many = fit(0, entry, x, 6, mesh=mesh, shard=shard, **how)
+    for name in ("loss", "valid_loss"):
+        np.testing.assert_allclose(many.history[name], one.history[name], atol=1e-5)
+    np.testing.assert_allclose(sample(1, entry.model, many.params, 16), sample(1, entry.model, one.params, 16), atol=1e-4)
+"""
+
+
+@pytest.mark.slow
+def test_eight_devices_train_what_one_trains():
+    """Copies, pieces, pieces over one of two axes, and weights that are split over the other axis throughout."""
+    environment = {**os.environ, "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"}
+    environment = {name: value for name, value in environment.items() if name != "JAX_NUM_CPU_DEVICES"}
+    ended = subprocess.run([sys.executable, "-c", EIGHT], env=environment, capture_output=True, text=True, timeout=600)
+    assert ended.returncode == 0, ended.stderr
 
 
 @pytest.mark.slow

@@ -3,13 +3,12 @@
 import itertools
 import math
 import os
-import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from peers.contender import COMPILED
+from peers.contender import COMPILED, clock
 
 TOLERANCE, LEARNING_RATE, HEUN_STEPS = 1e-5, 1e-3, 18
 # `accelerator.py` asks for larger batches.
@@ -61,10 +60,10 @@ in float64 at a tolerance of 1e-9."""
 def figure(work: Work, seconds: float) -> float:
     """Steps or events per second over about `seconds`; the first call is not counted."""
     work(1)
-    done, start = 0, time.perf_counter()
-    while time.perf_counter() - start < seconds:
+    done, start = 0, clock()
+    while clock() - start < seconds:
         done += work(25)
-    return done / (time.perf_counter() - start)
+    return done / (clock() - start)
 
 
 def torch_network(case: Case) -> Any:

@@ -1,6 +1,6 @@
 """diffrax as its CNF example uses it (reverse-mode divergences, Tsit5, PIDController), with the batch as one state.
 
-In a process of several devices it runs on equal terms (`peers.equal`), where each device's share is one state, as it is of ours.
+In a process of several devices it runs on equal terms (`peers.equal`), where the compiler splits the state, since it does not run in `shard_map`.
 """
 
 from peers import equal
@@ -64,16 +64,16 @@ def make(case: Case, *, vmapped: bool = False) -> Contender:
 
     x, probes = jnp.asarray(case.events(BATCH["cnf"])), jnp.asarray(case.probes(BATCH["cnf"]))
     if equal.wanted():
-        whole = equal.evaluated(log_prob, params, x, probes)
+        whole = equal.evaluated(log_prob, params, x, probes, by_compiler=True)
 
         def loss(params: Any, x: Any, key: Any) -> Any:
             return -jnp.mean(log_prob(params, x, jax.random.rademacher(key, x.shape, x.dtype)))
 
-        train_equally = equal.trained(loss, params, optimizer, jnp.asarray(case.events(TABLE)), TRAIN_BATCH, 5)
+        train_equally = equal.trained(loss, params, optimizer, jnp.asarray(case.events(TABLE)), TRAIN_BATCH, 5, by_compiler=True)
         return {
             "log_prob": lambda num: whole().shape[0],
             "gradient": lambda num: train_equally(1),
-            "noise": lambda: equal.evaluated(lambda *args: pulled_back(*args)[0], params, x, probes)(),
+            "noise": lambda: equal.evaluated(lambda *args: pulled_back(*args)[0], params, x, probes, by_compiler=True)(),
         }
     compiled, table = jax.jit(log_prob), jnp.asarray(case.events(TABLE))
     trained = jax.tree.map(jnp.copy, params)

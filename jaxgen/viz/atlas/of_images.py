@@ -37,10 +37,10 @@ def images_panel(key: Key, entry: Entry, fitted: Fitted, name: str = "", levels:
     """
     model, params, card = entry.model, fitted.params, entry.card
     key_samples, key_combined = jax.random.split(key)
-    states, start, order = _on_the_way(model, params, key_samples, cond)
+    states, start, order, steps = _on_the_way(model, params, key_samples, cond)
     if order is not None:
         # A pixel that is not set yet is still noise, which has no level.
-        shown = [np.where(order < (i + 1) / len(states), s / (levels - 1), start) for i, s in enumerate(states)]
+        shown = [np.where(order < step / steps[-1], s / (levels - 1), start) for step, s in zip(steps, states, strict=True)]
     else:
         shown = [*(_stretched(s) for s in states[:-1]), states[-1] / (levels - 1)]
     noise = _combined(model, key_combined)
@@ -61,33 +61,29 @@ def images_panel(key: Key, entry: Entry, fitted: Fitted, name: str = "", levels:
         images[LINES * COLUMNS :].reshape(SIDE, SIDE, *shape),
         None if order is None else order.mean(-1),
         "t = {time}" if moves(entry) else card.style.stage,
+        steps,
         len(states) == 1,
     )
 
 
-def _on_the_way(model: Model, params: Params, key: Key, cond: Cond) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Return states `(S, k, *event)`, what the noise looks like `(k, *event)`, and when each pixel is set, if one is set after another."""
+def _on_the_way(model: Model, params: Params, key: Key, cond: Cond) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, tuple[int, ...]]:
+    """Return states `(S, k, *event)`, what the noise looks like `(k, *event)`, when each pixel is set, if one is set after another, and steps."""
 
     def states_of(params: Params, z: Noise) -> jax.Array:
         return stages(model.transform)(params, z, cond)
 
-    def kept(params: Params, z: Noise) -> jax.Array:
-        states = states_of(params, z)
-        keep = np.unique(np.linspace(0, states.shape[0] - 1, min(states.shape[0], MAX_STAGES)).astype(int))
-        return states[keep]
-
     one = model.base.sample(seed=key)
     count, *event = jax.eval_shape(states_of, params, one).shape
-    size = int(np.prod(event))
+    size, keep = int(np.prod(event)), np.unique(np.linspace(0, count - 1, min(count, MAX_STAGES)).astype(int))
     num = int(min(NUM, max(1, _MEMORY // (count * size))))
     noise = jax.vmap(lambda k: model.base.sample(seed=k))(jax.random.split(key, num))
-    states = np.asarray(jax.jit(jax.vmap(kept, (None, 0)))(params, noise)).swapaxes(0, 1)
+    states = np.asarray(jax.jit(jax.vmap(lambda params, z: states_of(params, z)[keep], (None, 0)))(params, noise)).swapaxes(0, 1)
     leaf = next((leaf for leaf in jax.tree.leaves(noise) if leaf.shape[1:] == tuple(event)), jax.tree.leaves(noise)[0])
     start = np.stack([np.resize(_ranks(np.asarray(z)), event) for z in leaf])
     order = None
     if count == size <= MAX_PIXELS and leaf.shape[1:] == tuple(event):
         order = _order(np.asarray(jax.jit(states_of)(params, jax.tree.map(lambda a: a[0], noise))), np.asarray(leaf[0]))
-    return states, start, order
+    return states, start, order, tuple(int(i) + 1 for i in keep)
 
 
 def _order(states: np.ndarray, noise: np.ndarray) -> np.ndarray | None:

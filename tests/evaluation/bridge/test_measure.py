@@ -144,9 +144,9 @@ def test_a_base_that_is_no_image_of_a_gaussian_is_refused():
 )
 def test_the_pieces_of_a_base_have_its_moments(base):
     eps = jax.random.normal(jax.random.key(0), (20_000, 2))
-    parts = [(piece.weight, np.asarray(jax.vmap(piece.noise)(eps), np.float64)) for piece in bases.pieces(base)]
+    parts = [(piece.weight, np.asarray(jax.jit(jax.vmap(piece.noise))(eps), np.float64)) for piece in bases.pieces(base)]
     mean = sum(weight * x.mean(0) for weight, x in parts)
     second = sum(weight * x.T @ x / len(x) for weight, x in parts)
-    draws = np.asarray(jax.vmap(lambda key: base.sample(seed=key))(jax.random.split(jax.random.key(1), 20_000)), np.float64)
+    draws = np.asarray(jax.jit(jax.vmap(lambda key: base.sample(seed=key)))(jax.random.split(jax.random.key(1), 20_000)), np.float64)
     assert np.allclose(mean, draws.mean(0), atol=0.1)
     assert np.allclose(second, draws.T @ draws / len(draws), atol=0.4)

@@ -198,7 +198,7 @@ def test_rounding_in_the_inference_direction_is_a_histogram():
         pre = transform.inverse((), x)
         return base.log_prob({**pre.z, "event": pre.z["event"].astype(jnp.int32)}) + pre.log_det
 
-    np.testing.assert_allclose(np.exp(jax.vmap(value)(x)), [0.2, 0.3, 0.5], rtol=1e-5)
+    np.testing.assert_allclose(np.exp(jax.jit(jax.vmap(value))(x)), [0.2, 0.3, 0.5], rtol=1e-5)
 
 
 def test_signs_have_the_probability_of_their_cell_and_the_mass_is_one():
@@ -209,7 +209,7 @@ def test_signs_have_the_probability_of_their_cell_and_the_mass_is_one():
     x = np.linspace(-1.995, 1.995, 400, dtype=np.float32)[:, None]
     density = np.exp(log_prob(model, params, x).value)
     np.testing.assert_allclose(density[::-1] + density, 0.5, rtol=1e-5)
-    p = jax.nn.sigmoid(jax.vmap(lambda e: net.apply(params, e))(jnp.asarray(x[200:])))[:, 0]
+    p = jax.nn.sigmoid(jax.jit(jax.vmap(lambda e: net.apply(params, e)))(jnp.asarray(x[200:])))[:, 0]
     np.testing.assert_allclose(density[200:], p / 2, rtol=1e-5)
     drawn = np.asarray(sample(KEY, model, params, 8_000))
     assert abs((drawn > 0).mean() - p.mean()) < 0.03
