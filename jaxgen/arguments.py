@@ -118,7 +118,10 @@ def as_array(name: str, x: Event, argument: str = "x") -> jax.Array:
     if isinstance(x, np.ndarray) and x.dtype.kind in "biuf":
         return cast(jax.Array, x)
     try:
-        return jnp.asarray(x)
+        array = jnp.asarray(x)
+        if jnp.issubdtype(array.dtype, np.complexfloating):
+            raise TypeError
+        return array
     except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{name}: {argument}={checks.short(x)}; accepted: an array of numbers.") from None
 

@@ -99,8 +99,10 @@ def _agrees(path: Path) -> None:
 
     table = read_table(str(path))
     separator, decimal = table.dialect or (",", ".")
-    with path.open(newline="", encoding="utf-8-sig") as file:
+    with path.open(newline="", encoding=_encoding(path.read_bytes())) as file:
         rows = [row for row in csv.reader(file, delimiter=separator) if row]
+    index = rows[0][0].strip() == "" and len(rows[0]) == len(table.names) + 1  # a column without a name counts the rows, and is left out
+    rows = [row[index:] for row in rows]
     if any(len(row) != len(table.names) for row in rows):
         raise Misread("rows of different lengths were read")
     for j in range(len(table.names)):
@@ -111,3 +113,16 @@ def _agrees(path: Path) -> None:
             cell = row[j].strip().replace(",", ".") if decimal == "," else row[j].strip()
             if isinstance(value, float) and not math.isnan(value) and ("_" in cell or float(cell) != value):
                 raise Misread(f"{row[j]!r} was read as {value}")
+
+
+def _encoding(content: bytes) -> str:
+    """What an editor would say: UTF-16 by its mark, else UTF-8 if it is valid, else the Western European of Windows, or of ISO."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    for encoding in ("utf-8-sig", "cp1252"):
+        try:
+            content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        return encoding
+    return "latin-1"

@@ -48,7 +48,8 @@ class Guard:
         if not self.active:
             return
         if event in ("pickle.find_class", "os.system", "subprocess.Popen", "socket.connect", "exec_command"):
-            self.seen.append(f"{event} {args!r:.80}")
+            if args[0] != "lscpu":  # joblib, below scikit-learn, counts the cores
+                self.seen.append(f"{event} {args!r:.80}")
         elif event == "open" and isinstance(args[0], str | bytes | os.PathLike):
             path = os.path.realpath(os.fsdecode(args[0]))
             writes = isinstance(args[1], str) and any(c in args[1] for c in "wax+")

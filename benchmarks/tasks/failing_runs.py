@@ -32,7 +32,7 @@ def row(family: str, broken: bool, finding: detectors.Finding) -> dict[str, Any]
 def coverage(seed: int) -> list[dict[str, Any]]:
     rows, real = [], jaxgen.data.draw(EIGHT, 10_000 + seed, 6_000)
     mode = jaxgen.data.load(EIGHT, num_train=2, num_valid=2, num_test=2).mode
-    for family, name, steps in (("flow", "nsf", 1_500), ("diffusion", "edm", 1_500), ("generator", "energy", 1_500)):
+    for family, name, steps in (("flow", "nsf", 1_500), ("diffusion", "edm", 1_500), ("generator", "energy", 4_000)):
         for broken in (False, True):
             train = jaxgen.data.draw(EIGHT, seed, 20_000)
             train = train[np.isin(mode(train), KEPT)] if broken else train

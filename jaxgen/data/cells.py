@@ -37,14 +37,14 @@ def number_of(text: str) -> float | None:
 def label_of(cell: object) -> str:
     """Return the label of a cell of a column of categories: a whole number has no decimal point, and a missing cell is "".
 
-    >>> label_of(2.0), label_of(" red "), label_of(None)
-    ('2', 'red', '')
+    >>> label_of(2.0), label_of(" red "), label_of(None), label_of("1e999")
+    ('2', 'red', '', '1e999')
     """
     if is_missing(cell):
         return ""
     text = str(cell).strip()
     number = None if isinstance(cell, bool | np.bool_) else number_of(text)
-    return str(int(number)) if number is not None and number == math.floor(number) and abs(number) < 2**63 else text
+    return str(int(number)) if number is not None and abs(number) < 2**63 and number == math.floor(number) else text
 
 
 def slashed(text: str) -> tuple[int, int] | None:

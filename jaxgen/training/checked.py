@@ -189,5 +189,5 @@ def _conditions(name: str, cond: ArrayLike | None) -> Cond:
 def _as_array(name: str, value: ArrayLike) -> jax.Array:
     try:
         return jnp.asarray(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"fit: {name}=<{type(value).__name__}>; accepted: an array of numbers.") from None

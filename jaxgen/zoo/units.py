@@ -71,8 +71,13 @@ def in_units(
             "zoo.prepare(name, data) spreads them and brings the model back to the units of the data."
         )
     units = {"loc": loc, "scale": scale, "cond_loc": cond_loc, "cond_scale": cond_scale}
-    lists = {k: None if v is None else checks.numbers(f"in_units: {k}", v).tolist() for k, v in units.items()}
-    config = {**entry.card.config, "units": lists}
+    numbers = {k: None if v is None else checks.numbers(f"in_units: {k}", v) for k, v in units.items()}
+    size = entry.card.config.get("event_shape")
+    for k, given in (("loc", loc), ("scale", scale)):
+        shape = np.shape(given)
+        if size is not None and shape not in ((), (1,), tuple(size)):
+            raise ValueError(f"in_units: {k} of shape {shape}; accepted: {tuple(size)}, as events have, or a single number.")
+    config = {**entry.card.config, "units": {k: None if v is None else v.tolist() for k, v in numbers.items()}}
     partly = _partly_standardised(entry, np.asarray(loc, np.float64), np.asarray(scale, np.float64))
     return behind(entry, fitted, affine(loc, scale), cond_loc, cond_scale, config, partly=partly)
 
