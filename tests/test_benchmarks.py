@@ -249,3 +249,17 @@ def test_a_table_comes_back_sorted_and_knows_what_it_lacks(compile_table, tmp_pa
     assert compile_table.read(tmp_path / "table.csv") == table and list(compile_table.read(tmp_path / "table.csv")) == sorted(table)
     assert compile_table.read(tmp_path / "none.csv") == {}
     assert compile_table.found(table, {}, "") == [f"{name}: not in the table; add it with --write table." for name in sorted(table)]
+
+
+@pytest.mark.parametrize("name", ["realnvp", "vae"])
+def test_the_program_of_a_training_step_is_as_long_as_the_table_says(compile_table, name):
+    """Of two entries, by the machine-independent figure; `python benchmarks/compile_table.py` compares all of them."""
+    import importlib.metadata
+
+    from peers import compiling
+
+    kept = compile_table.read(compile_table.TABLE)[f"{name} vector"]
+    if kept["jax"] != importlib.metadata.version("jax"):
+        pytest.skip(f"the table was made with jax {kept['jax']}")
+    lines = len(compiling.lowered(name, (2,), ()).as_text().splitlines())
+    assert lines < compile_table.GROWTH * int(kept["lines"])
