@@ -20,6 +20,7 @@ from typing import Any
 
 from common import ROOT, Worker, installed, options, report, row
 from peers.contender import Case
+from peers.equal import EQUAL
 
 HERE = Path(__file__).resolve().parent
 SECONDS = 480
@@ -83,7 +84,7 @@ class Run:
         if time.monotonic() > self.end:
             print(f"  missing, out of time: {case}, {side}", flush=True)
             return {}
-        sizes = {"BENCHMARK_BATCH": "512" if self.quick else "65536", "BENCHMARK_TRAIN_BATCH": "64" if self.quick else "4096"}
+        sizes = {"BENCHMARK_BATCH": "512" if self.quick else "65536", "BENCHMARK_TRAIN_BATCH": "64" if self.quick else "4096", EQUAL: "1"}
         worker = Worker(str(HERE / script), {"case": case, "side": side}, **self.environment, **sizes)
         try:
             return {metric: worker.ask({"metric": metric, "seconds": self.seconds}) for metric in metrics}
@@ -100,7 +101,7 @@ class Run:
             ours = self.ask("flows.py", case, "ours", tuple(METRICS))
             for metric, value in ours.items():
                 flops = of_one(CASES[case], metric, self.quick)
-                self.add(case, f"{metric}, of the matmul peak", METRICS[metric], value * flops, "peak float32", peaks["matmul float32"])
+                self.add(case, f"{metric}, of the matmul peak", "FLOP/s", value * flops, "peak float32", peaks["matmul float32"])
             for side in sides:
                 if label := installed(side):
                     for metric, theirs in self.ask("flows.py", case, side, tuple(METRICS)).items():

@@ -80,8 +80,8 @@ def figure(contender: Contender, metric: str, seconds: float) -> float:
 def of_jax(case: Case, params: Any, log_prob: Callable[[Any, Any], Any], sample: Callable[[Any, Any, int], Any]) -> Contender:
     """A contender from `log_prob(params, x)` and `sample(params, key, num)`.
 
-    In a process of one CPU device everything is jitted, the train step with donated buffers, and called as the libraries' documentation has
-    it. In a process of several devices, or on an accelerator, it runs on equal terms (`peers.equal`).
+    In a process of one device everything is jitted, the train step with donated buffers, and called as the libraries' documentation has it. In
+    a process of several devices, or where it is asked for, it runs on equal terms (`peers.equal`).
     """
     import jax
     import jax.numpy as jnp
