@@ -24,7 +24,7 @@ class _Independent:
     """
 
     def __init__(self, family: str, quantile: Callable[[jax.Array], jax.Array], shape: Sequence[int], loc: float = 0.0, scale: float = 1.0):
-        self.family, self.shape, self.loc, self.scale = family, checks.shape(f"{family}: shape", shape), loc, scale
+        self.family, self.shape, self.loc, self.scale = family, tuple(shape), loc, scale
         self.quantile = quantile
 
     def sample(self, *, seed: Key, sample_shape: Size = ()) -> jax.Array:
@@ -81,7 +81,7 @@ def normal(shape: Sequence[int]) -> Base:
     >>> round(float(normal((2,)).log_prob(jnp.zeros(2))), 5) == round(-math.log(2 * math.pi), 5)
     True
     """
-    return _Independent("Normal", jax.scipy.special.ndtri, shape)
+    return _Independent("Normal", jax.scipy.special.ndtri, checks.shape("normal: shape", shape))
 
 
 def uniform(shape: Sequence[int], low: float = 0.0, high: float = 1.0) -> Base:
@@ -101,7 +101,7 @@ def uniform(shape: Sequence[int], low: float = 0.0, high: float = 1.0) -> Base:
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise ValueError(f"uniform: low={low!r}, high={high!r}; accepted: finite numbers with low < high.")
     low, high = float(low), float(high)
-    return _Independent("Uniform", lambda u: low + (high - low) * u, shape, low, high)
+    return _Independent("Uniform", lambda u: low + (high - low) * u, checks.shape("uniform: shape", shape), low, high)
 
 
 def logistic(shape: Sequence[int]) -> Base:
@@ -110,7 +110,7 @@ def logistic(shape: Sequence[int]) -> Base:
     >>> round(float(logistic((1,)).log_prob(jnp.zeros(1))), 5) == round(math.log(0.25), 5)
     True
     """
-    return _Independent("Logistic", jax.scipy.special.logit, shape)
+    return _Independent("Logistic", jax.scipy.special.logit, checks.shape("logistic: shape", shape))
 
 
 def joint(bases: Mapping[str, Base]) -> Base:
@@ -164,5 +164,6 @@ def diffusion_noise(event: Sequence[int], num_steps: int, *, areas: bool = False
     >>> jax.tree.map(jnp.shape, diffusion_noise((2,), 5).sample(seed=jax.random.key(0)))
     {'increments': (5, 2), 'x0': (2,)}
     """
-    steps = normal((num_steps, *event))
+    # Not `normal`: a sampler of a single step has no increments.
+    steps = _Independent("Normal", jax.scipy.special.ndtri, (num_steps, *event))
     return joint({"x0": normal(event), "increments": steps} | ({"areas": steps} if areas else {}))
