@@ -16,6 +16,9 @@ MOST_KERNELS = 2_500
 """Beyond so many rows there are no kernels: they would take time and memory, and seldom predict as well as the other components."""
 FEWEST_ROWS = 20
 """Below so many rows there is one Gaussian: folds of them would say nothing."""
+WARM_ROWS = 1_000
+"""From so many rows on a fold's mixture starts from that of all rows: a worse local optimum would be blamed on the mixture, while of few rows
+such a start could remember those that were held out."""
 WIDTHS = np.geomspace(0.02, 2.0, 24)
 FORMS = ("full", "tied", "diag")
 """The covariances of the mixtures of Gaussians, for each of which the information criterion chooses a number of components."""
@@ -170,7 +173,10 @@ def _refitted(x: np.ndarray, like: Any, seed: int) -> _Components:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return _components(GaussianMixture(like.n_components, covariance_type=like.covariance_type, random_state=seed).fit(x))
+        again = GaussianMixture(like.n_components, covariance_type=like.covariance_type, random_state=seed)
+        if len(x) >= WARM_ROWS:
+            again.set_params(weights_init=like.weights_, means_init=like.means_, precisions_init=like.precisions_)
+        return _components(again.fit(x))
 
 
 def _kernels(x: np.ndarray) -> _Kernels:

@@ -24,6 +24,8 @@ SCALARS: dict[str, Scalar] = {
 """The bijections from a standard normal number to a column, by the name of the family."""
 INTERVALS = ((0.0, 1.0), (-1.0, 1.0), (0.0, 100.0), (0.0, 360.0), (-180.0, 180.0), (-90.0, 90.0), (0.0, 2 * math.pi), (-math.pi, math.pi))
 """Intervals that quantities have by their nature: a bound is never guessed from the extremes of the training rows."""
+RADIANS = (math.pi, 2 * math.pi)
+"""Upper ends at which a column has to arrive, as angles do: standardised numbers lie between -pi and pi by chance."""
 MOST_ROWS, FOLDS = 4_000, 5
 LEAST_ROWS = 40
 """With fewer rows no support is looked for: the likelihoods of the families would not tell them apart."""
@@ -229,7 +231,14 @@ def _ends(values: np.ndarray, whole: bool) -> Sequence[tuple[float, float]]:
     top, half = (1.0, 0.0) if whole else (0.5 * _step(values), 0.5 * _step(values))
     found = [(0.0 - half, math.inf)] if low >= 0 else []
     natural = [(a, b) for a, b in INTERVALS if not whole or (a == int(a) and b >= 100)]
-    found += [(a - half, b + top) for a, b in natural if low >= a and high <= b and high - low > 0.25 * (b - a)]
+    found += [
+        (a - half, b + top)
+        for a, b in natural
+        if low >= a
+        and high <= b
+        and high - low > 0.25 * (b - a)
+        and (b not in RADIANS or max(low - a, b - high) <= 10 * (b - a) / len(values))
+    ]
     if whole:
         many = max(10, 0.05 * len(values))
         bottom_full, top_full = (values == low).sum() >= many, (values == high).sum() >= many

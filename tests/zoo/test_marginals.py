@@ -102,3 +102,13 @@ def test_rows_on_a_grid_may_reach_the_bound():
     # Cents are a grid as well; numbers that never repeat are not.
     assert str(find_marginal(np.exp(rng.normal(size=300)).round(2))) == "above -0.005"
     assert str(find_marginal(np.exp(rng.normal(size=300)))) == "above 0"
+
+
+def test_standardised_numbers_between_minus_pi_and_pi_are_no_angles():
+    """Two clusters have no row beyond three deviations, where a Gaussian of their variance would have some; angles reach both ends."""
+    rng = np.random.default_rng(0)
+    clusters = rng.choice([-2.2, 2.2], 4_000) + 0.2 * rng.standard_normal(4_000)
+    assert np.abs(clusters).max() < np.pi
+    assert find_marginal(clusters).family != "between"
+    assert str(find_marginal(rng.uniform(-np.pi, np.pi, 4_000))) == "between -3.14159 and 3.14159"
+    assert find_marginal(rng.uniform(0, 2 * np.pi, 100)).family == "between"
