@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.linalg import solve_triangular
 
+from jaxgen.numerics.small_matrices import cholesky, solve_lower
 from jaxgen.roles import Roles, roles_of
 from jaxgen.transform import Density, Init, Maps, Preimage, Questions, Transform
 from jaxgen.types import Cond, Event, Key, Noise, Params
@@ -78,15 +78,15 @@ def _given(group: Groups, roles: Roles) -> Groups:
     """
     _, given, asked = roles
     covariance, unit = group.root @ group.root.T, jnp.eye(group.root.shape[0], dtype=group.root.dtype)
-    seen = jnp.linalg.cholesky(jnp.where(given[:, None] & given, covariance, unit))
+    seen = cholesky(jnp.where(given[:, None] & given, covariance, unit))
     z = _solved(seen, jnp.where(given, roles.values - group.loc, 0))
-    slope = solve_triangular(seen, jnp.where(given[:, None] & asked, covariance, 0), lower=True)
+    slope = solve_lower(seen, jnp.where(given[:, None] & asked, covariance, 0))
     left = jnp.where(asked[:, None] & asked, covariance - slope.T @ slope, unit)
-    return Groups(group.log_weights - 0.5 * jnp.sum(z**2, -1) - _log_det(seen), group.loc + z @ slope, jnp.linalg.cholesky(left))
+    return Groups(group.log_weights - 0.5 * jnp.sum(z**2, -1) - _log_det(seen), group.loc + z @ slope, cholesky(left))
 
 
 def _solved(root: jax.Array, rows: jax.Array) -> jax.Array:
-    return solve_triangular(root, rows.T, lower=True).T
+    return solve_lower(root, rows.T).T
 
 
 def _log_det(root: jax.Array) -> jax.Array:

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax.scipy.linalg import solve_triangular
 
 from jaxgen import checks
+from jaxgen.numerics.small_matrices import solve_lower
 from jaxgen.transform import Density, Hooks, Maps, Part, Preimage, Transform
 from jaxgen.transforms.gaussian_given import Groups, questions_of_gaussians
 from jaxgen.types import Cond, Event, Key, Noise, Params
@@ -66,7 +67,7 @@ def mixture_affine(num_components: int, num_kernels: int = 0) -> Transform:
             kernel = chosen - num_components
             loc = jnp.where(kernel >= 0, params["centres"][jnp.maximum(kernel, 0)], loc)
             whitener = jnp.where(kernel >= 0, params["kernel_whitener"], whitener)
-        return loc + solve_triangular(_lower(whitener), z["noise"], lower=True)
+        return loc + solve_lower(_lower(whitener), z["noise"])
 
     def inverse(params: Params, x: Event, /, cond: Cond = None, key: Key | None = None) -> Preimage:
         log_weights = _log_weights(params)

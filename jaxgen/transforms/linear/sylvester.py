@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.linalg import solve_triangular
 
 from jaxgen import checks
 from jaxgen.nets import Net
 from jaxgen.numerics import monotone_root
+from jaxgen.numerics.small_matrices import solve_lower
 from jaxgen.transform import Transform
 from jaxgen.transforms.linear.amortised import Theta, amortised
 from jaxgen.transforms.linear.orthogonal import reflections
@@ -95,7 +95,8 @@ def _within(a: jax.Array, b: jax.Array, shift: jax.Array, target: jax.Array) -> 
         return jax.lax.scan(coordinate, jnp.zeros_like(guess), jnp.arange(m), reverse=True)[0]
 
     def tangent_solve(linear: Callable[[jax.Array], jax.Array], rhs: jax.Array) -> jax.Array:
-        return solve_triangular(jax.vmap(linear, out_axes=1)(jnp.eye(m, dtype=rhs.dtype)), rhs)
+        upper = jax.vmap(linear, out_axes=1)(jnp.eye(m, dtype=rhs.dtype))
+        return solve_lower(upper[::-1, ::-1], rhs[::-1])[::-1]
 
     return jax.lax.custom_root(residual, target, solve, tangent_solve)
 
