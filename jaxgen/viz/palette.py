@@ -58,8 +58,9 @@ def plane_colours(uniforms: np.ndarray) -> np.ndarray:
     Returns:
         RGB values `(n, 3)` in [0, 1].
 
-    >>> plane_colours(np.array([[0.0, 0.0], [1.0, 1.0]])).round(1).tolist()
-    [[0.2, 0.4, 0.7], [1.0, 0.7, 0.4]]
+    >>> colours = plane_colours(np.array([[0.0, 0.0], [1.0, 1.0]]))
+    >>> np.abs(colours - [[0.2, 0.4, 0.7], [1.0, 0.7, 0.35]]).max() < 0.06
+    True
     """
     u, v = np.clip(np.asarray(uniforms, float), 0, 1).T
     return _oklab(0.5 + 0.33 * v, 0.09 * np.sin(np.pi * u) + 0.065 * u - 0.02, 0.26 * u - 0.13)

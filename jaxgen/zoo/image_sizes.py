@@ -88,8 +88,8 @@ def sized(size: Size, event: Shape, published: Mapping[str, object], given: Mapp
         New values of some of the options.
 
     >>> unet = {"width": 64, "depth": 2, "stem": 1, "network": "unet"}
-    >>> sized(SIZES["small"], (8, 8, 1), unet, {})
-    {'width': 32, 'depth': 1, 'network': 'dit'}
+    >>> sorted(sized(SIZES["small"], (8, 8, 1), unet, {}).items())
+    [('depth', 1), ('network', 'dit'), ('width', 32)]
     >>> sized(SIZES["small"], (64, 64, 3), unet, {"depth": 3})["stem"]
     4
     """
