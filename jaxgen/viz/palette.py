@@ -59,7 +59,7 @@ def plane_colours(uniforms: np.ndarray) -> np.ndarray:
         RGB values `(n, 3)` in [0, 1].
 
     >>> colours = plane_colours(np.array([[0.0, 0.0], [1.0, 1.0]]))
-    >>> np.abs(colours - [[0.2, 0.4, 0.7], [1.0, 0.7, 0.35]]).max() < 0.06
+    >>> bool(np.abs(colours - [[0.2, 0.4, 0.7], [1.0, 0.7, 0.35]]).max() < 0.06)
     True
     """
     u, v = np.clip(np.asarray(uniforms, float), 0, 1).T
