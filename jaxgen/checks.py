@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-MOST = 2**31 - 1
-"""The largest number of anything: JAX counts with 32 bits."""
+MOST = 2**32 - 1
+"""The largest number of anything, seeds among them: JAX seeds and counts with 32 bits."""
 
 
 def count(name: str, value: object, least: int = 1) -> None:
