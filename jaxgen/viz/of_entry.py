@@ -28,10 +28,12 @@ def picture(entry: Entry, fitted: Fitted, followed: Followed, target: np.ndarray
     """
     count = followed.states.shape[1]
     shown = np.unique(np.linspace(0, count, 5).round().astype(int))[1:] - 1 if count > 1 else np.array([0])
-    columns = [Stage("base noise", followed.noise, followed.grid)]
+    # Noise that starts nothing alone, as that of a base which is fitted, has no grid.
+    lined = len(followed.grid) > 0
+    columns = [Stage("base noise", followed.noise, followed.grid if lined else None)]
     for i in shown:
         label = "output" if i == count - 1 else _label(entry, i + 1, count)
-        columns.append(Stage(label, followed.states[:, i], followed.grid_states[:, :, i]))
+        columns.append(Stage(label, followed.states[:, i], followed.grid_states[:, :, i] if lined else None))
     # Trajectories start where the flow does: noise in the scale of the path, which the first state is close to.
     paths, scaled = within_reach(followed.states[:NUM_PATHS], followed.states, target)
     return Picture(
