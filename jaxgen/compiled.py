@@ -43,7 +43,10 @@ def compiled(*static: int) -> Callable[[Callable[..., Result]], Callable[..., Re
             try:
                 return (outer if outermost() and jax.default_backend() == "cpu" else inner)(*args)
             except (TypeError, OverflowError) as error:
-                raise _named(error) from error
+                named = _named(error)
+                if named is None:
+                    raise
+                raise named from error
 
         return call
 
@@ -86,11 +89,11 @@ def every_line_traced() -> Generator[None]:
         _EVERY_LINE.reset(token)
 
 
-def _named(error: Exception) -> Exception:
-    """Return the error of an argument that is no array as one of this library; another error is returned as it is."""
+def _named(error: Exception) -> ValueError | None:
+    """Return the error of an argument that is no array as one of this library, and None for another error."""
     found = re.search(r"(?:at path|argument path is) (\w+)", str(error))
     if found is None:
-        return error
+        return None
     return ValueError(f"{found[1]}: a leaf is no array of numbers; accepted: arrays, such as those that jaxgen.init and jaxgen.fit return.")
 
 

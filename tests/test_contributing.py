@@ -297,6 +297,7 @@ def test_every_dotted_name_of_a_page_is_in_the_package(page):
         for part in dotted.split(".")[1:]:
             name = f"{name}.{part}"
             value = getattr(value, part) if hasattr(value, part) else importlib.import_module(name)
+        assert value is not None, dotted
 
 
 def test_the_picture_of_the_rooms_is_the_order_of_imports():

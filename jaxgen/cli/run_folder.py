@@ -166,10 +166,7 @@ def earlier_rows(out: Path, settings: Mapping[str, Any]) -> list[dict[str, Any]]
     rows: list[dict[str, Any]] = json.loads(path.read_text()) if path.is_file() else []
     with written_by_jaxgen(f"--resume {out}: results.json"):
         for row in rows:
-            # What the page reads of a row besides numbers and texts.
-            _ = [dict(reading) for reading in (row.get("readings") or {}).values()]
-            _ = [finding["name"] + finding["text"] for finding in row.get("detectors", ()) if finding["alarm"]]
-            _ = dict(row.get("settings", {}))
+            _require_parts(row)
     for row in rows:
         there = row.get("settings", settings)
         other = [f"{name} {there[name]}, not {here}" for name, here in settings.items() if there.get(name, here) != here]
@@ -178,6 +175,15 @@ def earlier_rows(out: Path, settings: Mapping[str, Any]) -> list[dict[str, Any]]
                 f"--resume {out}: {row['model']} was run there with {'; '.join(other)}; accepted: the same, or another folder."
             )
     return rows
+
+
+def _require_parts(row: dict[str, Any]) -> None:
+    """Raise some error unless the parts of a row that a page looks into are as `compare` writes them."""
+    parts = [row.get("settings", {}), *(row.get("readings") or {}).values(), *row.get("detectors", ())]
+    if not all(isinstance(part, dict) for part in parts) or not all(
+        {"name", "text", "alarm"} <= set(part) for part in row.get("detectors", ())
+    ):
+        raise TypeError("a row with other parts")
 
 
 def plain(value: Any) -> Any:

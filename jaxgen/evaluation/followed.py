@@ -23,7 +23,7 @@ class Followed(NamedTuple):
     Attributes:
         noise: Two coordinates of the noise, `(n, 2)`.
         states: Two coordinates after each of S stages, `(n, S, 2)`; the last ones are the output.
-        grid: The grid in the base, `(lines, points, 2)`.
+        grid: The grid in the base, `(lines, points, 2)`, without lines if there is none.
         grid_states: The grid after each stage, `(lines, points, S, 2)`.
         nfe: Mean number of network evaluations per sample.
         base_kind: "gaussian", "uniform" or "logistic": how the noise is distributed.

@@ -28,7 +28,7 @@ def picture(entry: Entry, fitted: Fitted, followed: Followed, target: np.ndarray
     """
     count = followed.states.shape[1]
     shown = np.unique(np.linspace(0, count, 5).round().astype(int))[1:] - 1 if count > 1 else np.array([0])
-    # Noise that starts nothing alone, as that of a base which is fitted, has no grid.
+    # Noise of one coordinate has no grid.
     lined = len(followed.grid) > 0
     columns = [Stage("base noise", followed.noise, followed.grid if lined else None)]
     for i in shown:

@@ -153,13 +153,15 @@ def test_no_damaged_byte_escapes_as_another_error(tmp_path, suffix):
     path = Path(write(tmp_path / f"t{suffix}", VALUES[:3]))
     good = path.read_bytes()
     rng = np.random.default_rng(0)
+    read = 0
     for _ in range(60):
         place, damaged = int(rng.integers(len(good))), bytearray(good)
         damaged[place] = int(rng.integers(256))
         for content in (bytes(damaged), good[:place]):
             path.write_bytes(content)
             with contextlib.suppress(DataError):
-                read_table(str(path)).read([0])
+                read += len(read_table(str(path)).read([0])) > 0
+    assert 0 < read < 120
 
 
 def test_undecodable_csv(tmp_path):

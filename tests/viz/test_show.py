@@ -8,7 +8,9 @@ import scipy.stats
 
 import jaxgen
 from jaxgen import viz
+from jaxgen.evaluation.tracks import as_followed, track
 from jaxgen.viz.corner import level_of_mass
+from jaxgen.viz.of_entry import picture
 
 GAUSSIAN = jaxgen.Model(jaxgen.bases.normal((2,)), jaxgen.transforms.affine(jnp.asarray([1.0, -1.0]), jnp.asarray([2.0, 0.5])))
 ENTRY = jaxgen.Entry(GAUSSIAN, jaxgen.objectives.maximum_likelihood(GAUSSIAN))
@@ -118,3 +120,12 @@ def test_the_curve_keeps_the_range_of_every_step_and_rings_the_best():
     ring = above.lines[-1]
     assert (ring.get_xdata()[0], ring.get_ydata()[0]) == (20, 1.0)
     assert below.get_yscale() == "log" and "400 steps" in above.get_title()
+
+
+def test_noise_of_one_coordinate_is_drawn_without_a_grid():
+    line = jaxgen.Model(jaxgen.bases.normal((1,)), jaxgen.transforms.affine(1.0, 2.0))
+    entry = jaxgen.Entry(line, jaxgen.objectives.maximum_likelihood(line))
+    x = np.asarray(jaxgen.sample(0, line, (), 50))
+    drawn = picture(entry, fitted_of(()), as_followed(track(jax.random.key(0), line, (), x)), x, None, "")
+    assert [stage.grid for stage in drawn.stages] == [None, None]
+    assert {axes.get_label() for axes in viz.draw_row(drawn).axes} >= {"base", "output"}
