@@ -5,6 +5,8 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from jaxgen.numerics.small_matrices import orthonormal
+
 Field = Callable[[jax.Array], jax.Array]
 
 
@@ -84,7 +86,7 @@ def hutch_plus_plus(f: Field, x: jax.Array, sketch: jax.Array, probes: jax.Array
     """
     y, jvp = jax.linearize(f, x)
     products = _rows(jvp, x)
-    basis = jnp.linalg.qr(jax.lax.stop_gradient(products(sketch)).T)[0].T
+    basis = orthonormal(jax.lax.stop_gradient(products(sketch)))
     off = probes - (probes @ basis.T) @ basis
     return y, jnp.sum(basis * products(basis)) + jnp.sum(off * products(off)) / probes.shape[0]
 

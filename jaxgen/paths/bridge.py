@@ -9,6 +9,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from jaxgen import checks
+from jaxgen.numerics.small_matrices import solve
 from jaxgen.paths.prediction import Function
 
 
@@ -149,7 +150,7 @@ def gaussian_bridge(
     def read(x: jax.Array, t: jax.Array, direct: float, noise: Callable[[jax.Array], Any]) -> jax.Array:
         """Return `direct E[x_1 - x_0 | x_t] + noise(t) score`."""
         m0_, m1_, start_, end_ = (jnp.asarray(m, x.dtype) for m in (m0, m1, start, end))
-        standard = jnp.linalg.solve(covariance(t, jnp, x.dtype), x - (1 - t) * m0_ - t * m1_)
+        standard = solve(covariance(t, jnp, x.dtype), x - (1 - t) * m0_ - t * m1_)
         return direct * (m1_ - m0_ + ((1 - t) * start_ + t * end_) @ standard) - noise(t) * standard
 
     def function(direct: float, noise: Callable[[jax.Array], Any]) -> Function:

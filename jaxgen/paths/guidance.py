@@ -9,6 +9,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from jaxgen import checks
+from jaxgen.numerics.small_matrices import solve
 from jaxgen.paths.prediction import Function, Prediction, inside, prediction, refuse_coupled
 from jaxgen.paths.target import unit_target
 
@@ -174,11 +175,11 @@ def _updated(prior: Prediction, a: np.ndarray, y: np.ndarray | None, noise: floa
         noises = noise**2 * jnp.eye(len(a), dtype=x.dtype)
         if covariance == "isotropic":
             variance = (sigma * sigma_data) ** 2 / ((alpha * sigma_data) ** 2 + sigma**2)
-            u = matrix.T @ jnp.linalg.solve(variance * matrix @ matrix.T + noises, rest)
+            u = matrix.T @ solve(variance * matrix @ matrix.T + noises, rest)
             return (f + sigma / n * u + sigma**2 / alpha * pull(u)[0]).reshape(event.shape)
         pulled = jax.vmap(lambda row: pull(row)[0])(matrix)
         scaled = sigma / n * matrix + sigma**2 / alpha * pulled
         measured = sigma / n * scaled @ matrix.T
-        return (f + scaled.T @ jnp.linalg.solve(0.5 * (measured + measured.T) + noises, rest)).reshape(event.shape)
+        return (f + scaled.T @ solve(0.5 * (measured + measured.T) + noises, rest)).reshape(event.shape)
 
     return output

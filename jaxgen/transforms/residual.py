@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jaxgen import checks
 from jaxgen.nets import Net
 from jaxgen.numerics import contraction_root, contraction_steps, roulette_log_det
+from jaxgen.numerics.small_matrices import log_abs_det
 from jaxgen.transform import Density, Hooks, Maps, Preimage, Transform, require_key
 from jaxgen.types import Cond, Event, Key, Noise, Params
 
@@ -49,7 +50,7 @@ def residual(net: Net, *, lipschitz: float = 0.9, log_det: str = "exact", num_te
     def with_exact_log_det(theta: tuple[Params, Cond], x: jax.Array) -> tuple[jax.Array, jax.Array]:
         y, jvp = jax.linearize(lambda x: g(theta, x), x)
         unit = jnp.eye(x.shape[0], dtype=x.dtype)
-        return x + y, jnp.linalg.slogdet(unit + jax.vmap(jvp)(unit))[1]
+        return x + y, log_abs_det(unit + jax.vmap(jvp)(unit))
 
     def init(key: Key, z: Noise, /, cond: Cond = None) -> Params:
         return net.init(key, z, cond)

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from transform_cases import CASES, having, over, transform_of
-from transform_outputs import far_gradients, inputs, outputs, ravel
+from transform_outputs import far_gradients, inputs, outputs, ravel, solvers
 
 from jaxgen.lifting import nfe, over_batch
 from jaxgen.transform import Density
@@ -120,6 +120,13 @@ def test_values_and_gradients_are_finite_far_outside_the_interval(name):
     for what, tree in found.items():
         for leaf in jax.tree.leaves(tree):
             assert np.isfinite(np.asarray(leaf)).all(), what
+
+
+@over(CASES)
+def test_no_matrix_of_an_event_goes_to_lapack(name):
+    """Its kernels for a batch wait for threads of the device within one of them; see `jaxgen.numerics.small_matrices`."""
+    far_gradients(name)
+    assert solvers[name] == set()
 
 
 @over(CASES)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import jaxprs_in_params
 from jax.flatten_util import ravel_pytree
 from transform_cases import CASES
 
@@ -196,6 +197,32 @@ def far_gradients(name) -> dict[str, Any]:
         log_prob = jax.vmap(model.base.log_prob)(pre.z) + pre.log_det - pre.log_q
         return value + jnp.sum(log_prob), (image, log_prob)
 
-    run = jax.jit(jax.value_and_grad(total, (0, 2), has_aux=True))
-    (_, (image, log_prob)), (by_params, by_x) = run(params, z, x, cond)
+    traced = jax.jit(jax.value_and_grad(total, (0, 2), has_aux=True)).trace(params, z, x, cond)
+    solvers[name] = batched_solvers(traced.jaxpr.jaxpr)
+    (_, (image, log_prob)), (by_params, by_x) = traced.lower().compile()(params, z, x, cond)
     return {"x": image, "log_prob": log_prob, "gradient by params": by_params, "gradient by x": by_x}
+
+
+solvers: dict[str, set[str]] = {}
+"""Of each case that `far_gradients` has traced, the solvers of LAPACK that get a matrix for each event."""
+
+
+def batched_solvers(jaxpr):
+    found = set()
+    for eqn in jaxpr.eqns:
+        if eqn.primitive.name in (
+            "triangular_solve",
+            "cholesky",
+            "lu",
+            "qr",
+            "geqrf",
+            "householder_product",
+            "eigh",
+            "eig",
+            "svd",
+            "schur",
+        ):
+            found |= {eqn.primitive.name} if eqn.invars[0].aval.ndim > 2 else set()
+        for inner in jaxprs_in_params(eqn.params):
+            found |= batched_solvers(getattr(inner, "jaxpr", inner))
+    return found

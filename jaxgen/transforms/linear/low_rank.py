@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from jaxgen import checks
 from jaxgen.nets import Net
+from jaxgen.numerics.small_matrices import log_abs_det, solve
 from jaxgen.transform import Transform
 from jaxgen.transforms.linear.amortised import Theta, amortised
 from jaxgen.types import Key
@@ -45,13 +46,13 @@ def low_rank(rank: int = 2, *, net: Callable[[int], Net] | None = None) -> Trans
         return jnp.eye(rank, dtype=theta["u"].dtype) + theta["v"].T @ theta["u"]
 
     def log_det(theta: Theta) -> jax.Array:
-        return jnp.linalg.slogdet(core(theta))[1]
+        return log_abs_det(core(theta))
 
     def forward(theta: Theta, z: jax.Array) -> tuple[jax.Array, jax.Array]:
         return z + theta["u"] @ (theta["v"].T @ z) + theta["shift"], log_det(theta)
 
     def inverse(theta: Theta, x: jax.Array) -> tuple[jax.Array, jax.Array]:
         y = x - theta["shift"]
-        return y - theta["u"] @ jnp.linalg.solve(core(theta), theta["v"].T @ y), -log_det(theta)
+        return y - theta["u"] @ solve(core(theta), theta["v"].T @ y), -log_det(theta)
 
     return amortised(start, forward, inverse, net, ("shift", "u"))

@@ -9,6 +9,7 @@ from jax.scipy.linalg import solve_triangular
 
 from jaxgen import checks
 from jaxgen.nets import Net
+from jaxgen.numerics.small_matrices import solve_lower
 from jaxgen.transform import Transform
 from jaxgen.transforms.linear.amortised import Theta, amortised
 from jaxgen.types import Key
@@ -62,7 +63,9 @@ def lu(*, seed: int = 0, net: Callable[[int], Net] | None = None) -> Transform:
     def inverse(theta: Theta, x: jax.Array) -> tuple[jax.Array, jax.Array]:
         lower, upper = factors(theta)
         y = (x - theta["shift"])[np.argsort(permutation(x.shape[0]))]
-        z = solve_triangular(upper, solve_triangular(lower, y, lower=True, unit_diagonal=True))
+        y = solve_triangular(lower, y, lower=True, unit_diagonal=True)
+        # With a network the diagonal is that of an event.
+        z = solve_triangular(upper, y) if net is None else solve_lower(upper[::-1, ::-1], y[::-1])[::-1]
         return z, -jnp.sum(theta["log_diagonal"])
 
     return amortised(start, forward, inverse, net, ("shift", "log_diagonal"))
