@@ -224,7 +224,15 @@ def start_of(noise: Noise) -> jax.Array:
 
 
 def with_start(noise: Noise, start: jax.Array) -> Noise:
-    """Return noise `(k, *noise)` whose leaf that starts the transformation is `start` `(k, d)`; all else is held at the first draw of `noise`."""
+    """Return noise of which the leaf that starts the transformation is chosen, and all else is held at one draw.
+
+    Args:
+        noise: Noise `(n, *noise)`, whose first draw is held.
+        start: The chosen leaf `(k, d)`.
+
+    Returns:
+        Noise `(k, *noise)`.
+    """
     leaves, structure = jax.tree.flatten(noise)
     held = [jnp.broadcast_to(leaf[:1], (len(start), *leaf.shape[1:])) for leaf in leaves]
     held[start_index(noise)] = start
@@ -256,7 +264,12 @@ def start_index(noise: Noise) -> int:
 
 
 def base_kind(model: Model, start: jax.Array) -> str:
-    """Say whether the noise `(n, d)` that starts a transformation is "gaussian", "uniform" or "logistic"."""
+    """Say whether the noise that starts a transformation is "gaussian", "uniform" or "logistic".
+
+    Args:
+        model: The model.
+        start: The leaf of noise that starts it, `(n, d)`.
+    """
     tail = jnp.full(start.shape[1:], 4.0, start.dtype)
     if isinstance(jax.eval_shape(lambda k: model.base.sample(seed=k), jax.random.key(0)), dict):
         return "gaussian"
