@@ -15,15 +15,8 @@ class Examples(griffe.Extension):
 def fenced(text: str) -> str:
     """Return a docstring with fences around its examples; an example ends at the first empty line that no prompt follows.
 
-    >>> print(fenced("Add.\\n\\n>>> 1 + 1\\n2\\n\\nAnd so on.").replace("`", "'"))
-    Add.
-    <BLANKLINE>
-    '''pycon
-    >>> 1 + 1
-    2
-    '''
-    <BLANKLINE>
-    And so on.
+    >>> fenced("Add.\\n\\n>>> 1 + 1\\n2\\n\\nAnd so on.").replace("`", "'").split("\\n\\n")
+    ['Add.', "'''pycon\\n>>> 1 + 1\\n2\n'''", 'And so on.']
     """
     blocks = []
     for block in text.split("\n\n"):
