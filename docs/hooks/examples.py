@@ -16,7 +16,7 @@ def fenced(text: str) -> str:
     """Return a docstring with fences around its examples; an example ends at the first empty line that no prompt follows.
 
     >>> fenced("Add.\\n\\n>>> 1 + 1\\n2\\n\\nAnd so on.").replace("`", "'").split("\\n\\n")
-    ['Add.', "'''pycon\\n>>> 1 + 1\\n2\n'''", 'And so on.']
+    ['Add.', "'''pycon\\n>>> 1 + 1\\n2\\n'''", 'And so on.']
     """
     blocks = []
     for block in text.split("\n\n"):
