@@ -11,7 +11,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.special
 from jax.core import Tracer
 
 from jaxgen import checks
@@ -246,13 +245,15 @@ def _measure(problem: _Problem, rung: _Rung) -> tuple[np.ndarray, np.ndarray, np
 
 def _estimate(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the mean, its standard error and the half width of its interval over estimates `(replicates, n)`; one row is exact."""
+    from scipy.special import stdtrit
+
     num, none = len(draws), np.zeros(draws.shape[1])
     if num == 1:
         return draws[0], none, none
     with np.errstate(invalid="ignore"):
         value, stderr = draws.mean(0), draws.std(0, ddof=1) / np.sqrt(num)
         skew = np.mean((draws - value) ** 3, 0) / np.where(stderr > 0, np.mean((draws - value) ** 2, 0), 1.0) ** 1.5
-        quantile = scipy.special.stdtrit(num - 1, _QUANTILE)
+        quantile = stdtrit(num - 1, _QUANTILE)
         # The first-order effect of skewness on a t interval (Hall 1992, The Bootstrap and Edgeworth Expansion, section 2.6), on both sides.
         half = (quantile + (2 * quantile**2 + 1) / 6 * np.abs(skew) / np.sqrt(num)) * stderr
     same = np.all(draws == draws[0], 0)

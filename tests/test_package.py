@@ -3,6 +3,8 @@
 import ast
 import importlib.metadata
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -175,3 +177,10 @@ def test_the_page_of_a_release_has_no_relative_link():
     assert len(targets) > 20 and [target for target in targets if not target.startswith("https://")] == []
     repository = PROJECT["urls"]["Homepage"].split("github.com/")[1]
     assert f"(https://raw.githubusercontent.com/{repository}/main/notebooks/picture.png)" in text
+
+
+def test_what_builds_and_trains_a_model_does_not_wait_for_what_draws_or_judges_it():
+    """Each of these takes a second or a tenth of one to import, in every process that only wants to build, fit and sample."""
+    slow = ("scipy", "matplotlib", "sklearn", "distrax", "diffrax", "jinja2")
+    code = f"import sys, jaxgen; jaxgen.fit, jaxgen.zoo.build('nsf', (2,)); print([name for name in {slow} if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip() == "[]"

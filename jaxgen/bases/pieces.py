@@ -13,7 +13,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import log_ndtr, ndtr
-from scipy.special import softmax
 
 from jaxgen.bases.pretrained import _Pretrained
 from jaxgen.bases.standard import _Independent, _Joint
@@ -114,6 +113,9 @@ def _gaussian(weight: float, loc: np.ndarray, spread: Callable[[jax.Array], jax.
 
 
 def _of_mixture(base: Any) -> tuple[Piece, ...]:
+    # scipy is imported where it is used: `import jaxgen` and what builds a model would pay for it in each process.
+    from scipy.special import softmax
+
     components, mixture = base.components_distribution, base.mixture_distribution
     # In NumPy, because a piece is also taken inside a traced program.
     weights = softmax(np.asarray(mixture.logits, np.float64))

@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import betainc
 from numpy.typing import ArrayLike
-from scipy.special import gammaln
 
 from jaxgen import checks
 from jaxgen.bases.shapes import Size, size_of
@@ -20,6 +19,9 @@ from jaxgen.types import Key, Shape
 
 class _Student:
     def __init__(self, shape: Shape, df: float):
+        # scipy takes a while to import, and few people have heavy tails.
+        from scipy.special import gammaln
+
         self.shape, self.df = shape, df
         self.log_normaliser = float(gammaln((df + 1) / 2) - gammaln(df / 2) - 0.5 * np.log(df * np.pi))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxgen import __version__
+from jaxgen.cli.outline import outline
 from jaxgen.cli.signals import Kept, answer_interrupts
 
 # What the machine refuses, such as a full disk, is said in one line too.
@@ -17,7 +18,7 @@ USER_MISTAKES = (ValueError, TypeError, OSError, FloatingPointError)
 
 
 class Command(NamedTuple):
-    """A command whose module is imported only if the user names it, so that help and mistakes cost no import of JAX.
+    """A command whose module is imported only when it runs, so that help and mistakes cost no import of JAX.
 
     Attributes:
         module: The module below `jaxgen.cli`.
@@ -32,6 +33,10 @@ class Command(NamedTuple):
     def load(self) -> Callable[..., int]:
         """Import the function."""
         return getattr(importlib.import_module(f"jaxgen.cli.{self.module}"), self.function)
+
+    def options(self) -> Callable[..., Any]:
+        """Return a function with the command's options and help, without importing its module if that can be helped."""
+        return outline(f"jaxgen.cli.{self.module}", self.function) or self.load()
 
     def stand_in(self) -> Callable[..., Callable[[], int]]:
         """Return a function without options that has the command's sentence for its help."""
@@ -100,7 +105,8 @@ def main(argv: list[str] | None = None) -> None:
     """Run one command and exit.
 
     The exit status is 0 if all went well, 1 if an entry of `compare`, a run of `study` or a law of `verify` failed, 2 for a mistake in the
-    arguments or a disk that refuses, and 130 after an interrupt. With JAXGEN_TRACEBACK in the environment, a mistake shows its traceback.
+    arguments or a disk that refuses, 130 after an interrupt, and 141 if nobody reads on. With JAXGEN_TRACEBACK in the environment, a mistake
+    shows its traceback.
     """
     if argv is None:
         # Before anything that takes seconds to import.
@@ -121,10 +127,14 @@ def main(argv: list[str] | None = None) -> None:
     if argv[:1] == ["study"]:
         argv, prog, commands = argv[1:], "jaxgen study", _studies()
         description = "Experiments that train models side by side and write a page."
-    command = tyro.extras.subcommand_cli_from_dict(commands, prog=prog, description=description, args=argv)
-    set_up_jax()
     try:
+        command = tyro.extras.subcommand_cli_from_dict(commands, prog=prog, description=description, args=argv)
+        set_up_jax()
         status = command()
+    except BrokenPipeError:
+        # Whoever reads has seen enough, as in `jaxgen list | head`. Python flushes once more at its end, into nothing.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 141
     except KeyboardInterrupt:
         print(f"jaxgen: interrupted; {Kept.text}", file=sys.stderr)
         status = 130
@@ -162,22 +172,25 @@ def set_up_jax() -> None:
 
 def _commands(argv: Sequence[str]) -> dict[str, Callable[..., Callable[[], int]]]:
     """Return the function of the command that `argv` names, and stand-ins with the sentences of the others."""
-    return {name: _later(command.load()) if argv[:1] == [name] else command.stand_in() for name, command in COMMANDS.items()}
+    return {
+        name: _later(command.options(), command.load) if argv[:1] == [name] else command.stand_in() for name, command in COMMANDS.items()
+    }
 
 
 def _studies() -> dict[str, Callable[..., Callable[[], int]]]:
     from jaxgen.cli.study import STUDIES
 
-    return {name: _later(function) for name, function in STUDIES.items()}
+    return {name: _later(function, lambda function=function: function) for name, function in STUDIES.items()}
 
 
-def _later(function: Callable[..., int]) -> Any:
+def _later(options: Callable[..., Any], load: Callable[[], Callable[..., int]]) -> Any:
+    """Return a function with the signature of `options` that returns the call of what `load` returns."""
     import functools
     import inspect
 
-    @functools.wraps(function)
+    @functools.wraps(options)
     def collect(*args: Any, **kwargs: Any) -> Callable[[], int]:
-        return lambda: function(*args, **kwargs)
+        return lambda: load()(*args, **kwargs)
 
-    collect.__signature__ = inspect.signature(function).replace(return_annotation=Any)  # pyright: ignore[reportAttributeAccessIssue]
+    collect.__signature__ = inspect.signature(options).replace(return_annotation=Any)  # pyright: ignore[reportAttributeAccessIssue]
     return collect

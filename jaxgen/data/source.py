@@ -6,7 +6,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.spatial import KDTree
 
 LogProb = Callable[[jax.Array], jax.Array]
 Mode = Callable[[np.ndarray], np.ndarray]
@@ -102,6 +101,8 @@ def nearest_mode(points: np.ndarray, owners: np.ndarray, noise: np.ndarray, reac
     """
 
     def label(x: np.ndarray) -> np.ndarray:
+        from scipy.spatial import KDTree
+
         _, index = KDTree(points / noise).query(x / noise, distance_upper_bound=reach)
         return np.append(owners, -1)[index]
 

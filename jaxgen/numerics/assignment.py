@@ -1,7 +1,6 @@
 """The exact linear assignment on the host: scipy's solver, started from nearly optimal dual prices."""
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 _LEVELS, _SWEEPS, _SMALL = (0.03, 0.01, 0.003, 0.001), 10, 128
 
@@ -26,6 +25,9 @@ def assignment(cost: np.ndarray) -> np.ndarray:
     >>> assignment(np.array([[2.0, 0.0], [0.0, 1.0]]))
     array([1, 0])
     """
+    # Importing scipy's solvers takes a fifth of a second, which everybody who only imports this library would pay.
+    from scipy.optimize import linear_sum_assignment
+
     n = cost.shape[0]
     cost_range = float(np.ptp(cost)) if n else 0.0
     if n < _SMALL or not 0 < cost_range < np.inf:

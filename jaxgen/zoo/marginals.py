@@ -7,7 +7,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.special import ndtr, ndtri
 
 from jaxgen.transforms import Scalar, above, between, scale_and_shift, student_tails
 from jaxgen.transforms.scalars.tails import MIN_INDEX
@@ -203,6 +202,8 @@ def _fitted(x: np.ndarray, family: _Family) -> Marginal | None:
 
 def _heavy(x: np.ndarray) -> Marginal | None:
     """Fit `log |x - median| - log |z| = log scale + h z^2 / 2` to normal scores z, with one h for each side (Hoaglin 1985, g and h)."""
+    from scipy.special import ndtri
+
     median = float(np.median(x))
     away = np.sort(x) - median
     z = ndtri((np.arange(len(x)) + 0.5) / len(x))
@@ -263,6 +264,8 @@ def _sizes(x: np.ndarray) -> list[float]:
 
 def _believed(free: Marginal, num: int, low: float, high: float) -> bool:
     """Whether the rows speak for a support: they would lie beyond its ends if it were not there."""
+    from scipy.special import ndtr
+
     with jax.enable_x64(True):
         ends = np.asarray(_inverse(free.family, jnp.asarray([free.theta]), jnp.asarray([low, min(high, 1e300)]))[0])[0]
     beyond = num * np.array([ndtr(ends[0]), 0.0 if math.isinf(high) else ndtr(-ends[1])])
