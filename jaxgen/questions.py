@@ -176,7 +176,7 @@ def _questions(function: str, model: Model, params: Params, cond: Cond) -> tuple
     if questions is None:
         raise ValueError(
             f"{function}: given= or of= with a model that was not trained to answer; accepted: a model of an entry built with any_subset=True, "
-            'such as jaxgen.zoo.build("cfm", (d,), any_subset=True), "edm", "ddpm" or "tabular".'
+            'such as jaxgen.zoo.build("cfm", (d,), any_subset=True), "edm", "ddpm", "tabular" or "mixed_diffusion".'
         )
     if cond is not None:
         raise ValueError(f"{function}: cond together with given= or of=; accepted: cond=None, and everything that is known in given=.")

@@ -8,7 +8,7 @@ from jaxgen.bases.gaussian import diagonal_gaussian, full_gaussian, gaussian_mix
 from jaxgen.bases.pieces import Piece, pieces
 from jaxgen.bases.pretrained import model
 from jaxgen.bases.resampled import Resampled, resampled
-from jaxgen.bases.standard import diffusion_noise, joint, latent_and_noise, logistic, mixture_noise, normal, uniform
+from jaxgen.bases.standard import diffusion_noise, joint, latent_and_noise, logistic, mixed_noise, mixture_noise, normal, uniform
 from jaxgen.bases.stratified import stratified
 from jaxgen.bases.student import student_t
 from jaxgen.interop import as_distribution, as_numpyro, from_distrax, logdensity, to_distrax
@@ -28,6 +28,7 @@ __all__ = [
     "latent_and_noise",
     "logdensity",
     "logistic",
+    "mixed_noise",
     "mixture_noise",
     "model",
     "normal",

@@ -167,3 +167,20 @@ def diffusion_noise(event: Sequence[int], num_steps: int, *, areas: bool = False
     # Not `normal`: a sampler of a single step has no increments.
     steps = _Independent("Normal", jax.scipy.special.ndtri, (num_steps, *event))
     return joint({"x0": normal(event), "increments": steps} | ({"areas": steps} if areas else {}))
+
+
+def mixed_noise(num_numbers: int, num_categories: int, num_steps: int) -> Base:
+    """Build the noise of `transforms.mixed_ancestral`: Gaussian for numbers, `{"x0", "increments"}`, and uniform for categories, `{"sites"}`.
+
+    Args:
+        num_numbers: How many numbers a row has; 0 leaves their leaves out.
+        num_categories: How many categories a row has; 0 leaves their leaf out.
+        num_steps: The number of steps of the sampler.
+
+    >>> jax.tree.map(jnp.shape, mixed_noise(1, 2, 5).sample(seed=jax.random.key(0)))
+    {'increments': (5, 1), 'sites': (5, 2), 'x0': (1,)}
+    """
+    leaves: dict[str, Base] = {"sites": uniform((num_steps, num_categories))} if num_categories else {}
+    if num_numbers:
+        leaves |= {"x0": normal((num_numbers,)), "increments": normal((num_steps, num_numbers))}
+    return joint(leaves)

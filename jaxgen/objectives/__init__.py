@@ -17,6 +17,7 @@ from jaxgen.objectives.importance_weighted import importance_weighted
 from jaxgen.objectives.latent_prior import latent_prior, with_prior
 from jaxgen.objectives.maximum_likelihood import maximum_likelihood
 from jaxgen.objectives.mean_flow import mean_flow
+from jaxgen.objectives.mixed import mixed_bound
 from jaxgen.objectives.moment_matching import inductive_moment_matching
 from jaxgen.objectives.quantisation import quantisation
 from jaxgen.objectives.reconstruction import gaussian_of_codes, reconstruction
@@ -59,6 +60,7 @@ __all__ = [
     "max_sliced_wasserstein",
     "maximum_likelihood",
     "mean_flow",
+    "mixed_bound",
     "mmd",
     "quantisation",
     "reconstruction",

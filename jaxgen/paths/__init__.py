@@ -2,7 +2,7 @@
 
 x_t = alpha(t) x + sigma(t) z,    x data, z standard Gaussian noise, t in [0, 1].
 
-Corruption processes on finite sets are in `paths.discrete`.
+Corruption processes on finite sets are in `paths.discrete`; `mixed_path` has one for each column of a row of numbers and categories.
 """
 
 from jaxgen.paths import discrete
@@ -11,6 +11,7 @@ from jaxgen.paths.bridge import GaussianBridge, drifts, gaussian_bridge, velocit
 from jaxgen.paths.change import on_path
 from jaxgen.paths.guidance import conditioned_on, guided, inpainting
 from jaxgen.paths.interpolant import Interpolant, brownian_variance, interpolant, interpolant_mixture, sine_variance
+from jaxgen.paths.mixed import MixedPath, MixedPrediction, mixed_path, mixed_prediction
 from jaxgen.paths.mixture import mixture_log_prob, mixture_prediction
 from jaxgen.paths.path import Path, edm, follmer, linear, trigonometric, ve, vp_cosine, vp_linear, vp_log_snr
 from jaxgen.paths.prediction import Prediction, preconditioned, prediction
@@ -20,6 +21,8 @@ __all__ = [
     "TARGETS",
     "GaussianBridge",
     "Interpolant",
+    "MixedPath",
+    "MixedPrediction",
     "Path",
     "Prediction",
     "Target",
@@ -35,6 +38,8 @@ __all__ = [
     "interpolant",
     "interpolant_mixture",
     "linear",
+    "mixed_path",
+    "mixed_prediction",
     "mixture_log_prob",
     "mixture_prediction",
     "of_asked",

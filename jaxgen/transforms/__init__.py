@@ -9,6 +9,7 @@ from jaxgen.transforms.answering import answering
 from jaxgen.transforms.autoregressive import autoregressive, autoregressive_rows, inverse_autoregressive
 from jaxgen.transforms.block_autoregressive import block_autoregressive
 from jaxgen.transforms.bounded import onto_interval, onto_positive, onto_simplex
+from jaxgen.transforms.categories_first import categories_first
 from jaxgen.transforms.columns import autoregressive_columns
 from jaxgen.transforms.coupling import coupling
 from jaxgen.transforms.decoder import autoencoder, gaussian_decoder, generator
@@ -20,6 +21,7 @@ from jaxgen.transforms.image_layers import channel_coupling, on_channels, pixelw
 from jaxgen.transforms.in_parallel import Piece, in_parallel
 from jaxgen.transforms.ladder_decoder import Rung, ladder_decoder
 from jaxgen.transforms.linear import low_rank, lu, orthogonal, planar, radial, sylvester
+from jaxgen.transforms.mixed import mixed_ancestral
 from jaxgen.transforms.mixture import mixture
 from jaxgen.transforms.mixture_affine import mixture_affine
 from jaxgen.transforms.ode_flow import ode_flow, probability_flow
@@ -103,6 +105,7 @@ __all__ = [
     "block_autoregressive",
     "bridge_sde",
     "categorical",
+    "categories_first",
     "chain",
     "channel_coupling",
     "circular_spline",
@@ -136,6 +139,7 @@ __all__ = [
     "low_rank",
     "lu",
     "max_pooling",
+    "mixed_ancestral",
     "mixture",
     "mixture_affine",
     "mixture_logit",

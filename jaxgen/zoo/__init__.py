@@ -19,6 +19,7 @@ from jaxgen.zoo import (
     flow_matching,
     flow_of_pixels,
     latent_flow,
+    mixed_diffusion,
     mixture,
     residual,
 )
@@ -89,6 +90,7 @@ __all__ = [
     "in_units",
     "latent_flow",
     "load",
+    "mixed_diffusion",
     "mixture",
     "num_sampling_params",
     "on_table",

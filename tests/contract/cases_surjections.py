@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 from case import WIDTH, Case, D, mlp, on_normal
 
-from jaxgen import bases, nets
+from jaxgen import bases, nets, numerics, paths
 from jaxgen import transforms as T
 from jaxgen.model import Model
 
@@ -61,6 +61,14 @@ def rows(rng, num):
     return np.stack([rng.integers(0, k, num) if k else rng.standard_normal(num) for k in TABLE], 1).astype(float)
 
 
+def mixed_process():
+    """A network over a row on a path of one process for each column, as `init` and a prediction."""
+    path = paths.mixed_path(TABLE, paths.vp_log_snr(-4.0, 3.0))
+    net = nets.time_mlp(sum(max(1, k) for k in TABLE), width=4, depth=1)
+    init = lambda key, z, cond=None: net.init(key, jnp.zeros(path.widths[0], z.dtype), jnp.zeros((), z.dtype), cond)
+    return init, paths.mixed_prediction(path, net.apply)
+
+
 def gaussians(num_kernels):
     """Two components and a few kernels, chosen by a uniform number: which one it was is forgotten."""
     return lambda: Model(bases.joint({"choice": bases.uniform(()), "noise": bases.normal((D,))}), T.mixture_affine(2, num_kernels))
@@ -112,6 +120,15 @@ def supported(rng, num):
 
 CASES = {
     "autoregressive_columns": Case(table, surjective=True, data=rows),
+    "mixed_ancestral": Case(
+        lambda: Model(bases.mixed_noise(2, 2, 2), T.mixed_ancestral(*mixed_process(), 2)), surjective=True, data=rows
+    ),
+    "categories_first": Case(
+        lambda: Model(bases.normal((4,)), T.categories_first(*mixed_process(), solver=numerics.fixed(4, "rk4"))),
+        surjective=True,
+        data=rows,
+        tol=1e-3,
+    ),
     "mixture": Case(mixed, surjective=True),
     "mixture_affine": Case(gaussians(0), surjective=True, network=False),
     "mixture_affine-kernels": Case(gaussians(3), surjective=True, network=False),

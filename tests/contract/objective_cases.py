@@ -53,6 +53,18 @@ def diffusion():
     return on_normal(T.probability_flow(*predicted(MILD), solver=FEW))
 
 
+COLUMNS = paths.mixed_path((0,) * D, paths.vp_log_snr(-4.0, 3.0))
+
+
+def of_columns():
+    init, apply = time_net()
+    return on_normal(T.categories_first(init, paths.mixed_prediction(COLUMNS, apply), solver=FEW))
+
+
+def bound_of_columns(model):
+    return objectives.mixed_bound(model, COLUMNS)
+
+
 def coupled_diffusion():
     init, apply = time_net()
     return on_normal(T.probability_flow(init, paths.prediction(MILD, apply, "denoiser", coupled=True), solver=FEW))
@@ -183,6 +195,7 @@ PAIRINGS: dict[str, tuple[Callable[[], Model], Callable[[Model], Any]]] = {
     "score_matching-sliced": (diffusion, score_matching("sliced")),
     "variational_bound": (diffusion, bound()),
     "variational_bound-times": (diffusion, bound(num_time_bins=8)),
+    "mixed_bound": (of_columns, bound_of_columns),
     "reconstruction": (autoencoder, autoencoding),
     "reverse_kl": (flow, reverse_kl(warmup=0.6, start=1e-2)),
     "reverse_kl-total": (flow, reverse_kl(path_gradient=False)),
@@ -212,6 +225,7 @@ REFUSED = {
     "consistency-cnf": (cnf, objectives.consistency, "parts jump"),
     "moment_matching-cnf": (cnf, objectives.inductive_moment_matching, "parts jump"),
     "variational_bound-cnf": (cnf, bound(), "variational_bound: model=one without the parts eps"),
+    "mixed_bound-cnf": (cnf, bound_of_columns, "mixed_bound: model=one without the parts mixed"),
     "flow_matching-vae": (vae, objectives.flow_matching, "parts velocity"),
     "flow_matching-flow": (flow, lambda model: objectives.flow_matching(model, paths.linear()), "parts velocity"),
 }

@@ -88,6 +88,7 @@ def inputs_for_parts(name):
     of_data = dict.fromkeys(("encode", "codes", "quantisation_error", "preimages", "num_preimages", "inside"), ((x,), {}))
     other = {"decode": ((latent,), {}), "distortion_and_rate": ((x,), {"key": key}), "times": ((), {})}
     other |= {"at_index": ((z, jnp.asarray(1)), {}), "index_weights": ((), {})}
+    other |= {"mixed": ((x, t), {})}
     known = {**of_state, **of_pair, **of_data, **other}
     return model.transform, params, {part: known[part] for part in model.transform.parts}, cond
 

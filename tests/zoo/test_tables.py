@@ -25,8 +25,13 @@ FRAME = pd.DataFrame(
 )
 DATA = jaxgen.data.load(FRAME)
 X = DATA.schema.encode(read_frame(FRAME))
-SMALL = {"tabular": {"width": 8, "depth": 1, "num_components": 2}, "maf": {"width": 8, "depth": 1, "num_layers": 2}}
-WIDTHS = {"tabular": 1 + 1 + 2 + 1 + 1 + 1 + 1, "maf": 1 + 1 + 2 + 1 + 3 + 3 + 1}
+SMALL = {
+    "tabular": {"width": 8, "depth": 1, "num_components": 2},
+    "mixed_diffusion": {"width": 8, "depth": 1, "num_steps": 4, "num_ode_steps": 4},
+    "maf": {"width": 8, "depth": 1, "num_layers": 2},
+}
+CODED = 1 + 1 + 2 + 1 + 1 + 1 + 1
+WIDTHS = {"tabular": CODED, "mixed_diffusion": CODED, "maf": 1 + 1 + 2 + 1 + 3 + 3 + 1}
 
 
 @pytest.fixture(scope="module", params=SMALL)
@@ -93,7 +98,8 @@ def test_the_affine_marginal_of_whole_numbers_is_that_of_their_cells():
 
 
 @pytest.mark.slow
-def test_a_table_of_300_columns_is_prepared_and_trains():
+@pytest.mark.parametrize("name", ["tabular", "mixed_diffusion"])
+def test_a_table_of_300_columns_is_prepared_and_trains(name):
     """Mixed and wide: every third column a category, every third with gaps."""
     rng = np.random.default_rng(1)
     columns = {}
@@ -101,7 +107,7 @@ def test_a_table_of_300_columns_is_prepared_and_trains():
         values = rng.normal(size=120)
         columns[f"c{j}"] = (rng.choice(list("abcd"), 120), values, np.where(rng.uniform(size=120) < 0.2, np.nan, values))[j % 3]
     data = jaxgen.data.load(pd.DataFrame(columns))
-    prepared = zoo.prepare("tabular", data, supports=False, width=8, depth=1, num_components=2)
+    prepared = zoo.prepare(name, data, supports=False, **SMALL[name])
     fitted = jaxgen.fit(jax.random.key(0), prepared.entry, prepared.data.train, 3, progress=False)
     assert fitted.status == "finished" and np.isfinite(fitted.history["loss"]).all() and prepared.data.train.shape[1] == 400
 

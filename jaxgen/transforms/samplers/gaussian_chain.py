@@ -116,7 +116,7 @@ class _Chain:
         """Increments read off a drawn noising chain."""
         ts, ss = self.grid(x)
         noises = jax.random.normal(require_key("sampler", key, "the noising chain is drawn"), (self.num_steps, *x.shape), x.dtype)
-        states, log_q = _noised(self.path, x, ts, ss, noises)
+        states, log_q = noised(self.path, x, ts, ss, noises)
 
         def step(carry: tuple[jax.Array, Memory], inputs: PyTree) -> tuple[tuple[jax.Array, Memory], jax.Array]:
             t, s, x_t, x_s = inputs
@@ -130,7 +130,7 @@ class _Chain:
         return Preimage({"x0": states[0] / scale, "increments": increments}, log_det - x.size * jnp.log(scale), log_q)
 
 
-def _noised(path: Path, x: jax.Array, ts: jax.Array, ss: jax.Array, noises: jax.Array) -> tuple[jax.Array, jax.Array]:
+def noised(path: Path, x: jax.Array, ts: jax.Array, ss: jax.Array, noises: jax.Array) -> tuple[jax.Array, jax.Array]:
     """The noising chain from data `x`, in order from noise to data without `x` itself `(num_steps, *event)`, and its log density."""
 
     def step(carry: tuple[jax.Array, jax.Array], inputs: PyTree) -> tuple[tuple[jax.Array, jax.Array], jax.Array]:
