@@ -1,5 +1,6 @@
-"""Networks behind one `Net(init, apply)`: the only folder that imports flax, and only its `params` collection is used."""
+"""Networks behind one `Net(init, apply)`: the only folder that imports flax. Of linen only the collection `params` is used."""
 
+from jaxgen.nets.adapters import from_equinox, from_nnx
 from jaxgen.nets.causal_row_transformer import causal_row_transformer
 from jaxgen.nets.causal_transformer import causal_transformer
 from jaxgen.nets.classifier import classifier
@@ -28,7 +29,9 @@ __all__ = [
     "conv_encoder",
     "coupling_cnn",
     "dit",
+    "from_equinox",
     "from_linen",
+    "from_nnx",
     "image_critic",
     "image_generator",
     "lipschitz_mlp",

@@ -47,7 +47,7 @@ class Net(NamedTuple):
 def from_linen(module: nn.Module) -> Net:
     """Turn a flax.linen module into a `Net`.
 
-    Only the collection `params` is kept, so flax itself refuses a module with other state.
+    Only the collection `params` is kept, so flax itself refuses a module with other state. `from_equinox` and `from_nnx` take modules of those.
 
     >>> import jax.numpy as jnp
     >>> net = from_linen(nn.Dense(4))
