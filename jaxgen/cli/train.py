@@ -17,6 +17,7 @@ from jaxgen.cli.beside import beside_nll
 from jaxgen.cli.events import load_for
 from jaxgen.cli.mesh import mesh_options
 from jaxgen.cli.pixels import image_facts
+from jaxgen.cli.processes import Processes
 from jaxgen.cli.run_folder import clear, open_folder
 from jaxgen.cli.signals import Kept
 from jaxgen.cli.train_auto import chosen, train_auto
@@ -52,6 +53,7 @@ def train(
     seed: int = 0,
     mesh: str | None = None,
     shard: Literal["replicated", "fsdp"] = "replicated",
+    processes: str | None = None,
     columns: tuple[str, ...] | None = None,
     cond_columns: tuple[str, ...] | None = None,
     discrete: tuple[str, ...] | None = None,
@@ -96,6 +98,9 @@ def train(
         mesh: Devices that share each batch, as axes and their sizes, such as data=8. The batch size has to be a multiple of the size of the
             axis data. By default a CPU's cores share batches as far as they divide.
         shard: How the state of the training lies on the mesh: replicated, or fsdp, which splits it over the axis data.
+        processes: Share the training among several processes, each of which runs this same command: auto, by which they find each other under
+            Slurm, Open MPI, Kubernetes and on TPU, or HOST:PORT,COUNT,INDEX. The first one prints and writes; --out has to be a folder that
+            all of them see. By default this process is alone.
         columns: For a file, the columns of the event, by name or index.
         cond_columns: For a file, the columns of the condition, by name or index.
         discrete: For a file, columns of numbers that are categories. Text is found to be categories without it.
@@ -119,7 +124,10 @@ def train(
         raise ValueError(f"--minutes {minutes}: accepted: a number above 0.")
     arguments.count("--patience", patience, 0)
     arguments.seed(seed)
-    where = mesh_options(mesh, shard)
+    if processes is not None and model == AUTO:
+        raise ValueError(f"--processes {processes}: accepted: with a model by its name, such as --model nsf.")
+    together = Processes(processes)
+    where = mesh_options(together.mesh(mesh), shard)
     if not 0 <= ema < 1:
         raise ValueError(f"--ema {ema}: accepted: a number from 0 to below 1.")
     source = {"data": data, "columns": columns and list(columns), "cond_columns": cond_columns and list(cond_columns), "seed": seed}
@@ -157,13 +165,14 @@ def train(
         prepared = prepared._replace(entry=_decayed(prepared.entry, weight_decay))
     if len(dataset.event_shape) == 3:
         prepared = _with_config(prepared, images=image_facts(dataset))
-    out = open_folder(out, resume, overwrite)
+    together.first_does(lambda: open_folder(out, resume, overwrite), out)
     Kept.text = f"the folder {out} is as it was."
     run = _Run(out, prepared, _plan(out, prepared, resume, steps, seed), overwrite)
     where |= {"minutes": minutes or _default_minutes(prepared, steps)}
-    fitted = _fit(run, patience or None, where)
+    fitted = together.gathered(_fit(run, patience or None, where))
     Kept.text = f"the run is saved in {out}."
-    _close(run, dataset, fitted)
+    if together.first:
+        _close(run, dataset, fitted)
     return 130 if fitted.status == "interrupted" else 0
 
 
