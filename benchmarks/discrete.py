@@ -1,9 +1,11 @@
 """Discrete diffusion against data whose entropy is known: nats a site of each reading, steps against distance, and characters of a text.
 
 Each case trains one entry of the zoo for `--seconds` of training time on this machine, or for `--steps`, and prints one line of JSON: the
-test negative log-likelihoods of its readings beside the entropy, gaps by the true log probabilities of the same events, and for chains and
-spins the distances of samples of few steps. `mnist` is binarised MNIST in its fixed binarisation (JAXGEN_DATA). `text` trains the masked
-network and an autoregressive transformer of equal width, depth and number of steps.
+test negative log-likelihoods of its readings beside the entropy, gaps by the true log probabilities of the same events, and the distances
+of samples of few steps: of pairs of neighbours, and for spins the total variations of the histograms of energy and magnetisation beside
+those of two real samples. A plane set in Gray code has `ar_discrete` of the same number of steps and size of batch beside it. `mnist` is
+binarised MNIST in its fixed binarisation (JAXGEN_DATA). `text` trains the masked network and an autoregressive transformer of equal
+width, depth and number of steps.
 """
 
 import json
@@ -12,7 +14,8 @@ from typing import Any
 
 from common import options
 
-CASES = ("markov_chain", "hidden_markov", "ising_chain", "ising_square", "gray_two_moons", "text", "mnist")
+PLANES = ("two_moons", "eight_gaussians", "checkerboard", "rings", "pinwheel", "two_spirals", "swiss_roll")
+CASES = ("markov_chain", "hidden_markov", "ising_chain", "ising_square", *(f"gray_{name}" for name in PLANES), "text", "mnist")
 TEMPERATURES = {"ising_chain": (0.5, 1.0, 2.0), "ising_square": (1.5, 2.27, 4.0)}
 STEPS = (1, 2, 4, 8, 16)
 Effort = tuple[float, int | None]
@@ -90,11 +93,49 @@ def known(case: str, temperature: float | None, effort: Effort, seed: int, size:
     few = test[: 100 if quick else 400]
     row["first_hitting"] = figures(entry.readings["first_hitting"], fitted.params, few, truth)
     row["ancestral"] = figures(entry.readings["ancestral"], fitted.params, few, truth)
-    row["samples"] = sampled(entry, fitted.params, source, quick)
+    if case.startswith("gray"):
+        row["ar_discrete"] = autoregressive_bits(train, test, truth, int(fitted.history["num_steps"]), seed)
+    row["samples"] = sampled(entry, fitted.params, source, case, quick)
     return row
 
 
-def sampled(entry: Any, params: Any, source: Any, quick: bool) -> dict[str, Any]:
+def autoregressive_bits(train: Any, test: Any, truth: Any, steps: int, seed: int) -> dict[str, float]:
+    """The figures of `ar_discrete` whose two bins of width 1 hold the bits, so that its density is their probability."""
+    import jax
+
+    import jaxgen
+
+    entry = jaxgen.zoo.build("ar_discrete", train.shape[1:], num_bins=2, bound=1.0)
+    peer = jaxgen.fit(jax.random.key(seed), entry, train - 0.5, steps, batch_size=128, progress=False)
+    return figures(entry.model, peer.params, test - 0.5, truth)
+
+
+def observables(case: str, x: Any) -> dict[str, Any]:
+    """Whole numbers that say how spins hang together: the energy and the magnetisation of each event; none of other sets."""
+    import numpy as np
+
+    spins = 2 * x.astype(int) - 1
+    if case == "ising_chain":
+        return {"energy": -(spins[:, 1:] * spins[:, :-1]).sum(1), "magnetisation": spins.sum(1)}
+    if case == "ising_square":
+        square = spins.reshape(len(x), 4, 4)
+        energy = sum((square * np.roll(square, 1, axis)).sum((1, 2)) for axis in (1, 2))
+        return {"energy": -energy, "magnetisation": spins.sum(1)}
+    return {}
+
+
+def histograms(case: str, a: Any, b: Any) -> dict[str, float]:
+    """The total variation of the two samples' histograms of each observable."""
+    import numpy as np
+
+    out, of_b = {}, observables(case, b)
+    for name, value in observables(case, a).items():
+        counts = [np.bincount(v + 64, minlength=129) / len(v) for v in (value, of_b[name])]
+        out[name] = round(0.5 * float(np.abs(counts[0] - counts[1]).sum()), 4)
+    return out
+
+
+def sampled(entry: Any, params: Any, source: Any, case: str, quick: bool) -> dict[str, Any]:
     """Distances of pairs of neighbouring sites, and samples a second, by the number of steps; "sites" is one site at a time."""
     import jax
     import jax.numpy as jnp
@@ -109,6 +150,8 @@ def sampled(entry: Any, params: Any, source: Any, quick: bool) -> dict[str, Any]
     rng, init = np.random.default_rng(99), lambda key, z, cond=None: params
     real = [source.sample(rng, n) for _ in range(2)]
     out: dict[str, Any] = {"floor": round(pairs(real[0], real[1], source.levels), 5)}
+    floors = [histograms(case, real[0], source.sample(rng, n)) for _ in range(20)]
+    out["histogram_floors"] = {name: [round(float(np.quantile([f[name] for f in floors], q)), 4) for q in (0.5, 0.95)] for name in floors[0]}
     for steps in (*STEPS, "sites"):
         num = event[0] if steps == "sites" else steps
         transform = jaxgen.transforms.first_hitting(init, prediction, num_steps=min(num, event[0]))
@@ -119,6 +162,7 @@ def sampled(entry: Any, params: Any, source: Any, quick: bool) -> dict[str, Any]
         x = jax.block_until_ready(jaxgen.sample(jax.random.key(1), model, params, n // 256 * 256, batch_size=256))
         rate = len(x) / (time.perf_counter() - start)
         out[str(steps)] = {"distance": round(pairs(np.asarray(x), real[0], source.levels), 5), "samples_per_second": round(rate)}
+        out[str(steps)] |= histograms(case, np.asarray(x), real[0])
     return out
 
 

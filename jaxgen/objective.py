@@ -175,7 +175,8 @@ class Objective(NamedTuple):
             loss, which for a game or a moving target says nothing about how good the samples are.
         additive: True if the loss is the mean of the losses of single events and all that it draws comes through `drawn`. Only then do several
             devices share a batch; the others see each batch whole, so that what is trained does not depend on the number of devices.
-        num_codes: How many codes 0.0, 1.0, ... events may hold, and `fit` refuses any other number; None for events of numbers.
+        num_codes: How many codes 0.0, 1.0, ... events may hold, and `fit` refuses any other number; one number for all coordinates or one
+            for each, in raster order. None for events of numbers.
         gaps: Whether NaN in an event stands for a missing value; `fit` refuses it otherwise.
     """
 
@@ -188,7 +189,7 @@ class Objective(NamedTuple):
     schedule: Schedule = Schedule()
     judge: Loss | None = None
     additive: bool = False
-    num_codes: int | None = None
+    num_codes: int | tuple[int, ...] | None = None
     gaps: bool = False
 
 

@@ -82,9 +82,18 @@ def decode_text(x: np.ndarray, dataset: Dataset) -> list[str]:
     Args:
         x: Codes `(n, length)`.
         dataset: The data set that `load` made of the text.
+
+    Raises:
+        DataError: The data set is no text, or a number is no code of its vocabulary.
     """
-    labels = np.array(dataset.vocabulary)
-    return ["".join(labels[np.asarray(row, int)]) for row in x]
+    labels, values = np.array(dataset.vocabulary or ()), np.asarray(x)
+    if not labels.size:
+        raise DataError(f"decode_text: dataset={dataset.name!r}; accepted: a data set of a text, which has a vocabulary.")
+    codes = np.isin(values, np.arange(labels.size))
+    if not codes.all():
+        wrong = values[~codes][0]
+        raise DataError(f"decode_text: x holds {wrong.item()!r}; accepted: the codes 0 to {labels.size - 1} of the vocabulary.")
+    return ["".join(labels[row.astype(int)]) for row in values]
 
 
 def _read(name: str) -> str:

@@ -1,9 +1,11 @@
 """Several objectives at once: one model is trained by a weighted sum of their losses."""
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Iterable, Mapping
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxgen import checks
 from jaxgen.objective import Batch, Clock, Loss, Objective, Schedule
@@ -91,6 +93,15 @@ def weighted_sum(objectives: Mapping[str, Objective], weights: Mapping[str, floa
             max(objective.schedule.judge_from for objective in objectives.values()),
         ),
         additive=all(objective.additive for objective in objectives.values()),
-        num_codes=min((o.num_codes for o in objectives.values() if o.num_codes is not None), default=None),
+        num_codes=_fewest_codes(objectives.values()),
         judge=total_of({n: o.judge or o.loss for n, o in objectives.items()}) if any(o.judge for o in objectives.values()) else None,
     )
+
+
+def _fewest_codes(objectives: Iterable[Objective]) -> int | tuple[int, ...] | None:
+    """The codes that all objectives accept: the smallest number of them, of each coordinate if one of them counts by coordinates."""
+    counts = [np.asarray(o.num_codes) for o in objectives if o.num_codes is not None]
+    if not counts:
+        return None
+    fewest = functools.reduce(np.minimum, counts)
+    return int(fewest) if fewest.ndim == 0 else tuple(int(count) for count in fewest)

@@ -161,11 +161,15 @@ def _batch(rows: Rows, event: Shape | None, objective: Objective) -> Batch:
     if not finite.all():
         raise ValueError(f"fit: {name} with a value that is not finite in row {int(np.argmin(finite))}; accepted: finite numbers.")
     if num_codes is not None:
-        is_code = np.isin(np.asarray(x), np.arange(num_codes)).reshape(x.shape[0], -1)
+        values = np.asarray(x).reshape(x.shape[0], -1)
+        is_code = (values >= 0) & (values < np.asarray(num_codes)) & (values == np.floor(values))
         if not is_code.all():
             row, column = np.argwhere(~is_code)[0]
-            value = float(np.asarray(x[int(row)]).ravel()[column])
-            raise ValueError(f"fit: {name} holds {value:g} in row {row}; accepted: the codes 0 to {num_codes - 1} that this entry knows.")
+            where = f"in row {row}" if isinstance(num_codes, int) else f"in row {row}, column {column}"
+            most = np.broadcast_to(np.asarray(num_codes), values.shape[1:])[column] - 1
+            raise ValueError(
+                f"fit: {name} holds {values[row, column]:g} {where}; accepted: the codes 0 to {most} that this entry knows."
+            )
     cond = _conditions(rows.cond_name, rows.cond)
     if cond is not None and cond.shape[0] != x.shape[0]:
         raise ValueError(

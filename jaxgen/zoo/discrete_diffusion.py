@@ -1,14 +1,16 @@
 """Discrete diffusion and discrete flow matching: codes are corrupted site by site, and one network tells each datum from what is left."""
 
+import operator
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from jaxgen import paths
+from jaxgen import checks, paths
 from jaxgen.bases import joint, uniform
 from jaxgen.model import Base, Model
 from jaxgen.nets import timeless
+from jaxgen.objective import Objective
 from jaxgen.objectives import any_order_bound, discrete_bound, discrete_flow_matching
 from jaxgen.paths.discrete import DiscretePath, DiscretePrediction
 from jaxgen.training import Entry, Style, adam
@@ -69,7 +71,7 @@ def masked_diffusion(
         "any_order": Model(uniform(nets.event), any_order(init, read)),
         "first_hitting": Model(joint({"order": uniform(nets.event), "sites": uniform(nets.event)}), first_hitting(init, read)),
     }
-    objective = any_order_bound(Model(uniform(nets.event), any_order(init, learnt)), path)
+    objective = _knowing(any_order_bound(Model(uniform(nets.event), any_order(init, learnt)), path), counts)
     return read_as(readings, with_dropout(objective, guidance), "any-order bound", adam(learning_rate))
 
 
@@ -99,7 +101,7 @@ def uniform_diffusion(
         "ancestral": Model(base, discrete_ancestral(init, read, num_steps)),
         "leaping": Model(base, tau_leaping(init, read, num_steps)),
     }
-    objective = discrete_bound(Model(base, discrete_ancestral(init, learnt, num_steps)), path)
+    objective = _knowing(discrete_bound(Model(base, discrete_ancestral(init, learnt, num_steps)), path), counts)
     return read_as(readings, with_dropout(objective, guidance), "diffusion bound", adam(learning_rate))
 
 
@@ -139,7 +141,7 @@ def discrete_cfm(
     init, learnt = init_in_time(net), paths.discrete.prediction(chosen, net.apply, "context_logits", counts=counts)
     sampler = tau_leaping(init, _guided(learnt, nets, guidance), num_steps, corrector=corrector)
     base = _noise(nets.event, num_steps)
-    objective = discrete_flow_matching(Model(base, tau_leaping(init, learnt, num_steps)), chosen)
+    objective = _knowing(discrete_flow_matching(Model(base, tau_leaping(init, learnt, num_steps)), chosen), counts)
     return read_as({"leaping": Model(base, sampler)}, with_dropout(objective, guidance), "discrete flow matching", adam(learning_rate))
 
 
@@ -147,12 +149,21 @@ def _columns(name: str, nets: Nets, categories: Sequence[int] | None) -> tuple[N
     """Return the networks for the largest number of categories, and the number of each site; None if all sites have `levels`."""
     if categories is None:
         return nets, None
-    counts = tuple(categories)
+    try:
+        counts = tuple(operator.index(count) for count in categories)
+    except TypeError:
+        counts = ()
     if len(counts) != nets.size or min(counts) < 2:
         raise ValueError(
-            f"{name}: categories={counts!r}; accepted: at least two for each of the {nets.size} columns; the entry tabular takes numbers too."
+            f"{name}: categories={checks.short(categories)}; accepted: at least two for each of the {nets.size} columns, in whole numbers; "
+            "the entry tabular takes numbers too."
         )
     return replace(nets, levels=max(counts)), np.asarray(counts).reshape(nets.event)
+
+
+def _knowing(objective: Objective, counts: np.ndarray | None) -> Objective:
+    """Return the objective that refuses, column by column, the codes of categories that a column does not have."""
+    return objective if counts is None else objective._replace(num_codes=tuple(counts.ravel().tolist()))
 
 
 def _noise(event: Shape, num_steps: int) -> Base:

@@ -169,10 +169,11 @@ def test_columns_of_different_numbers_of_categories_are_one_model():
     x = np.array(list(itertools.product(range(3), repeat=2)), np.float32)
     p = np.exp(np.asarray(jaxgen.log_prob(entry.readings["any_order"], params, x).value))
     assert abs(p.sum() - 1) < 1e-5 and (p[6:] == 0).all() and (p[:6] > 0).all()
-    with pytest.raises(
-        ValueError, match=r"masked_diffusion: categories=\(2, 0\); accepted: at least two for each of the 2 columns.*tabular"
-    ):
-        zoo.build("masked_diffusion", (2,), categories=[2, 0])
+    with pytest.raises(ValueError, match="fit: data holds 2 in row 1, column 0; accepted: the codes 0 to 1 that this entry knows"):
+        jaxgen.fit(0, entry, np.asarray([[1.0, 2.0], [2.0, 0.0]], np.float32), 1)
+    for bad in ([2, 0], [2.5, 3], [2], 3, "ab", []):
+        with pytest.raises(ValueError, match=r"masked_diffusion: categories=.*; accepted: at least two for each of the 2 columns.*tabular"):
+            zoo.build("masked_diffusion", (2,), categories=bad)
 
 
 def test_a_table_of_categories_is_prepared_for_discrete_diffusion():

@@ -85,6 +85,11 @@ def test_a_text_is_split_by_place_and_comes_back(tmp_path):
     assert "".join(data.decode_text(found.test, found)) == ("abracadabra, " * 50)[585:649]
     again = data.encode_text("cab", list(found.vocabulary))
     assert data.decode_text(again[None], found) == ["cab"]
+    for wrong in (7.0, -1.0, 0.5, np.nan):
+        with pytest.raises(data.DataError, match=f"decode_text: x holds {wrong}; accepted: the codes 0 to 6"):
+            data.decode_text(np.asarray([[0.0, wrong]]), found)
+    with pytest.raises(data.DataError, match="decode_text: dataset='two_moons'; accepted: a data set of a text"):
+        data.decode_text(again[None], data.load("two_moons", num_train=2, num_valid=2, num_test=2))
 
 
 def test_the_default_text_is_there_without_a_download():

@@ -62,6 +62,8 @@ def test_noise_that_is_paired_for_one_objective_is_not_read_by_another():
     batch = total.prepare(None, BATCH)
     for loss in (total.loss, total.judge):
         assert float(loss((), dict.fromkeys(("paired", "free", "more"), ()), jax.random.key(0), batch, CLOCK)[0]) == 3 + 5 + 5
+    by_column = objectives.weighted_sum({"free": free, "more": free._replace(num_codes=(2, 4))}, {"free": 1.0, "more": 1.0})
+    assert by_column.num_codes == (2, 3)
     assert total.num_codes == 2 and objectives.weighted_sum({"paired": paired}, {"paired": 1.0}).num_codes is None
 
 
