@@ -7,7 +7,11 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen.nets.image_blocks import Attention
+from jaxgen.nets.row_product import row_product
 from jaxgen.types import DTypeLike
+
+MOST_WRITTEN_OUT = 4
+"""Up to so many blocks are compiled one by one, in the time that a scan of them takes."""
 
 
 class AdaptiveBlock(nn.Module):
@@ -27,8 +31,8 @@ class AdaptiveBlock(nn.Module):
         moved = nn.Dense(6 * c, kernel_init=nn.initializers.zeros, dtype=self.dtype)(embedding)
         shift, scale, gate, shift_mlp, scale_mlp, gate_mlp = jnp.split(moved, 6)
         h = h + gate * Attention(self.num_heads, self.dtype, zero=False)(normed(h) * (1 + scale) + shift, angles)
-        a = nn.Dense(4 * c, dtype=self.dtype)(normed(h) * (1 + scale_mlp) + shift_mlp)
-        return h + gate_mlp * nn.Dense(c, dtype=self.dtype)(nn.gelu(a)), None
+        a = nn.Dense(4 * c, dtype=self.dtype, dot_general=row_product)(normed(h) * (1 + scale_mlp) + shift_mlp)
+        return h + gate_mlp * nn.Dense(c, dtype=self.dtype, dot_general=row_product)(nn.gelu(a)), None
 
 
 def adaptive_stack(
@@ -42,7 +46,7 @@ def adaptive_stack(
     dtype: DTypeLike | None,
     remat: bool,
 ) -> jax.Array:
-    """Send tokens through equal adaptive blocks in one scan, so that compile time does not grow with their number, and read them off.
+    """Send tokens through equal adaptive blocks and read them off; more than four run in one scan, whose compile time does not grow.
 
     It is a part of the module in whose compact method it is called, whose params it makes.
 
@@ -62,7 +66,9 @@ def adaptive_stack(
     # Within a scan the barrier against common subexpressions is not needed.
     block: Any = nn.remat(AdaptiveBlock, prevent_cse=False) if remat else AdaptiveBlock
     shared: Any = nn.broadcast
-    stack = nn.scan(block, variable_axes={"params": 0}, split_rngs={"params": True}, in_axes=shared, length=depth)
+    # A scan copies what the backward pass needs in and out of stacks, which costs a CPU as much as a third of a step.
+    options: Any = {"in_axes": shared, "length": depth, "unroll": depth if depth <= MOST_WRITTEN_OUT else 1}
+    stack = nn.scan(block, variable_axes={"params": 0}, split_rngs={"params": True}, **options)
     h, _ = stack(num_heads, dtype, name="blocks")(h, (embedding, angles))
     shift, scale = jnp.split(nn.Dense(2 * h.shape[-1], kernel_init=nn.initializers.zeros, dtype=dtype)(embedding), 2)
     return nn.Dense(out, kernel_init=nn.initializers.zeros, dtype=dtype)(normed(h) * (1 + scale) + shift)

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen.nets.causal_attention import rotated
+from jaxgen.nets.row_product import row_product
 from jaxgen.types import DTypeLike
 
 
@@ -116,14 +117,14 @@ class Attention(nn.Module):
     def __call__(self, h: jax.Array, angles: jax.Array | None = None) -> jax.Array:
         """Map `(n, c)` to `(n, c)`; `angles` `(n, c / num_heads / 2)` rotate queries and keys by their places."""
         n, c = h.shape
-        q, k, v = jnp.split(nn.Dense(3 * c, dtype=self.dtype)(h).reshape(n, 3 * self.num_heads, -1), 3, 1)
-        if angles is not None:
-            q, k = rotated(q, angles), rotated(k, angles)
+        heads = nn.Dense(3 * c, dtype=self.dtype, dot_general=row_product)(h).reshape(n, 3 * self.num_heads, -1)
+        qk, v = jnp.split(heads, [2 * self.num_heads], 1)
+        q, k = jnp.split(qk if angles is None else rotated(qk, angles), 2, 1)
         # A sum over hundreds of places has no digits left in bfloat16.
         logits = jnp.einsum("qhd,khd->hqk", q, k).astype(jnp.promote_types(q.dtype, jnp.float32)) / math.sqrt(q.shape[-1])
         mixed = jnp.einsum("hqk,khd->qhd", jax.nn.softmax(logits, -1).astype(v.dtype), v).reshape(n, c)
         init = nn.initializers.zeros if self.zero else nn.initializers.lecun_normal()
-        return nn.Dense(c, kernel_init=init, dtype=self.dtype)(mixed)
+        return nn.Dense(c, kernel_init=init, dtype=self.dtype, dot_general=row_product)(mixed)
 
 
 class GroupNorm(nn.Module):
