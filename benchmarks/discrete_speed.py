@@ -82,7 +82,7 @@ def torch_mdlm(size: dict[str, int]) -> Any:
                 with torch.no_grad():
                     for mean, p in zip(average, net.parameters(), strict=True):
                         mean.lerp_(p, 1e-3)
-        return {"ms": 1e3 * seconds() / num, "loss": float(loss), "parameters": sum(p.numel() for p in net.parameters())}
+        return {"ms": 1e3 * seconds() / num, "loss": float(loss.detach()), "parameters": sum(p.numel() for p in net.parameters())}
 
     steps(10)
     return steps
