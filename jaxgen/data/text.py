@@ -63,11 +63,13 @@ def encode_text(text: str, vocabulary: list[str], where: str = "text") -> np.nda
         where: The beginning of an error's text.
 
     Raises:
-        DataError: A character is unknown; the message names it and its place.
+        DataError: A character is unknown; the message names it and its place. Or the vocabulary is empty.
 
     >>> encode_text("abba", ["a", "b"]).tolist()
     [0.0, 1.0, 1.0, 0.0]
     """
+    if not vocabulary:
+        raise DataError(f"{where}: the vocabulary is empty; accepted: at least one character.")
     codes = {character: float(k) for k, character in enumerate(vocabulary)}
     unseen = next((i for i, character in enumerate(text) if character not in codes), None)
     if unseen is not None:

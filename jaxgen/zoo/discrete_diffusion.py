@@ -148,6 +148,7 @@ def discrete_cfm(
 def _columns(name: str, nets: Nets, categories: Sequence[int] | None) -> tuple[Nets, np.ndarray | None]:
     """Return the networks for the largest number of categories, and the number of each site; None if all sites have `levels`."""
     if categories is None:
+        checks.count(f"{name}: levels", nets.levels, 2)
         return nets, None
     try:
         counts = tuple(operator.index(count) for count in categories)

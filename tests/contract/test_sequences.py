@@ -171,6 +171,8 @@ def test_columns_of_different_numbers_of_categories_are_one_model():
     assert abs(p.sum() - 1) < 1e-5 and (p[6:] == 0).all() and (p[:6] > 0).all()
     with pytest.raises(ValueError, match="fit: data holds 2 in row 1, column 0; accepted: the codes 0 to 1 that this entry knows"):
         jaxgen.fit(0, entry, np.asarray([[1.0, 2.0], [2.0, 0.0]], np.float32), 1)
+    with pytest.raises(ValueError, match="masked_diffusion: levels=1; accepted: an integer of at least 2"):
+        zoo.build("masked_diffusion", (2,), levels=1)
     for bad in ([2, 0], [2.5, 3], [2], 3, "ab", []):
         with pytest.raises(ValueError, match=r"masked_diffusion: categories=.*; accepted: at least two for each of the 2 columns.*tabular"):
             zoo.build("masked_diffusion", (2,), categories=bad)

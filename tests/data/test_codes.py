@@ -109,6 +109,8 @@ def test_bad_texts_and_options_are_named(tmp_path):
     path.write_text("ab" * 300 + "z", encoding="utf-8")
     with pytest.raises(data.DataError, match="character 'z' at place 60 was never seen in training; accepted: 'ab'"):
         data.load(path, length=8)
+    with pytest.raises(data.DataError, match="text: the vocabulary is empty; accepted: at least one character"):
+        data.encode_text("a", [])
     with pytest.raises(data.DataError, match="cannot be read"):
         data.load(tmp_path / "absent.txt")
     with pytest.raises(data.DataError, match="length=8; accepted: none, because only a text"):
