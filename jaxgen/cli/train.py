@@ -27,6 +27,7 @@ from jaxgen.training import PATIENCE, Entry, Fitted, Saving, TrainingDiverged, f
 from jaxgen.training.history import joined, parted
 from jaxgen.training.optimizers import Adam
 from jaxgen.training.run_folder import SAVES, write_run
+from jaxgen.training.watchers import Watch, later, tensorboard, wandb
 from jaxgen.types import Key
 
 EMA = 0.999
@@ -64,6 +65,7 @@ def train(
     labels: bool = False,
     data_dir: Path | None = None,
     download: bool = False,
+    watch: Literal["tensorboard", "wandb"] | None = None,
     resume: bool = False,
     overwrite: bool = False,
 ) -> int:
@@ -112,6 +114,8 @@ def train(
         labels: For images, train a model that is conditional on their classes.
         data_dir: Folder with the files of a named image set. By default JAXGEN_DATA, the cache and the folders of the system are tried.
         download: Download the files of a named image set if they are not found.
+        watch: Whom to tell of the training while it runs: tensorboard writes event files into the folder tensorboard of the run; wandb logs
+            to Weights & Biases, as its environment variables say. Each is an extra of this package. metrics.jsonl is written either way.
         resume: Go on with the run in the folder. An interrupted or killed run goes on as if it had not been interrupted. A finished run is
             trained for the steps that it lacks, with a fresh optimiser, for which you may change --batch-size and --ema.
         overwrite: Start again in a folder that holds an earlier run, which is removed as soon as this one is saved.
@@ -145,6 +149,7 @@ def train(
             ("mesh", mesh, None),
             ("minutes", minutes, None),
             ("size", size, None),
+            ("watch", watch, None),
         ):
             if value != default:
                 raise ValueError(
@@ -169,6 +174,8 @@ def train(
     Kept.text = f"the folder {out} is as it was."
     run = _Run(out, prepared, _plan(out, prepared, resume, steps, seed), overwrite)
     where |= {"minutes": minutes or _default_minutes(prepared, steps)}
+    if watch is not None and together.first:
+        where["watch"] = later(_watch(watch, run), int(run.plan.before.get("num_steps", 0)))
     fitted = together.gathered(_fit(run, patience or None, where))
     Kept.text = f"the run is saved in {out}."
     if together.first:
@@ -190,6 +197,11 @@ def _decayed(entry: Entry, weight_decay: float) -> Entry:
     if not isinstance(entry.optimizer, Adam):
         raise ValueError(f"--weight-decay {weight_decay}: {entry.card.name} has several optimisers; accepted: no --weight-decay.")
     return entry._replace(optimizer=dataclasses.replace(entry.optimizer, weight_decay=weight_decay))
+
+
+def _watch(name: str, run: "_Run") -> Watch:
+    card = run.prepared.entry.card
+    return tensorboard(run.out / "tensorboard") if name == "tensorboard" else wandb(name=f"{card.name} {run.out.name}", config=dict(card.config))
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from jaxgen.training.sharded_chunk import ProcessLostError
 from jaxgen.training.sharding import Shard, StateSharding, state_sharding
 from jaxgen.training.step import State, batch_at, init_state, make_step
 from jaxgen.training.verdict import Verdict, verdict
+from jaxgen.training.watchers import Watch, tensorboard, wandb
 
 __all__ = [
     "PATIENCE",
@@ -27,6 +28,7 @@ __all__ = [
     "Style",
     "TrainingDiverged",
     "Verdict",
+    "Watch",
     "adam",
     "batch_at",
     "fit",
@@ -40,5 +42,7 @@ __all__ = [
     "save_arrays",
     "state_sharding",
     "steps_for",
+    "tensorboard",
     "verdict",
+    "wandb",
 ]

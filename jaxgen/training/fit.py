@@ -34,6 +34,7 @@ from jaxgen.training.seeds import check_seeds, fit_seeds
 from jaxgen.training.sharding import Shard
 from jaxgen.training.step import State, batch_at, init_state, resumed, rows_at, start_from
 from jaxgen.training.validation import Validator, validator
+from jaxgen.training.watchers import Watch
 from jaxgen.training.within import within
 from jaxgen.types import Aux, Key, Params, PyTree
 
@@ -94,6 +95,7 @@ def fit(
     seeds: int | None = None,
     minutes: float | None = None,
     progress: bool | None = None,
+    watch: Watch | None = None,
 ) -> Fitted:
     """Train the params of an entry's model on data, by the entry's objective and optimiser.
 
@@ -133,6 +135,8 @@ def fit(
             depend on how fast the machine is. An interrupted fit keeps its number of steps.
         progress: True shows a progress bar on a terminal and lines elsewhere, None the bar on a terminal only, False nothing. What is trained,
             its size and the time that it will take are shown first.
+        watch: A function `(step, metrics)` that is told the last step of each chunk on the way, such as `jaxgen.training.tensorboard(folder)` or
+            `jaxgen.training.wandb(project=...)`; None tells nobody. The history and the run folder hold all steps either way.
 
     Returns:
         The trained params and auxiliaries, the history of the training and how it ended.
@@ -150,7 +154,7 @@ def fit(
     """
     key = checks.key("fit: key", key)
     if seeds is not None:
-        alone = {"eval_every": eval_every, "patience": patience, "start": start, "saving": saving, "minutes": minutes, "mesh": mesh}
+        alone = {"eval_every": eval_every, "patience": patience, "start": start, "saving": saving, "minutes": minutes, "mesh": mesh, "watch": watch}
         check_seeds(seeds, valid=valid, valid_cond=valid_cond, **alone)
         shared = {"cond": cond, "batch_size": batch_size, "ema": ema, "steps_per_chunk": steps_per_chunk, "devices": devices}
         return fit_seeds(jax.random.split(key, seeds), entry, data, num_steps, **shared, progress=progress)
@@ -160,6 +164,8 @@ def fit(
     checks.number("fit: ema", ema, least=0, below=1)
     if minutes is not None:
         checks.number("fit: minutes", minutes, above=0)
+    if watch is not None and not callable(watch):
+        raise ValueError(f"fit: watch=<{type(watch).__name__}>; accepted: a function of a step and its metrics, or None.")
     if patience is not None and valid is None:
         raise ValueError(f"fit: patience={patience}; accepted: None, or a number together with valid=, whose loss decides when to stop.")
     where, saves = placement(devices, mesh, shard, batch_size), saving is not None
@@ -198,6 +204,8 @@ def fit(
                 # Before the validation, whose first call compiles it.
                 bar.update(run.done(), run.history.last())
                 run = _judged(loop, run)
+                if watch is not None and where.writes:
+                    watch(run.done(), run.history.latest())
                 if run.status == "running" and where.any(interrupt.requested):
                     run = run._replace(status="interrupted")
                 elif saves and run.status == "running" and where.agreed(saver is not None and saver.due(run.done()))[0]:

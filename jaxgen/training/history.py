@@ -66,6 +66,12 @@ class History(NamedTuple):
         filled = (chunk for chunk in reversed(self.chunks) if all(len(values) for values in chunk.values()))
         return {name: float(values[-1]) for name, values in next(filled, {}).items()}
 
+    def latest(self) -> dict[str, float]:
+        """Return the metrics of the last step by name, with "valid_loss" if one was taken after that step."""
+        step = sum(len(next(iter(chunk.values()))) for chunk in self.chunks)
+        judged = bool(self.validations) and self.validations[-1].step == step
+        return self.last() | ({"valid_loss": self.validations[-1].loss} if judged else {})
+
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the metrics by name together with "valid_step" and "valid_loss", as `Fitted.history` holds them."""
         return {
