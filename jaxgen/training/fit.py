@@ -187,21 +187,25 @@ def fit(
     stopping = EarlyStopping(patience, math.ceil(entry.objective.schedule.judge_from * num_steps))
     run = run._replace(state=begun, best=_best(where, origin, stopping, begun))
     like = (chunk.state.params, chunk.state.aux)
+    compiling = time.perf_counter()
     judged = None if held_out is None else validator(entry, held_out, num_steps, like, where.sharding)
+    if judged is not None:
+        # Compiled here, so that neither the pace nor the seconds of training count it.
+        jax.block_until_ready(judged.loss(chunk.state.ema, chunk.state.aux))
+    compile_seconds = chunk.compile_seconds + time.perf_counter() - compiling
     looks = (num_steps,) if judged is None else look_steps(num_steps, eval_every, num_events=judged.num_events, batch_size=batch_size)
     loop = _Loop(where, chunk, num_steps, plan.chunk_length(), judged, looks, stopping)
     seconds_before = origin.history.get("train_seconds", 0.0) if isinstance(origin, Fitted) else 0.0
     began, run = time.perf_counter(), run._replace(state=chunk.state)
 
     def result(copied: Callable[[PyTree], PyTree]) -> Fitted:
-        seconds = {"compile_seconds": chunk.compile_seconds, "train_seconds": seconds_before + time.perf_counter() - began}
+        seconds = {"compile_seconds": compile_seconds, "train_seconds": seconds_before + time.perf_counter() - began}
         return _result(copied, run, key, {**seconds, "planned_steps": num_steps})
 
     with deferred_interrupt() as interrupt, saver_of(saving, run.done()) as saver:
         with progress_bar(num_steps, progress if where.writes else False, _size(entry, run.state, batch_size)) as bar:
             while run.status == "running":
                 run = _advance(loop, run)
-                # Before the validation, whose first call compiles it.
                 bar.update(run.done(), run.history.last())
                 run = _judged(loop, run)
                 if watch is not None and where.writes:

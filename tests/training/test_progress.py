@@ -59,3 +59,17 @@ def test_fit_says_what_it_trains(gaussian_entry, data, key, capsys):
     first, *rest = capsys.readouterr().err.splitlines()
     assert re.fullmatch(r"training gaussian: \d parameters, batches of 8; \S+ s a step, so 20 steps take about \d s", first), first
     assert len(rest) == 1 and rest[0].startswith("training: step 20/20, ")
+
+
+def test_a_pace_does_not_count_the_compilation_of_the_validation(gaussian_entry, data, key, monkeypatch, capsys):
+    """Said as if each step took as long, a minute of training looked like an hour."""
+    clock = Clock()
+
+    def judge(params, aux, key, batch, clock_of_training):
+        clock.now += 100.0  # what tracing takes
+        return params["loc"].sum(), {}
+
+    monkeypatch.setattr(progress.time, "perf_counter", clock)
+    fitted = fit(key, gaussian_entry(judge=judge), data, 20, valid=data, eval_every=5, batch_size=8, progress=True)
+    assert "0 s a step, so 20 steps take about 0 s" in capsys.readouterr().err
+    assert fitted.history["train_seconds"] == 0 and fitted.history["compile_seconds"] >= 100
