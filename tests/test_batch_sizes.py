@@ -7,7 +7,7 @@ import pytest
 
 import jaxgen
 from jaxgen import bases
-from jaxgen.batch_sizes import padded_size
+from jaxgen.batch_sizes import padded_size, zeros
 from jaxgen.transform import Density, Maps, Preimage, Transform
 
 
@@ -87,3 +87,12 @@ def test_no_events_are_no_densities(key):
     result = jaxgen.log_prob(model, (), np.zeros((0, 2)))
     assert result.value.shape == result.stderr.shape == (0,)
     assert jaxgen.log_prob(model, (), np.zeros((3, 2))).value.dtype == jnp.float32
+
+
+def test_zeros_of_few_events_are_made_once_and_again_if_they_were_given_away():
+    like = jnp.ones(3)
+    first = zeros(like)
+    assert first is zeros(like) and not first.any() and not first.committed
+    first.delete()
+    assert not zeros(like).is_deleted() and zeros(like).shape == (3,)
+    assert isinstance(jax.jit(zeros)(like), jax.Array) and not zeros(like).any()

@@ -189,9 +189,6 @@ def fit(
     like = (chunk.state.params, chunk.state.aux)
     compiling = time.perf_counter()
     judged = None if held_out is None else validator(entry, held_out, num_steps, like, where.sharding)
-    if judged is not None:
-        # Compiled here, so that neither the pace nor the seconds of training count it.
-        jax.block_until_ready(judged.loss(chunk.state.ema, chunk.state.aux))
     compile_seconds = chunk.compile_seconds + time.perf_counter() - compiling
     looks = (num_steps,) if judged is None else look_steps(num_steps, eval_every, num_events=judged.num_events, batch_size=batch_size)
     loop = _Loop(where, chunk, num_steps, plan.chunk_length(), judged, looks, stopping)

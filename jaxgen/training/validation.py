@@ -45,7 +45,7 @@ def validator(entry: Entry, data: Batch, num_steps: int, like: tuple[Params, Aux
         entry: The entry whose objective's loss is taken.
         data: Held-out events `(n, *event)` and their conditions `(n, *cond)` or None.
         num_steps: The number of steps of the whole training, at which the loss's clock stands.
-        like: Params and auxiliaries, for their shapes.
+        like: Params and auxiliaries, with which the loss is compiled.
         sharding: How params and auxiliaries lie on a mesh, over which the events of a slice are split; None without a mesh.
 
     Returns:
@@ -60,6 +60,8 @@ def validator(entry: Entry, data: Batch, num_steps: int, like: tuple[Params, Aux
     traced = jax.make_jaxpr(of_slice)(*like, jax.random.key(0), jax.tree.map(lambda a: a[0], slices))
     copies = math.ceil(FEWEST_DRAWS / (num * size)) if _reads(traced, len(jax.tree.leaves(like))) else 1
     keys = jax.random.split(jax.random.key(0), copies * num).reshape(copies, num)
+    # Compiled now, so that neither the pace nor the seconds of training count it.
+    jax.block_until_ready(over_slices(*like, keys, slices))
     return Validator(lambda params, aux: over_slices(params, aux, keys, slices), copies * num * size)
 
 

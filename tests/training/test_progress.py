@@ -5,8 +5,10 @@ import re
 import pytest
 
 from jaxgen import fit
+from jaxgen.objective import Batch
 from jaxgen.training import progress
 from jaxgen.training.progress import Pace, duration, per_step, progress_bar
+from jaxgen.training.validation import _programs, validator
 
 
 class Clock:
@@ -61,7 +63,7 @@ def test_fit_says_what_it_trains(gaussian_entry, data, key, capsys):
     assert len(rest) == 1 and rest[0].startswith("training: step 20/20, ")
 
 
-def test_a_pace_does_not_count_the_compilation_of_the_validation(gaussian_entry, data, key, monkeypatch, capsys):
+def test_neither_a_pace_nor_the_seconds_of_training_count_the_compilation_of_the_validation(gaussian_entry, data, key, monkeypatch, capsys):
     """Said as if each step took as long, a minute of training looked like an hour."""
     clock = Clock()
 
@@ -70,6 +72,13 @@ def test_a_pace_does_not_count_the_compilation_of_the_validation(gaussian_entry,
         return params["loc"].sum(), {}
 
     monkeypatch.setattr(progress.time, "perf_counter", clock)
-    fitted = fit(key, gaussian_entry(judge=judge), data, 20, valid=data, eval_every=5, batch_size=8, progress=True)
+    entry = gaussian_entry(judge=judge)
+    fitted = fit(key, entry, data, 20, valid=data, eval_every=5, batch_size=8, progress=True)
     assert "0 s a step, so 20 steps take about 0 s" in capsys.readouterr().err
     assert fitted.history["train_seconds"] == 0 and fitted.history["compile_seconds"] >= 100
+
+
+def test_the_validation_loss_is_compiled_before_its_first_call(gaussian_entry, data, key):
+    entry = gaussian_entry()
+    validator(entry, Batch(data), 7, (entry.model.transform.init(key, data[0]), ()))
+    assert _programs(entry, 7, None)[1]._cache_size() == 1
