@@ -1,11 +1,13 @@
 """`jaxgen compare`: train several models on the same data and write one page that shows them side by side."""
 
+import functools
 import json
 import os
 import sys
 import time
 import traceback
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +18,7 @@ from jaxgen import data as datasets
 from jaxgen import viz
 from jaxgen.atomic import write_json
 from jaxgen.cli import arguments
+from jaxgen.cli.ahead import Ahead
 from jaxgen.cli.beside import as_figures, baselines_of
 from jaxgen.cli.equal import Equal, steps_of
 from jaxgen.cli.leaderboard import leaderboards, lines
@@ -27,12 +30,12 @@ from jaxgen.data import Dataset
 from jaxgen.evaluation import Baselines, Reference, density_grid, evaluate, failures, mean_nfe, reference, too_good
 from jaxgen.evaluation.tracks import MAX_STAGES, as_followed, shared_uniforms, track
 from jaxgen.model import Model
-from jaxgen.training import PATIENCE, Entry, Fitted, TrainingDiverged, fit, steps_for, verdict
+from jaxgen.training import PATIENCE, Entry, Fitted, TrainingDiverged, compile_fit, fit, steps_for, verdict
 from jaxgen.transform import Density
 from jaxgen.viz.atlas.of_entry import Densities, panel_of, points_of
 from jaxgen.viz.atlas.page import stored_section
 from jaxgen.viz.of_entry import picture
-from jaxgen.zoo import COMPARED, DISCRETE, NAMES, count_params, num_sampling_params, prepare
+from jaxgen.zoo import COMPARED, DISCRETE, NAMES, Prepared, count_params, num_sampling_params, prepare
 
 NUM_PARAMS = 25_000
 BATCH = 256
@@ -155,36 +158,58 @@ class _Run(NamedTuple):
     stages: int
 
 
+class _Built(NamedTuple):
+    prepared: Prepared
+    batch: int
+    steps: int
+    key: jax.Array
+    compile_seconds: float
+
+
 def _run_all(run: _Run, todo: list[tuple[str, int]], results: list[dict[str, Any]]) -> int:
     done = {(r["model"], r["seed"]) for r in results if r["status"] == "ok"}
-    for i, (name, seed) in enumerate(todo, 1):
-        if (name, seed) in done:
-            continue
-        results[:] = [r for r in results if (r["model"], r["seed"]) != (name, seed)]
-        try:
-            result = _one(run, name, seed)
-        except KeyboardInterrupt:
-            print(f"jaxgen: interrupted; {Kept.text}", file=sys.stderr)
-            return 130
-        results.append(result)
-        _write(run, results)
-        Kept.text = f"the {len(results)} entries that are done are kept in {run.out}. Go on with --resume."
-        print(f"[{i}/{len(todo)}] {_line(result)}", flush=True)
+    left = [(i, item) for i, item in enumerate(todo, 1) if item not in done]
+    built: Callable[[tuple[str, int]], _Built] = functools.partial(_built, run)
+    with Ahead(built) as ahead:
+        for (i, (name, seed)), following in zip(left, [*left[1:], None], strict=True):
+            results[:] = [r for r in results if (r["model"], r["seed"]) != (name, seed)]
+            # How many steps take as long is measured, and a measurement has the machine for itself.
+            then = None if following is None or run.settings["equal"] == "seconds" else functools.partial(ahead.begin, following[1])
+            try:
+                result = _one(run, name, seed, ahead, then)
+            except KeyboardInterrupt:
+                print(f"jaxgen: interrupted; {Kept.text}", file=sys.stderr)
+                return 130
+            results.append(result)
+            _write(run, results)
+            Kept.text = f"the {len(results)} entries that are done are kept in {run.out}. Go on with --resume."
+            print(f"[{i}/{len(todo)}] {_line(result)}", flush=True)
     return 0
 
 
-def _one(run: _Run, name: str, seed: int) -> dict[str, Any]:
-    """Build, train and measure one entry. An error becomes the status of this entry and does not stop the others."""
+def _built(run: _Run, item: tuple[str, int]) -> _Built:
+    """Build an entry and compile its training."""
+    name, seed = item
+    levels: dict[str, Any] = {} if run.dataset.levels is None else {"levels": run.dataset.levels}
+    prepared = prepare(name, run.dataset, num_params=run.num_params, **levels)
+    entry, batch = prepared.entry, min(BATCH, len(run.dataset.train))
+    steps = steps_for(entry.card.num_steps, len(run.dataset.train), batch)
+    given = run.steps or steps_of(run.settings["equal"], run.settings["amount"], run.quick, entry, prepared.data.train, batch)
+    steps = given or (max(20, steps // 15) if run.quick else steps)
+    # The key depends on the name, so that a model's result does not change when another model joins the zoo.
+    key = jax.random.fold_in(jax.random.key(seed), zlib.crc32(name.encode()))
+    return _Built(prepared, batch, steps, key, compile_fit(key, entry, prepared.data.train, steps, batch_size=batch))
+
+
+def _one(run: _Run, name: str, seed: int, ahead: Ahead[tuple[str, int], _Built], then: Callable[[], None] | None) -> dict[str, Any]:
+    """Build, train and measure one entry. An error becomes the status of this entry and does not stop the others.
+
+    `then` is called when nothing more is timed, so that what it begins slows nothing that is measured.
+    """
     result: dict[str, Any] = {"model": name, "seed": seed, "status": "ok", "settings": run.settings}
     try:
-        levels: dict[str, Any] = {} if run.dataset.levels is None else {"levels": run.dataset.levels}
-        prepared = prepare(name, run.dataset, num_params=run.num_params, **levels)
-        entry, batch = prepared.entry, min(BATCH, len(run.dataset.train))
-        steps = steps_for(entry.card.num_steps, len(run.dataset.train), batch)
-        given = run.steps or steps_of(run.settings["equal"], run.settings["amount"], run.quick, entry, prepared.data.train, batch)
-        steps = given or (max(20, steps // 15) if run.quick else steps)
-        # The key depends on the name, so that a model's result does not change when another model joins the zoo.
-        key = jax.random.fold_in(jax.random.key(seed), zlib.crc32(name.encode()))
+        prepared, batch, steps, key, compile_seconds = ahead.take((name, seed))
+        entry = prepared.entry
         result |= {"family": entry.card.family, "objective": entry.card.objective, "reading": entry.card.reading, "num_steps": steps}
         result |= {"accent": entry.card.style.accent, "sentence": entry.card.style.sentence}
         held_out = {} if run.dataset.log_prob is not None else {"valid": prepared.data.valid, "patience": PATIENCE}
@@ -196,8 +221,9 @@ def _one(run: _Run, name: str, seed: int) -> dict[str, Any]:
         result["num_aux_params"] = count_params(fitted.params) + count_params(fitted.aux) - result["num_params"]
         entry, fitted = prepared.standardised(fitted)
         result["density"] = str(entry.model.transform.kind)
-        result["train_seconds"], result["compile_seconds"] = fitted.history["train_seconds"], fitted.history["compile_seconds"]
-        _measure(run, entry, fitted, jax.random.fold_in(key, 1), result, seed)
+        result["train_seconds"] = fitted.history["train_seconds"]
+        result["compile_seconds"] = compile_seconds + fitted.history["compile_seconds"]
+        _measure(run, entry, fitted, jax.random.fold_in(key, 1), result, seed, then)
     except TrainingDiverged as error:
         result["status"] = f"failed: {error}"
     except Exception as error:  # an entry that fails is a red row of the page, and the others go on
@@ -208,13 +234,15 @@ def _one(run: _Run, name: str, seed: int) -> dict[str, Any]:
     return result
 
 
-def _measure(run: _Run, entry: Entry, fitted: Fitted, key: jax.Array, result: dict[str, Any], seed: int) -> None:
+def _measure(
+    run: _Run, entry: Entry, fitted: Fitted, key: jax.Array, result: dict[str, Any], seed: int, then: Callable[[], None] | None
+) -> None:
     pictures = run.out / "pictures"
     pictures.mkdir(exist_ok=True)
     file, levels = pictures / _picture_name(entry.card.name, seed), run.dataset.levels
     if levels is not None:
         result["nfe"] = mean_nfe(key, entry.model, fitted.params)
-        _figures(run, entry, fitted, key, result, None)
+        _figures(run, entry, fitted, key, result, None, then)
         file.write_bytes(sites_png(jax.random.fold_in(key, 0), entry, fitted.params, run.real.x, levels))
         return
     model, real, plane = entry.model, run.real, run.dataset.train.shape[1] == 2
@@ -224,7 +252,7 @@ def _measure(run: _Run, entry: Entry, fitted: Fitted, key: jax.Array, result: di
     # The densities of a chain are dear, so its points in the atlas tell none.
     points = points_of(tracks) if model.transform.kind is Density.EXACT or tracks.nfe <= 2 else real.x[:0]
     grid = density_grid(real.x, size) if plane else None
-    log_density = _figures(run, entry, fitted, key, result, points if grid is None else np.concatenate([points, grid[2]]))
+    log_density = _figures(run, entry, fitted, key, result, points if grid is None else np.concatenate([points, grid[2]]), then)
     densities = None if log_density is None else Densities.parted(log_density, len(points), size if plane else None)
     density = None if densities is None or grid is None or densities.on_grid is None else (*grid[:2], densities.on_grid.reshape(size, size))
     row = picture(entry, fitted, as_followed(tracks), real.x, density, result["density"])
@@ -232,9 +260,18 @@ def _measure(run: _Run, entry: Entry, fitted: Fitted, key: jax.Array, result: di
     write_json(file.with_suffix(".json"), panel_of(entry, fitted, real.x, tracks, densities).as_json())
 
 
-def _figures(run: _Run, entry: Entry, fitted: Fitted, key: jax.Array, result: dict[str, Any], also: np.ndarray | None) -> np.ndarray | None:
+def _figures(
+    run: _Run,
+    entry: Entry,
+    fitted: Fitted,
+    key: jax.Array,
+    result: dict[str, Any],
+    also: np.ndarray | None,
+    then: Callable[[], None] | None,
+) -> np.ndarray | None:
     """Measure the default reading and the others; return the log densities of the default one at `also`."""
     model, real = entry.model, run.real
+    others = [(reading, m) for reading, m in entry.readings.items() if m is not model and not run.quick]
     events, draws, _ = _effort(run.budget, model.transform.kind, result["nfe"])
     figures, samples, log_density = evaluate(
         jax.random.fold_in(key, 1),
@@ -245,6 +282,7 @@ def _figures(run: _Run, entry: Entry, fitted: Fitted, key: jax.Array, result: di
         num_events=events,
         num_draws=draws,
         also=also,
+        when_timed=None if others else then,
     )
     result |= {**figures, **as_figures(run.beside)}
     found = failures(model, fitted.params, samples, real, history=fitted.history, seed=result["seed"])
@@ -253,19 +291,17 @@ def _figures(run: _Run, entry: Entry, fitted: Fitted, key: jax.Array, result: di
     if why is not None:
         result["status"] = f"failed: {why}"
     result["readings"] = {
-        reading: {"density": str(m.transform.kind), **_other_reading(run, m, fitted, key)}
-        for reading, m in entry.readings.items()
-        if m is not model and not run.quick
+        reading: {"density": str(m.transform.kind), **_other_reading(run, m, fitted, key, then if m is others[-1][1] else None)}
+        for reading, m in others
     }
     return log_density
 
 
-def _other_reading(run: _Run, model: Model, fitted: Fitted, key: jax.Array) -> dict[str, Any]:
+def _other_reading(run: _Run, model: Model, fitted: Fitted, key: jax.Array, then: Callable[[], None] | None) -> dict[str, Any]:
     """Evaluate a reading that is not the default one on fewer samples."""
     events, draws, _ = _effort(run.budget, model.transform.kind, 100)
-    figures, _, _ = evaluate(
-        key, model, fitted.params, run.real, num_samples=run.budget.samples // 5, num_events=min(events, 2_000), num_draws=draws
-    )
+    num = {"num_samples": run.budget.samples // 5, "num_events": min(events, 2_000), "num_draws": draws}
+    figures, _, _ = evaluate(key, model, fitted.params, run.real, **num, when_timed=then)
     return {**figures, "nfe": mean_nfe(key, model, fitted.params)}
 
 

@@ -1,7 +1,7 @@
 """The figures of a model from its samples and its densities, each beside the number that makes it readable."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -145,6 +145,7 @@ def evaluate(
     num_events: int = 10_000,
     num_draws: int = 500,
     also: Event = None,
+    when_timed: Callable[[], None] | None = None,
 ) -> tuple[dict[str, Any], np.ndarray, np.ndarray | None]:
     """Evaluate a model: distances of its samples to real events, its likelihood and its speed.
 
@@ -158,6 +159,7 @@ def evaluate(
         num_draws: Number of draws for each event if the density is a bound or an estimate.
         also: Further events `(m, *event)` of an unconditional model whose log density is wanted, for example for a picture; they share the
             compiled function. None for no further events.
+        when_timed: Called when the speed of samples is measured; what it begins on another thread slows no figure. None calls nothing.
 
     Returns:
         The figures by name, the samples `(num_samples, *event)`, and the log densities `(m,)` at `also`, or None.
@@ -168,6 +170,8 @@ def evaluate(
     kind = model.transform.kind
     cond = None if real.cond is None else real.cond[np.arange(num_samples) % len(real.cond)]
     samples, rate = timed_samples(key, model, params, num_samples, cond)
+    if when_timed is not None:
+        when_timed()
     with ThreadPoolExecutor(1) as other_core:
         # NumPy computes the distances on one core while JAX compiles and computes the densities.
         distances = other_core.submit(evaluate_samples, samples, real)

@@ -1,7 +1,8 @@
 """Noise followed to data: the arrays behind a picture of a model, its stages, its deformed grid and the parts that sampling drops."""
 
+import functools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -117,9 +118,15 @@ def codes_of(model: Model, params: Params, target: np.ndarray) -> np.ndarray:
     Returns:
         Codes `(k, latent)`, which are the means of an encoder that is random.
     """
-    encode = model.transform.parts["encode"]
-    codes = jax.jit(jax.vmap(lambda x: encode(params, x)))(jnp.asarray(target[:NUM_POINTS], jnp.float32))
+    codes = _encoder(model)(params, jnp.asarray(target[:NUM_POINTS], jnp.float32))
     return np.asarray(codes[0] if isinstance(codes, tuple) else codes)
+
+
+@functools.lru_cache(maxsize=8)
+def _encoder(model: Model) -> Callable[[Params, jax.Array], Any]:
+    # A page asks for the codes of a model three times: which noise to show, in a picture, and in the atlas.
+    encode = model.transform.parts["encode"]
+    return jax.jit(jax.vmap(lambda params, x: encode(params, x), (None, 0)))
 
 
 def by_deviation(codes: np.ndarray) -> np.ndarray:
@@ -170,8 +177,13 @@ def critic_field(
         The coordinates `xs` and `ys`, `(size,)` each, and the values `(size, size)`.
     """
     xs, ys, points = density_grid(target, size)
-    values = jax.jit(jax.vmap(lambda x: critic(aux, x, None)))(jnp.asarray(points))
+    values = _over_points(critic)(aux, jnp.asarray(points))
     return xs, ys, np.asarray(values).reshape(size, size)
+
+
+@functools.lru_cache(maxsize=8)
+def _over_points(critic: Callable[[Aux, jax.Array, Cond], jax.Array]) -> Callable[[Aux, jax.Array], jax.Array]:
+    return jax.jit(jax.vmap(lambda aux, x: critic(aux, x, None), (None, 0)))
 
 
 class States(NamedTuple):

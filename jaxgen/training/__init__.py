@@ -2,7 +2,7 @@
 
 from jaxgen.training.checkpoint import load_arrays, save_arrays
 from jaxgen.training.entry import Card, Entry, Style
-from jaxgen.training.fit import fit
+from jaxgen.training.fit import compile_fit, fit
 from jaxgen.training.fitted import Fitted, TrainingDiverged
 from jaxgen.training.history import PATIENCE
 from jaxgen.training.length import steps_for
@@ -31,6 +31,7 @@ __all__ = [
     "Watch",
     "adam",
     "batch_at",
+    "compile_fit",
     "fit",
     "fit_seeds",
     "in_turn",

@@ -225,6 +225,40 @@ def fit(
     return fitted
 
 
+def compile_fit(key: Key | int, entry: Entry, data: ArrayLike | None, num_steps: int, *, batch_size: int = 256) -> float:
+    """Compile the training that `fit` of the same arguments runs, so that it begins at once.
+
+    Another thread may do so while this one evaluates another model. The programs are kept for the fits of this very entry; those of an objective
+    that prepares batches on the host, as optimal transport does, are not compiled, because preparing takes the cores.
+
+    Args:
+        key: As for `fit`.
+        entry: As for `fit`.
+        data: As for `fit`.
+        num_steps: As for `fit`.
+        batch_size: As for `fit`.
+
+    Returns:
+        The seconds that it took.
+
+    >>> import jax, jaxgen
+    >>> model = jaxgen.Model(jaxgen.bases.normal((2,)), jaxgen.transforms.triangular_affine())
+    >>> entry = jaxgen.Entry(model, jaxgen.objectives.maximum_likelihood(model))
+    >>> jaxgen.training.compile_fit(0, entry, jax.random.normal(jax.random.key(1), (64, 2)), 4, batch_size=8) > 0
+    True
+    """
+    began, key = time.perf_counter(), checks.key("compile_fit: key", key)
+    checks.counts("compile_fit", num_steps=num_steps, batch_size=batch_size)
+    if entry.objective.prepare is not None:
+        return 0.0
+    where = placement(None, None, "replicated", batch_size)
+    batch, _ = checked_batches(entry, Rows("data", data, "cond", None), Rows("valid", None, "valid_cond", None))
+    key_init, key_run, _ = jax.random.split(key, 3)
+    fresh = where.born(_first_state(entry, num_steps), key_init, jax.tree.map(lambda a: a[:batch_size], batch))
+    where.chunk(entry, where.placed(fresh), batch, key_run, Plan(num_steps, batch_size, 0.999, 100))
+    return time.perf_counter() - began
+
+
 def _saving(where: Placement, saving: Saving | str | Path | None, entry: Entry, start: object) -> Saving | None:
     """Return how the first process saves, and None for the others. What it refuses, all of them refuse, so that none waits for it."""
     made, refused = None, None

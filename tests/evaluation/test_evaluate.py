@@ -78,6 +78,15 @@ def test_the_speed_is_that_of_the_second_call(monkeypatch):
     assert rate == 3.0 and samples.shape == (12, 2)
 
 
+def test_other_work_begins_when_the_speed_is_measured_and_before_densities(monkeypatch):
+    done, module = [], sys.modules["jaxgen.evaluation.evaluate"]
+    for name in ("timed_samples", "log_prob"):
+        function = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *a, name=name, function=function, **k: (done.append(name), function(*a, **k))[1])
+    evaluation.evaluate(jax.random.key(0), WIDE, (), Reference(X), num_samples=20, num_events=5, when_timed=lambda: done.append("begun"))
+    assert done == ["timed_samples", "begun", "log_prob"]
+
+
 @pytest.mark.parametrize(("nll", "stderr", "entropy", "bug"), [(1.0, 0.1, 1.29, False), (1.0, 0.1, 1.31, True), (1.0, 0.1, None, False)])
 def test_below_the_entropy_by_three_standard_errors_is_a_bug(nll, stderr, entropy, bug):
     why = evaluation.too_good({"nll": nll, "nll_stderr": stderr}, entropy)

@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import chex
 import jax
@@ -13,7 +14,7 @@ import pytest
 
 from jaxgen import TrainingDiverged, fit, zoo
 from jaxgen.objective import Batch, Clock, Schedule
-from jaxgen.training import batch_at, init_state, make_step
+from jaxgen.training import batch_at, compile_fit, init_state, make_step
 from jaxgen.training.interrupt import deferred_interrupt
 from jaxgen.training.validation import Validator
 
@@ -335,3 +336,16 @@ def test_integers_of_numpy_are_integers(gaussian_entry, data, key):
     first, second = (fit(key, gaussian_entry(), data, valid=data, progress=False, **n) for n in (number, numpy))
     equal(first.params, second.params, rtol=0)
     np.testing.assert_array_equal(first.history["valid_step"], second.history["valid_step"])
+
+
+def test_a_fit_that_was_compiled_traces_nothing(gaussian_entry, data, key):
+    """By any key; in another thread too, as a comparison compiles its next model."""
+    calls = []
+    entry = gaussian_entry(lambda loss: lambda *args: (calls.append(1), loss(*args))[1])
+    with ThreadPoolExecutor(1) as other:
+        assert other.submit(compile_fit, 7, entry, data, 8, batch_size=8).result() > 0
+    traced = len(calls)
+    fitted = fit(key, entry, data, 8, batch_size=8)
+    assert len(calls) == traced > 0
+    fresh = fit(key, gaussian_entry(), data, 8, batch_size=8)
+    equal(fitted.params, fresh.params, rtol=0)
