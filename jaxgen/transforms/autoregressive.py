@@ -54,7 +54,7 @@ def autoregressive(scalar: Scalar, net: Net) -> Transform:
         return x, jnp.sum(log_dets)
 
     def inverse(params: Params, x: Event, /, cond: Cond = None, key: Key | None = None) -> Preimage:
-        z, log_det = jax.vmap(scalar.inverse)(net.apply(params, x, cond), x.ravel())
+        z, log_det = scalar.each(scalar.inverse)(net.apply(params, x, cond), x.ravel())
         return Preimage(z.reshape(x.shape), jnp.sum(log_det))
 
     def stages(params: Params, z: Noise, /, cond: Cond = None) -> jax.Array:
@@ -99,7 +99,7 @@ def autoregressive_rows(scalar: Scalar, net: Net) -> Transform:
     substitute = net.substitute
 
     def row(theta: jax.Array, z: jax.Array) -> tuple[jax.Array, jax.Array]:
-        x, log_dets = jax.vmap(scalar.forward)(theta, z)
+        x, log_dets = scalar.each(scalar.forward)(theta, z)
         return x, jnp.sum(log_dets)
 
     def forward_and_log_det(params: Params, z: Noise, /, cond: Cond = None) -> tuple[Event, jax.Array]:
@@ -107,7 +107,7 @@ def autoregressive_rows(scalar: Scalar, net: Net) -> Transform:
         return x, jnp.sum(log_dets)
 
     def inverse(params: Params, x: Event, /, cond: Cond = None, key: Key | None = None) -> Preimage:
-        z, log_det = jax.vmap(jax.vmap(scalar.inverse))(net.apply(params, x, cond), x)
+        z, log_det = scalar.each(scalar.inverse)(net.apply(params, x, cond), x)
         return Preimage(z, jnp.sum(log_det))
 
     hooks = Hooks(nfe=lambda params, z, cond=None: z.shape[0])

@@ -44,7 +44,7 @@ def elementwise(scalar: Scalar, net: Callable[[int], Net] | None = None) -> Tran
         function: Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]], params: Params, x: jax.Array, cond: Cond
     ) -> tuple[jax.Array, jax.Array]:
         theta = params if net is None else conditioner(x).apply(params, jnp.zeros((1,), x.dtype), cond)
-        y, log_det = jax.vmap(function)(theta.reshape(x.size, scalar.num_params), x.ravel())
+        y, log_det = scalar.each(function)(theta.reshape(x.size, scalar.num_params), x.ravel())
         return y.reshape(x.shape), jnp.sum(log_det)
 
     def forward_and_log_det(params: Params, z: Noise, /, cond: Cond = None) -> tuple[Event, jax.Array]:

@@ -38,6 +38,20 @@ class Scalar(NamedTuple):
 
         return by_vmap
 
+    def each(self, function: Any) -> Any:
+        """Return `forward` or `inverse`, given as `function`, over `theta` `(*shape, num_params)` and numbers `(*shape)`."""
+
+        def apply(theta: jax.Array, z: jax.Array) -> tuple[jax.Array, jax.Array]:
+            # Mapped number by number XLA sees arrays whose last axis is 1, over which it uses no vectors: half of a `maf`'s density.
+            if self.elementwise:
+                return function(jnp.moveaxis(theta, -1, 0), z)
+            mapped = function
+            for _ in z.shape:
+                mapped = jax.vmap(mapped)
+            return mapped(theta, z)
+
+        return apply
+
 
 def scale_and_shift(max_log_scale: float = 3.0) -> Scalar:
     """Build the affine map `x = shift + exp(s) z` with `|s| < max_log_scale` by a tanh, so that no layer alone can overflow.
