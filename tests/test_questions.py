@@ -15,7 +15,7 @@ from jaxgen.roles import decoded
 from jaxgen.zoo.any_subset import of_normal
 
 D = 3
-STEPS = {"cfm": {"num_steps": 12}, "tabular": {}}
+STEPS = {"cfm": {"num_steps": 12}, "tabular": {}, "mixed_diffusion": {"num_ode_steps": 12}}
 MIXING = np.random.default_rng(1).standard_normal((D, D + 1))
 COVARIANCE = MIXING @ MIXING.T / 2
 MEAN = np.array([0.5, -1.0, 0.3])

@@ -27,7 +27,7 @@ from jaxgen.cli.run_folder import discard_aside, earlier_rows, open_folder, plai
 from jaxgen.cli.signals import Kept
 from jaxgen.cli.sites import sites_png
 from jaxgen.data import Dataset
-from jaxgen.evaluation import Baselines, Reference, density_grid, evaluate, failures, mean_nfe, reference, too_good
+from jaxgen.evaluation import Baselines, Reference, density_grid, evaluate, failures, gaps_of, mean_nfe, reference, too_good
 from jaxgen.evaluation.tracks import MAX_STAGES, as_followed, shared_uniforms, track
 from jaxgen.model import Model
 from jaxgen.training import PATIENCE, Entry, Fitted, TrainingDiverged, compile_fit, fit, steps_for, verdict
@@ -330,6 +330,7 @@ def _reference(data: str, dataset: Dataset, budget: _Budget) -> Reference:
         mode=dataset.mode,
         mode_weights=dataset.mode_weights,
         max_points=budget.points,
+        gaps=gaps_of(dataset),
     )
 
 

@@ -16,7 +16,7 @@ from jaxgen.evaluation.halves import random_halves
 from jaxgen.evaluation.image_figures import classifier_figures, frechet_of, frechet_ratio, image_figures, read_features
 from jaxgen.evaluation.importance import Importance, importance, pareto_k, weigh
 from jaxgen.evaluation.latents import Posteriors, active_units, aggregate_mismatch, collapsed_units, posteriors, rate_and_distortion
-from jaxgen.evaluation.reference import Reference, reference, reference_of
+from jaxgen.evaluation.reference import Reference, gaps_of, reference, reference_of
 from jaxgen.evaluation.sharpness import gradient_magnitude, laplacian_variance
 from jaxgen.evaluation.speed_quality import pareto_front, samplers, speed_quality, timed_blocks
 from jaxgen.evaluation.straightness import straightness
@@ -85,6 +85,7 @@ __all__ = [
     "random_halves",
     "rate_and_distortion",
     "read_features",
+    "gaps_of",
     "reference",
     "reference_of",
     "samplers",

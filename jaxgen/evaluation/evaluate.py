@@ -37,11 +37,11 @@ def evaluate_samples(samples: np.ndarray, real: Reference, seed: int = 0) -> dic
     >>> round(evaluate_samples(x + [3.0, 4.0], Reference(x))["w2"], 6)
     5.0
     """
-    samples = filled(samples, real.x)
+    samples = filled(samples, real.x, real.gaps)
     if not np.isfinite(samples).all():
         bad = int((~np.isfinite(flattened(samples)).all(1)).sum())
         raise FloatingPointError(f"evaluate_samples: samples: {bad} of {len(samples)} samples are not finite; accepted: finite ones.")
-    flat, flat_real = flattened(samples), flattened(filled(real.x, real.x))
+    flat, flat_real = flattened(samples), flattened(filled(real.x, real.x, real.gaps))
     result: dict[str, Any] = {
         "sliced_w2": sliced_w2(flat, flat_real, seed),
         "w2": w2(flat, flat_real, real.max_points, seed),

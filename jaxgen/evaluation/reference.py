@@ -27,6 +27,7 @@ class Reference(NamedTuple):
         mode_weights: True probability `(k,)` of each mode, or None.
         floors: Distances between two samples of real data, by name.
         max_points: Largest number of points of each side that enter W2 and MMD.
+        gaps: For rows of a table, whether each column `(d,)` may be missing; None goes by the gaps of `x`.
     """
 
     x: np.ndarray
@@ -37,6 +38,7 @@ class Reference(NamedTuple):
     mode_weights: np.ndarray | None = None
     floors: Mapping[str, float] = MappingProxyType({})
     max_points: int = 2_000
+    gaps: np.ndarray | None = None
 
 
 def reference(
@@ -50,6 +52,7 @@ def reference(
     mode_weights: np.ndarray | None = None,
     seed: int = 0,
     max_points: int = 2_000,
+    gaps: np.ndarray | None = None,
 ) -> Reference:
     """Build a `Reference`: measure the floors between two independent samples of real data.
 
@@ -63,6 +66,7 @@ def reference(
         mode_weights: True probability `(k,)` of each mode, or None.
         seed: Seed of the directions and of the subsamples.
         max_points: Largest number of points of each side that enter W2 and MMD, whose costs grow faster than linearly.
+        gaps: For rows of a table, whether each column `(d,)` may be missing; None goes by the gaps of `x`.
 
     Returns:
         The reference, with the floors `sliced_w2_floor`, `w2_floor` and `mmd_floor`.
@@ -72,14 +76,14 @@ def reference(
     >>> round(real.floors["w2_floor"], 3)
     4.243
     """
-    flat, flat_again = flattened(filled(x, x)), flattened(filled(again, x))
+    flat, flat_again = flattened(filled(x, x, gaps)), flattened(filled(again, x, gaps))
     truth = None if log_prob is None else np.asarray(jax.jit(jax.vmap(log_prob))(jnp.asarray(x)))
     floors = {
         "sliced_w2_floor": sliced_w2(flat_again, flat, seed),
         "w2_floor": w2(flat_again, flat, max_points, seed),
         "mmd_floor": mmd(flat_again, flat, max_points=max_points, seed=seed),
     }
-    return Reference(x, cond, entropy, truth, mode, mode_weights, floors, max_points)
+    return Reference(x, cond, entropy, truth, mode, mode_weights, floors, max_points, gaps)
 
 
 def reference_of(dataset: Dataset, most: int, seed: int = 0) -> Reference:
@@ -116,7 +120,20 @@ def reference_of(dataset: Dataset, most: int, seed: int = 0) -> Reference:
         mode=dataset.mode,
         mode_weights=dataset.mode_weights,
         seed=seed,
+        gaps=gaps_of(dataset),
     )
+
+
+def gaps_of(dataset: Dataset) -> np.ndarray | None:
+    """Return whether each number of a table `(d,)` may be missing; None for other data.
+
+    >>> import numpy as np, pandas, jaxgen
+    >>> gaps_of(jaxgen.data.load(pandas.DataFrame({"a": np.arange(40) / 7, "b": [0.5, None, 1.5, 2.0] * 10}))).tolist()
+    [False, True]
+    """
+    if dataset.schema is None or not dataset.schema.event:
+        return None
+    return np.array([column.missing and column.kind != "category" for column in dataset.schema.event])
 
 
 def flattened(x: np.ndarray) -> np.ndarray:
@@ -129,19 +146,22 @@ def flattened(x: np.ndarray) -> np.ndarray:
     return np.reshape(x, (len(x), -1))
 
 
-def filled(x: np.ndarray, real: np.ndarray) -> np.ndarray:
-    """Return rows of a table with the mean of a column in its gaps; only columns that have gaps in the real rows may have any.
+def filled(x: np.ndarray, real: np.ndarray, gaps: np.ndarray | None = None) -> np.ndarray:
+    """Return rows of a table with the mean of a column in its gaps; only columns that may be missing may have any.
 
     Args:
         x: Rows `(n, d)` with NaN for what is missing; anything else than rows is returned as it is.
         real: Real rows `(m, d)`, which say what the columns' means are.
+        gaps: Whether each column `(d,)` may be missing, beside those with gaps in the real rows.
 
     >>> import numpy as np
     >>> filled(np.array([[np.nan], [2.0]]), np.array([[np.nan], [4.0]])).tolist()
     [[4.0], [2.0]]
     """
-    if x.ndim != 2 or not np.isnan(real).any():
+    if x.ndim != 2:
         return x
-    gaps = np.isnan(real).any(0)
+    gaps = np.isnan(real).any(0) | (False if gaps is None else gaps)
+    if not gaps.any():
+        return x
     means = np.where(gaps, np.nanmean(np.where(np.isnan(real).all(0), 0, real), axis=0), np.nan)
     return np.where(np.isnan(x), means.astype(x.dtype), x)

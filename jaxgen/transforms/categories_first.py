@@ -160,7 +160,9 @@ class _Row:
             code = drawn(p, u)
             return codes.at[i].set(code), _log_normal(z_sites[i]) - middle(p, code)[1]
 
-        codes, log_dets = jax.lax.scan(one, jnp.zeros_like(z_sites), jnp.arange(z_sites.size, dtype=jnp.int32))
+        codes, log_dets = z_sites, z_sites
+        if z_sites.size:
+            codes, log_dets = jax.lax.scan(one, jnp.zeros_like(z_sites), jnp.arange(z_sites.size, dtype=jnp.int32))
         return jnp.where(self.closed(codes, cond), 0, z_numbers), codes, jnp.sum(log_dets)
 
     def back(self, params: Params, x: jax.Array, cond: Cond) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
@@ -174,7 +176,9 @@ class _Row:
             z = ndtri(jnp.maximum(u, jnp.finfo(u.dtype).tiny))
             return (), (z, log_p - _log_normal(z))
 
-        _, (sites, log_dets) = jax.lax.scan(one, (), jnp.arange(codes.size, dtype=jnp.int32))
+        sites, log_dets = codes, codes
+        if codes.size:
+            _, (sites, log_dets) = jax.lax.scan(one, (), jnp.arange(codes.size, dtype=jnp.int32))
         closed = self.closed(codes, cond)
         known = known & jnp.all(jnp.where(closed, y == 0, True))
         return jnp.where(closed, 0, y), codes, sites, jnp.where(known, jnp.sum(log_dets), -jnp.inf)

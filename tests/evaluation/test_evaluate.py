@@ -50,6 +50,16 @@ def test_distances_are_those_of_the_samples_and_modes_are_counted(figures):
         evaluation.evaluate_samples(np.where(np.arange(400)[:, None] < 2, np.inf, X), signs)
 
 
+def test_a_gap_of_a_column_that_no_test_row_lacks_is_none_of_a_sample_gone_wrong():
+    """A table of few rows may have gaps that are all in the training rows; samples and the second real sample have them nevertheless."""
+    gappy = np.where(np.arange(400)[:, None] < [0, 3], np.nan, X).astype(np.float32)
+    real = evaluation.reference(X, gappy, gaps=np.array([False, True]))
+    assert np.isfinite(list(real.floors.values())).all()
+    assert evaluation.evaluate_samples(gappy, real)["sliced_w2"] < 0.02
+    with pytest.raises(FloatingPointError, match="3 of 400"):
+        evaluation.evaluate_samples(gappy[:, ::-1], real)
+
+
 def test_events_and_samples_have_their_own_conditions():
     """Conditions far apart: a pair that does not belong together has a likelihood that is wrong by hundreds of nats."""
     net = nets.Net(lambda key, x, cond=None: (), lambda params, x, cond=None: jnp.concatenate([cond, 0 * cond]))
