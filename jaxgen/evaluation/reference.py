@@ -160,8 +160,8 @@ def filled(x: np.ndarray, real: np.ndarray, gaps: np.ndarray | None = None) -> n
     """
     if x.ndim != 2:
         return x
-    gaps = np.isnan(real).any(0) | (False if gaps is None else gaps)
-    if not gaps.any():
+    may_miss = np.isnan(real).any(0) | (np.zeros(real.shape[1], bool) if gaps is None else gaps)
+    if not may_miss.any():
         return x
-    means = np.where(gaps, np.nanmean(np.where(np.isnan(real).all(0), 0, real), axis=0), np.nan)
+    means = np.where(may_miss, np.nanmean(np.where(np.isnan(real).all(0), 0, real), axis=0), np.nan)
     return np.where(np.isnan(x), means.astype(x.dtype), x)
