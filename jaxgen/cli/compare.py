@@ -40,7 +40,7 @@ from jaxgen.zoo import COMPARED, DISCRETE, NAMES, Prepared, count_params, num_sa
 NUM_PARAMS = 25_000
 BATCH = 256
 STAGES = 160
-"""How many stages the panels of the atlas keep in all, so that they and 20 pictures stay below 8 MB."""
+"""How many stages the panels of the atlas keep in all, so that they and the pictures stay below 8 MB."""
 
 
 class _Budget(NamedTuple):
@@ -52,6 +52,15 @@ class _Budget(NamedTuple):
 
 
 FULL, QUICK = _Budget(10_000, 10_000, 500, 64, 2_000), _Budget(2_000, 2_000, 20, 40, 500)
+
+
+def stages_for(num: int) -> int:
+    """Return how many stages of each of `num` models the atlas of a comparison keeps.
+
+    >>> stages_for(1), stages_for(13), stages_for(60)
+    (17, 12, 2)
+    """
+    return max(2, min(MAX_STAGES, STAGES // num))
 
 
 def compare(
@@ -125,7 +134,7 @@ def compare(
     known = data in datasets.NAMES or dataset.levels is not None
     real, beside = _reference(data, dataset, budget), None if known else baselines_of(dataset, standardised=True)
     names = dict.fromkeys(models or (accepted if datasets.is_discrete(data) else tuple(COMPARED)))
-    stages = max(4, min(MAX_STAGES, STAGES // len(names)))
+    stages = stages_for(len(names))
     run = _Run(data, dataset, real, budget, steps, quick, num_params, out, settings, beside, stages)
     todo = [(name, seed) for seed in dict.fromkeys(seeds) for name in names]
     start = time.perf_counter()

@@ -11,10 +11,12 @@ from matplotlib.figure import Figure
 
 from jaxgen.atomic import write_text
 from jaxgen.viz import table
-from jaxgen.viz.figure import figure_png
+from jaxgen.viz.figure import figure_png, webp
 from jaxgen.viz.palette import Family
 from jaxgen.viz.table import Result
 
+MOST_BYTES = 7_500_000
+"""How much the pictures and the atlas of a page take; with its tables it stays below 8 MB."""
 _TEMPLATES = Path(__file__).parent / "templates"
 INTRODUCTION = (
     "A generative model is a probability transformation function:",
@@ -45,7 +47,8 @@ def write_report(
         results: One mapping for each entry, with `model`, `family`, `status` ("ok", or "failed: reason") and the fields of `table.COLUMNS`.
             The family's `accent` and `sentence` style its heading.
             `readings`, a mapping from names to fields, is shown as rows below the entry. Any field but `model` may be absent or None.
-        pictures: PNG bytes or a figure by the name of the model, or by "name/anything".
+        pictures: PNG bytes or a figure by the name of the model, or by "name/anything". If all of them and the atlas would make the page
+            larger than 8 MB, they become WebP, which loses a little.
         settings: Settings, shown as pairs.
         notes: Notes, shown as a list; a string is one note.
         atlas: What `jaxgen.viz.atlas.page.section` returned, shown above the table, whose rows then link to its panels; None shows none.
@@ -66,7 +69,7 @@ def write_report(
             introduction=INTRODUCTION,
             columns=table.COLUMNS,
             entries=_entries(results),
-            families=_families(results, pictures),
+            families=_families(results, pictures, MOST_BYTES - (len(atlas["json"]) if atlas else 0)),
             settings=settings,
             notes=[notes] if isinstance(notes, str) else list(notes),
             atlas=atlas,
@@ -101,15 +104,25 @@ def _entries(results: Sequence[Result]) -> list[dict[str, Any]]:
     ]
 
 
-def _families(results: Sequence[Result], pictures: Mapping[str, bytes | Figure]) -> list[dict[str, Any]]:
+def _embedded(pictures: Mapping[str, bytes | Figure], room: float) -> dict[str, str]:
+    """Return each picture as the address of its data. PNG files that take more than `room` bytes become WebP, at a quality that lets them fit."""
+    files = {key: figure_png(picture) if isinstance(picture, Figure) else picture for key, picture in pictures.items()}
+    kind, smaller = "png", files
+    for quality in (85, 70, 50, 30):
+        if 4 / 3 * sum(map(len, smaller.values())) <= room:
+            break
+        kind, smaller = "webp", {key: webp(png, quality) for key, png in files.items()}
+    return {key: f"data:image/{kind};base64,{base64.b64encode(file).decode('ascii')}" for key, file in smaller.items()}
+
+
+def _families(results: Sequence[Result], pictures: Mapping[str, bytes | Figure], room: float) -> list[dict[str, Any]]:
     """Return the families in the order of the results, each with the pictures of its entries; a failed entry needs no picture."""
     by_model: dict[str, list[str]] = {str(result["model"]): [] for result in results}
-    for key, picture in pictures.items():
+    for key, picture in _embedded(pictures, room).items():
         model = key if key in by_model else key.split("/")[0]
         if model not in by_model:
             raise ValueError(f"write_report: pictures holds {key!r}, which no result names; accepted: {sorted(by_model)}.")
-        png = figure_png(picture) if isinstance(picture, Figure) else picture
-        by_model[model].append(base64.b64encode(png).decode("ascii"))
+        by_model[model].append(picture)
     families: dict[str, dict[str, Any]] = {}
     for result in results:
         model, style = str(result["model"]), _style(result)

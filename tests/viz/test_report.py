@@ -5,9 +5,15 @@ import os
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
+from jaxgen.cli.compare import stages_for
+from jaxgen.evaluation.tracks import NUM_ROWS, NUM_SAMPLES, SIDE
 from jaxgen.viz import draw_row, figure_png, write_report
+from jaxgen.viz.atlas.page import stored_section
+from jaxgen.viz.atlas.panel import Label, Panel, Way
+from jaxgen.viz.figure import webp
 
 PNG = b"\x89PNG not really"
 RESULTS = [
@@ -100,6 +106,30 @@ def test_pictures_stand_under_their_family_in_the_order_of_the_results(page, pic
     assert [data for tag, data in parsed.text if tag == "h2"] == ["normalizing flow", "diffusion", "adversarial", "Settings", "Notes"]
     images = [attrs["src"].removeprefix("data:image/png;base64,") for tag, attrs in parsed.tags if tag == "img"]
     assert [base64.b64decode(image) for image in images] == [figure_png(figure), PNG]
+
+
+@pytest.mark.parametrize("num", [13, 60])
+def test_a_page_of_many_models_stays_below_8_mb(page, picture, num):
+    """The panels and pictures of a whole zoo, as large as those of a comparison. The pictures of a few models stay as they are."""
+    rng, png, axis = np.random.default_rng(0), figure_png(draw_row(picture)), np.linspace(-1, 1, 64)
+    way = lambda k: Way(rng.standard_normal((stages_for(num) + 1, k, 2)), rng.standard_normal(k))
+    panel = Panel(
+        Label("name"), way(NUM_SAMPLES), way(NUM_ROWS), way(SIDE**2), rng.standard_normal((NUM_ROWS, 2)),
+        density=(axis, axis, rng.standard_normal((64, 64))),
+    ).as_json()  # fmt: skip
+    names = [f"model_{i}" for i in range(num)]
+    results = [{**RESULTS[0], "model": name} for name in names]
+    atlas = stored_section([{**panel, "label": {**panel["label"], "name": name}} for name in names], rng.uniform(size=(NUM_SAMPLES, 2)))
+    text = page(results, dict.fromkeys(names, png), atlas=atlas)
+    assert len(text) < 8_000_000 and text.count("data:image/") == num
+    # 200 kB is a large picture of a real model.
+    assert len(png) < 200_000 and ("data:image/webp" in text) == (4 / 3 * num * len(png) + len(atlas["json"]) > 7_500_000)
+
+
+def test_a_picture_too_large_for_the_page_is_kept_with_less_quality(picture):
+    png = figure_png(draw_row(picture))
+    sizes = [len(webp(png, quality)) for quality in (85, 50)]
+    assert len(png) / 2 > sizes[0] > sizes[1] > 0
 
 
 def test_seeds_share_a_picture(page):
