@@ -4,7 +4,6 @@ import argparse
 import contextlib
 import importlib.metadata
 import json
-import math
 import os
 import platform
 import statistics
@@ -154,44 +153,6 @@ def matmul_peak(seconds: float, dtype: str = "float32", size: int = 2048) -> flo
         last.block_until_ready()
         calls += 4
     return 2 * size**3 * calls / (time.perf_counter() - start)
-
-
-def matmul_flops(function: Callable[..., Any], *args: Any) -> float:
-    """FLOPs of all matrix products and convolutions in one call, counted in the traced program and so the same for every device.
-
-    A loop of known length counts as often as it runs, where XLA's own cost analysis counts its body once; one until a condition holds counts
-    once, a `cond` as its dearest branch. What `remat` computes again counts again, products with zeros that dilation puts in do not.
-    `args` may be `jax.ShapeDtypeStruct`s.
-    """
-    import jax
-
-    return _flops(jax.make_jaxpr(function)(*args).jaxpr)
-
-
-def _flops(jaxpr: Any) -> float:
-    total = 0.0
-    for eqn in jaxpr.eqns:
-        name, params = eqn.primitive.name, eqn.params
-        if name == "dot_general":
-            contracted = params["dimension_numbers"][0][0]
-            total += 2 * eqn.outvars[0].aval.size * math.prod(eqn.invars[0].aval.shape[i] for i in contracted)
-        elif name == "conv_general_dilated":
-            kernel, out_axis = eqn.invars[1].aval, params["dimension_numbers"].rhs_spec[0]
-            seen = kernel.size / kernel.shape[out_axis] / math.prod(params["lhs_dilation"])
-            total += 2 * eqn.outvars[0].aval.size * seen
-        elif name == "cond":
-            total += max(_flops(branch.jaxpr) for branch in params["branches"])
-        else:
-            times = params["length"] if name == "scan" else 1
-            total += times * sum(_flops(inner) for inner in _inner(params))
-    return total
-
-
-def _inner(params: Mapping[str, Any]) -> list[Any]:
-    """The programs in an equation's parameters, such as a loop's body; rules for derivatives, which are not run, are functions and no programs."""
-    found = [p for value in params.values() for p in (value if isinstance(value, (tuple, list)) else (value,))]
-    programs = [getattr(p, "jaxpr", p) for p in found]
-    return [p for p in programs if hasattr(p, "eqns")]
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from common import matmul_flops, matmul_peak, options, report, row
+from common import matmul_peak, options, report, row
 
 
 class Case(NamedTuple):
@@ -112,6 +112,7 @@ def step_flops(entry: Any, x: np.ndarray, cond: np.ndarray | None, size: int) ->
     """Of one training step on a batch of `size`: its matrix products and convolutions."""
     import jax
 
+    from jaxgen.evaluation import matmul_flops
     from jaxgen.objective import Batch
     from jaxgen.training import init_state, make_step
 

@@ -62,31 +62,6 @@ def test_options_are_read_before_jax_is_imported(script):
     assert not {"jax", "jaxgen"} & {str(module).split(".")[0] for module in modules}
 
 
-def test_flops_are_those_of_the_products_that_run(common):
-    """Against counts by hand: a loop counts as often as it runs, a branch as the dearest, a convolution's gradient by its strides twice more."""
-    import jax
-    import jax.numpy as jnp
-
-    a, w, x, k = jnp.ones((8, 16)), jnp.ones((16, 16)), jnp.ones((2, 8, 8, 3)), jnp.ones((3, 3, 3, 4))
-    product, convolution = 2 * 8 * 16 * 16, 2 * (2 * 4 * 4 * 4) * 27
-
-    def looped(a, w):
-        return jnp.sum(jax.lax.scan(lambda h, _: (jnp.tanh(jax.jit(jnp.matmul)(h, w)), None), a, None, length=5)[0])
-
-    def convolved(x, k):
-        return jnp.sum(jax.lax.conv_general_dilated(x, k, (2, 2), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")))
-
-    def branching(a, w):
-        return jax.lax.cond(a[0, 0] > 0, lambda: a @ w, lambda: a @ w @ w @ w)
-
-    assert common.matmul_flops(looped, a, w) == 5 * product
-    assert common.matmul_flops(jax.grad(looped, (0, 1)), a, w) == 15 * product
-    assert common.matmul_flops(branching, a, w) == 3 * product
-    assert common.matmul_flops(jax.vmap(lambda a: a @ w), jax.ShapeDtypeStruct((7, 8, 16), a.dtype)) == 7 * product
-    assert common.matmul_flops(convolved, x, k) == convolution
-    assert common.matmul_flops(jax.grad(convolved, (0, 1)), x, k) == 3 * convolution
-
-
 def test_row_has_the_agreed_fields_in_order(common):
     row = common.row("case", "metric", "s", 2.0, "peer 1.0", 3.0)
     assert list(row) == ["case", "metric", "unit", "ours", "peer", "theirs", "ratio"]

@@ -39,9 +39,9 @@ def step(name: str, dtype: str, quick: bool) -> dict[str, float]:
     import jax
     import jax.numpy as jnp
     import numpy as np
-    from common import matmul_flops
 
     import jaxgen
+    from jaxgen.evaluation import matmul_flops
     from jaxgen.training.chunk import Plan, make_chunk
     from jaxgen.training.step import init_state, make_step
 

@@ -10,7 +10,7 @@ from jaxgen.evaluation.distances import energy_distance, mmd, mode_coverage, mod
 from jaxgen.evaluation.evaluate import evaluate, evaluate_samples, mean_nfe, summarise_nll, timed_samples, too_good
 from jaxgen.evaluation.failures import failures
 from jaxgen.evaluation.features import Manifold, Moments, frechet_distance, kernel_distance, kernel_floor, manifold, moments
-from jaxgen.evaluation.flops import count_flops, step_flops
+from jaxgen.evaluation.flops import count_flops, matmul_flops, step_flops
 from jaxgen.evaluation.followed import Followed, by_deviation, codes_of, critic_field, density_grid, follow, plane, within_reach
 from jaxgen.evaluation.halves import random_halves
 from jaxgen.evaluation.image_figures import classifier_figures, frechet_of, frechet_ratio, image_figures, read_features
@@ -24,9 +24,9 @@ from jaxgen.evaluation.tables import TableErrors, floor_of, table_errors, table_
 
 __all__ = [
     "Baselines",
-    "Diagnosis",
     "Bits",
     "Classifier",
+    "Diagnosis",
     "Followed",
     "Generated",
     "Importance",
@@ -41,8 +41,8 @@ __all__ = [
     "autoencoder_figures",
     "baselines",
     "bits_of_nll",
-    "bridge",
     "bits_per_dim",
+    "bridge",
     "by_deviation",
     "choose_mixture",
     "classifier_figures",
@@ -62,6 +62,7 @@ __all__ = [
     "frechet_distance",
     "frechet_of",
     "frechet_ratio",
+    "gaps_of",
     "generated",
     "gradient_magnitude",
     "image_figures",
@@ -72,6 +73,7 @@ __all__ = [
     "latent_view",
     "load_classifier",
     "manifold",
+    "matmul_flops",
     "mean_nfe",
     "mmd",
     "mode_coverage",
@@ -85,7 +87,6 @@ __all__ = [
     "random_halves",
     "rate_and_distortion",
     "read_features",
-    "gaps_of",
     "reference",
     "reference_of",
     "samplers",

@@ -36,7 +36,27 @@ def count_flops(function: Callable[..., Any], *args: Any) -> int:
     >>> count_flops(lambda a, b: jnp.tanh(a @ b), jnp.ones((4, 3)), jnp.ones((3, 5)))  # 2 * 4 * 3 * 5 + 4 * 5
     140
     """
-    return _count(jax.make_jaxpr(function)(*args).jaxpr)
+    return _count(jax.make_jaxpr(function)(*args).jaxpr, _operations)
+
+
+def matmul_flops(function: Callable[..., Any], *args: Any) -> int:
+    """Count the floating-point operations of all matrix products and convolutions of a call, which a peak of products is compared with.
+
+    Loops and branches count as in `count_flops`. What is computed again for memory's sake counts again; products with the zeros that
+    dilation puts into an image do not count.
+
+    Args:
+        function: A function of arrays.
+        args: Its arguments, or their shapes (`jax.ShapeDtypeStruct`); nothing is computed.
+
+    Returns:
+        The number of operations.
+
+    >>> import jax.numpy as jnp
+    >>> matmul_flops(lambda a, b: jnp.tanh(a @ b), jnp.ones((4, 3)), jnp.ones((3, 5)))  # 2 * 4 * 3 * 5
+    120
+    """
+    return _count(jax.make_jaxpr(function)(*args).jaxpr, _products)
 
 
 def step_flops(entry: Entry, event_shape: tuple[int, ...], batch_size: int) -> int:
@@ -66,25 +86,35 @@ def step_flops(entry: Entry, event_shape: tuple[int, ...], batch_size: int) -> i
     return count_flops(make_step(entry, 1_000), state, batch, key)
 
 
-def _count(jaxpr: Any) -> int:
-    return sum(_of_equation(equation) for equation in jaxpr.eqns)
+def _count(jaxpr: Any, cost: Callable[[Any], int]) -> int:
+    """Add the costs of equations, those of a loop's body as often as it runs."""
+    return sum(_of_equation(equation, cost) for equation in jaxpr.eqns)
 
 
-def _of_equation(equation: Any) -> int:
-    name, inner = equation.primitive.name, list(_inner(equation.params))
-    if inner:
-        costs = [_count(jaxpr) for jaxpr in inner]
-        return max(costs) if name == "cond" else sum(costs) * (equation.params["length"] if name == "scan" else 1)
-    size = sum(math.prod(getattr(out.aval, "shape", ())) for out in equation.outvars)
-    if name == "dot_general":
+def _of_equation(equation: Any, cost: Callable[[Any], int]) -> int:
+    name, costs = equation.primitive.name, [_count(jaxpr, cost) for jaxpr in _inner(equation.params)]
+    if not costs:
+        return cost(equation)
+    return max(costs) if name == "cond" else sum(costs) * (equation.params["length"] if name == "scan" else 1)
+
+
+def _products(equation: Any) -> int:
+    size, first = equation.outvars[0].aval.size if equation.outvars else 0, equation.invars[:1]
+    if equation.primitive.name == "dot_general":
         (contracted, _), _ = equation.params["dimension_numbers"]
-        return 2 * size * math.prod(equation.invars[0].aval.shape[axis] for axis in contracted)
-    if name == "conv_general_dilated":
+        return 2 * size * math.prod(first[0].aval.shape[axis] for axis in contracted)
+    if equation.primitive.name == "conv_general_dilated":
         kernel, layout = equation.invars[1].aval.shape, equation.params["dimension_numbers"].rhs_spec
-        return 2 * size * math.prod(kernel) // kernel[layout[0]]
-    if name.startswith("reduce_") or name in ("argmax", "argmin"):
-        size = sum(math.prod(operand.aval.shape) for operand in equation.invars)
-    return 0 if name in _MOVES else size
+        return 2 * size * math.prod(kernel) // (kernel[layout[0]] * math.prod(equation.params["lhs_dilation"]))
+    return 0
+
+
+def _operations(equation: Any) -> int:
+    name = equation.primitive.name
+    if name in ("dot_general", "conv_general_dilated"):
+        return _products(equation)
+    results = equation.invars if name.startswith("reduce_") or name in ("argmax", "argmin") else equation.outvars
+    return 0 if name in _MOVES else sum(math.prod(getattr(v.aval, "shape", ())) for v in results)
 
 
 def _inner(params: dict[str, Any]) -> Iterator[Any]:

@@ -6,7 +6,7 @@ import pytest
 
 from jaxgen import nets, zoo
 from jaxgen.cli.equal import LEAST, steps_of
-from jaxgen.evaluation import count_flops, step_flops
+from jaxgen.evaluation import count_flops, matmul_flops, step_flops
 
 NET = nets.mlp(8, width=64, depth=3)
 X = jnp.ones((32, 16))
@@ -57,3 +57,28 @@ def test_a_budget_of_operations_is_shared_by_cost():
     assert steps[0] > 3 * steps[1] and steps == [pytest.approx(1e9 / cost, abs=1) for cost in costs]
     assert steps_of("flops", 1.0, False, dear, jnp.ones((100, 2)), 64) == LEAST
     assert steps_of("params", None, False, dear, jnp.ones((100, 2)), 64) is None
+
+
+def test_flops_are_those_of_the_products_that_run():
+    """Against counts by hand: a loop counts as often as it runs, a branch as the dearest, a convolution's gradient by its strides twice more."""
+    import jax
+    import jax.numpy as jnp
+
+    a, w, x, k = jnp.ones((8, 16)), jnp.ones((16, 16)), jnp.ones((2, 8, 8, 3)), jnp.ones((3, 3, 3, 4))
+    product, convolution = 2 * 8 * 16 * 16, 2 * (2 * 4 * 4 * 4) * 27
+
+    def looped(a, w):
+        return jnp.sum(jax.lax.scan(lambda h, _: (jnp.tanh(jax.jit(jnp.matmul)(h, w)), None), a, None, length=5)[0])
+
+    def convolved(x, k):
+        return jnp.sum(jax.lax.conv_general_dilated(x, k, (2, 2), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")))
+
+    def branching(a, w):
+        return jax.lax.cond(a[0, 0] > 0, lambda: a @ w, lambda: a @ w @ w @ w)
+
+    assert matmul_flops(looped, a, w) == 5 * product
+    assert matmul_flops(jax.grad(looped, (0, 1)), a, w) == 15 * product
+    assert matmul_flops(branching, a, w) == 3 * product
+    assert matmul_flops(jax.vmap(lambda a: a @ w), jax.ShapeDtypeStruct((7, 8, 16), a.dtype)) == 7 * product
+    assert matmul_flops(convolved, x, k) == convolution
+    assert matmul_flops(jax.grad(convolved, (0, 1)), x, k) == 3 * convolution
