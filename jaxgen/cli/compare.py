@@ -27,7 +27,7 @@ from jaxgen.cli.run_folder import discard_aside, earlier_rows, open_folder, plai
 from jaxgen.cli.signals import Kept
 from jaxgen.cli.sites import sites_png
 from jaxgen.data import Dataset
-from jaxgen.evaluation import Baselines, Reference, density_grid, evaluate, failures, gaps_of, mean_nfe, reference, too_good
+from jaxgen.evaluation import Baselines, Reference, density_grid, evaluate, failures, gaps_of, mean_nfe, reference, table_figures, too_good
 from jaxgen.evaluation.tracks import MAX_STAGES, as_followed, shared_uniforms, track
 from jaxgen.model import Model
 from jaxgen.training import PATIENCE, Entry, Fitted, TrainingDiverged, compile_fit, fit, steps_for, verdict
@@ -35,7 +35,7 @@ from jaxgen.transform import Density
 from jaxgen.viz.atlas.of_entry import Densities, panel_of, points_of
 from jaxgen.viz.atlas.page import stored_section
 from jaxgen.viz.of_entry import picture
-from jaxgen.zoo import COMPARED, DISCRETE, NAMES, Prepared, count_params, num_sampling_params, prepare
+from jaxgen.zoo import COMPARED, DISCRETE, NAMES, Prepared, count_params, exact, num_sampling_params, prepare
 
 NUM_PARAMS = 25_000
 BATCH = 256
@@ -293,7 +293,7 @@ def _figures(
         also=also,
         when_timed=None if others else then,
     )
-    result |= {**figures, **as_figures(run.beside)}
+    result |= {**figures, **as_figures(run.beside), **_of_columns(run.dataset, samples)}
     found = failures(model, fitted.params, samples, real, history=fitted.history, seed=result["seed"])
     result["detectors"] = [finding._asdict() for finding in found]
     why = too_good(result, real.entropy)
@@ -304,6 +304,15 @@ def _figures(
         for reading, m in others
     }
     return log_density
+
+
+def _of_columns(dataset: Dataset, samples: np.ndarray) -> dict[str, float]:
+    """The errors of a table's columns and pairs, and how well a classifier tells samples from data, beside the floors; {} for other data."""
+    if dataset.schema is None or not dataset.schema.event or dataset.units is None:
+        return {}
+    x, test, train = (exact(dataset.schema, dataset.units.restore(rows)) for rows in (samples, dataset.test, dataset.train))
+    figures = table_figures(x[: len(test)], test, train, dataset.schema)
+    return {name: value for name, value in figures.items() if isinstance(value, float) and np.isfinite(value)}
 
 
 def _other_reading(run: _Run, model: Model, fitted: Fitted, key: jax.Array, then: Callable[[], None] | None) -> dict[str, Any]:
@@ -394,5 +403,8 @@ def _line(r: dict[str, Any]) -> str:
     if r["nll"] is not None and r.get("nll_mixture") is not None:
         nll += f" beside {r['nll_gaussian']:.3f} of a Gaussian and {r['nll_mixture']:.3f} of a mixture"
     said = f", {r['verdict']}" if r.get("verdict") else ""
+    if r.get("shape_error") is not None:
+        said += f", shape error {r['shape_error']:.3f}, trend error {r.get('trend_error', 0):.3f}"
+        said += f", detection AUC {r['detection_auc']:.3f}" if "detection_auc" in r else ""
     speed = f"{r['samples_per_second']:,.0f} samples/s, trained in {r['train_seconds']:.1f} s"
     return f"{r['model']}: {nll}{said}, sliced W2 {r['sliced_w2']:.3f}, {speed}"

@@ -21,14 +21,14 @@ from jaxgen.zoo.registry import register
 from jaxgen.zoo.velocity import in_steps, trace_for
 
 
-@register(DIFFUSION, vector(width=108, depth=3, growth=0.5, num_steps=5_000, small={"num_steps": 4}), compared=False)
+@register(DIFFUSION, vector(width=108, depth=3, growth=0.5, num_steps=5_000, small={"num_steps": 4, "num_ode_steps": None}), compared=False)
 def mixed_diffusion(
     nets: Nets,
     *,
     categories: Sequence[int] | None = None,
     gates: Sequence[int] | None = None,
     num_steps: int = 100,
-    num_ode_steps: int | None = None,
+    num_ode_steps: int | None = 50,
     any_subset: bool = False,
     learning_rate: float = 3e-3,
 ) -> Entry:

@@ -3,6 +3,8 @@
 import json
 import re
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from jaxgen.cli import compare
@@ -93,3 +95,17 @@ def test_data_of_codes_compare_the_models_of_codes(command, tmp_path):
 def test_data_of_codes_refuse_models_of_numbers(command, tmp_path):
     refused = command("compare", "--data", "ising_square", "--models", "realnvp", *TINY, "--out", tmp_path / "other")
     assert refused.status == 2 and "--models realnvp: accepted: all, masked_diffusion" in refused.err
+
+
+@pytest.mark.slow
+def test_a_table_of_numbers_categories_and_gaps_is_compared(command, tmp_path):
+    """Its gaps are few, so that some of a bad model's samples have gaps where no test row has any."""
+    rng = np.random.default_rng(0)
+    age = rng.normal(40, 9, 60).round(2)
+    age[:2] = np.nan
+    pd.DataFrame({"age": age, "job": rng.choice(["a", "b", "c"], 60), "pay": rng.normal(size=60)}).to_csv(tmp_path / "t.csv", index=False)
+    out = tmp_path / "out"
+    assert command("compare", "--data", tmp_path / "t.csv", "--models", "mixed_diffusion", *TINY, "--out", out).status == 0
+    row = results(out)["mixed_diffusion"]
+    assert row["status"] == "ok" and row["nll_kind"] == "exact"
+    assert 0 < row["shape_error"] < 1 and 0 < row["shape_error_floor"] < 1 and "trend_error" in row
