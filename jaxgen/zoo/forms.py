@@ -184,7 +184,7 @@ def check_options(name: str, given: Mapping[str, Option], known: Mapping[str, Op
         raise ValueError(f"zoo.build: {name} has no option {', '.join(unknown)}; accepted: {accepted}.")
     kinds = {**get_type_hints(Nets), **get_type_hints(make)}
     for option, value in given.items():
-        if value is None and known[option] is None:
+        if value is None and (known[option] is None or type(None) in get_args(kinds[option])):
             continue
         accepted = get_args(kinds[option]) or (kinds[option],)
         if bool in accepted:
