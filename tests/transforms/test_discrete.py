@@ -203,6 +203,28 @@ def test_images_are_revealed_in_raster_order_and_groups_cover_the_event():
     assert masks.tolist() == [4, 3, 1, 0] and (np.asarray(stages)[0].ravel()[:2] == 1).all()
 
 
+def ones_by_time(params, x, t, cond=None):
+    """A network that says the time it is asked at: each site is 1 with probability t."""
+    return jnp.log(jnp.maximum(jnp.stack([1 - t, t]), 1e-30)) + jnp.zeros((*x.shape, 2))
+
+
+def test_sites_are_asked_for_at_the_times_at_which_the_path_reveals_them():
+    """On the cosine path: of `first_hitting` at the time of each group's first site, of `any_order` when as many are known on average."""
+    path = D.masked(2, D.cosine())
+    read, u = D.prediction(path, ones_by_time), np.asarray([0.8, 0.1, 0.5, 0.3])
+    for num, first in ((None, u), (2, np.asarray([0.5, 0.1, 0.5, 0.1]))):
+        f = T.first_hitting(init, read, num_steps=num)
+        times = 4 / np.pi * np.arcsin(np.sqrt(first / 2))
+        for above in (False, True):
+            sites = 1 - times + (1e-3 if above else -1e-3)
+            drawn = f.forward((), {"order": jnp.asarray(u, jnp.float32), "sites": jnp.asarray(sites, jnp.float32)})
+            assert drawn.tolist() == [float(above)] * 4
+    model = Model(bases.uniform((4,)), T.any_order(init, read, [2, 0, 3, 1]))
+    times = 4 / np.pi * np.arcsin(np.sqrt(np.asarray([1, 3, 0, 2]) / 4 / 2))
+    x = jnp.asarray([[1.0, 1.0, 0.0, 1.0]])
+    np.testing.assert_allclose(log_prob(model, (), x).value, np.log(times[[0, 1, 3]]).sum(), rtol=1e-4)
+
+
 def test_a_number_that_is_no_code_has_no_probability():
     for model in (chain("masked", 2), Model(bases.uniform((N,)), T.any_order(init, D.tabular(PATHS["masked"])))):
         value = log_prob(
