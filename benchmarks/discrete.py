@@ -100,12 +100,12 @@ def known(case: str, temperature: float | None, effort: Effort, seed: int, size:
 
 
 def autoregressive_bits(train: Any, test: Any, truth: Any, steps: int, seed: int) -> dict[str, float]:
-    """The figures of `ar_discrete` whose two bins of width 1 hold the bits, so that its density is their probability."""
+    """The figures of `ar_discrete` whose two middle bins of width 1 hold the bits, so that its density is their probability."""
     import jax
 
     import jaxgen
 
-    entry = jaxgen.zoo.build("ar_discrete", train.shape[1:], num_bins=2, bound=1.0)
+    entry = jaxgen.zoo.build("ar_discrete", train.shape[1:], num_bins=4, bound=2.0)
     peer = jaxgen.fit(jax.random.key(seed), entry, train - 0.5, steps, batch_size=128, progress=False)
     return figures(entry.model, peer.params, test - 0.5, truth)
 

@@ -16,6 +16,8 @@ CASES = {
     "64 sites, 64 categories, batch 64": {"sites": 64, "levels": 64, "width": 64, "depth": 3, "batch": 64},
     "128 sites, 64 categories, batch 32": {"sites": 128, "levels": 64, "width": 256, "depth": 4, "batch": 32},
 }
+REACH = 3
+"""How many places away a code enters a token directly, as by default in `nets.code_transformer`."""
 
 
 def main() -> None:
@@ -131,6 +133,8 @@ def network(size: dict[str, int]) -> Any:
         def __init__(self) -> None:
             super().__init__()
             self.codes, self.bias = nn.Embedding(size["levels"] + 1, width), nn.Parameter(torch.zeros(width))
+            self.features = nn.Embedding(size["levels"] + 1, min(size["levels"] + 1, 16))
+            self.near = nn.Linear((2 * REACH + 1) * self.features.embedding_dim, width, bias=False)
             self.place = nn.Parameter(0.1 * torch.randn(sites, width))
             self.blocks = nn.Sequential(*(Block() for _ in range(size["depth"])))
             self.moves, self.head = Moves(2), nn.Linear(width, size["levels"])
@@ -138,7 +142,9 @@ def network(size: dict[str, int]) -> Any:
             nn.init.zeros_(self.head.bias)
 
         def forward(self, x: Any) -> Any:
-            h = self.blocks(self.codes(x) + self.bias + self.place)
+            padded = F.pad(self.features(x), (0, 0, REACH, REACH))
+            around = torch.cat([padded[:, i : i + sites] for i in range(2 * REACH + 1)], -1)
+            h = self.blocks(self.codes(x) + self.near(around) + self.bias + self.place)
             shift, scale = self.moves(2)
             return self.head(F.layer_norm(h, (width,)) * (1 + scale) + shift)
 

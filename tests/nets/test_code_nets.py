@@ -49,11 +49,24 @@ def test_no_condition_is_the_condition_zero(values):
 
 def test_places_enter_by_their_distance_too(values):
     """With the learned places all alike, a turn of the sequence still changes more than the order of the outputs: the rotations see it."""
-    net, params, _ = values
+    _, params, _ = values
+    net = nets.code_transformer(4, 3, width=8, depth=2, num_heads=2, reach=0)
     params = {**params, "body": {**params["body"], "place": 0 * params["body"]["place"]}}
     x = jnp.asarray([0.0, 1.0, 3.0, 2.0, 1.0])
     turned, plain = (np.asarray(net.apply(params, a, T, COND)) for a in (jnp.roll(x, 1), x))
     assert np.abs(turned - np.roll(plain, 1, 0)).max() > 1e-4
+
+
+@pytest.mark.parametrize("reach", [0, 1])
+def test_codes_within_reach_enter_a_token_and_the_others_by_attention_only(values, reach):
+    """Blocks of zeros add nothing, so what is left is what the tokens hold; at the ends there is nothing beyond."""
+    net, x = nets.code_transformer(4, 3, width=8, depth=2, num_heads=2, reach=reach), jnp.asarray([0.0, 1.0, 3.0, 2.0, 1.0])
+    params = filled(net, x, T, COND)
+    params["body"]["blocks"] = jax.tree.map(jnp.zeros_like, params["body"]["blocks"])
+    run = jax.jit(net.apply)
+    for site in (0, 2):
+        moved = np.abs(run(params, x.at[site].set((x[site] + 1) % 4), T, COND) - run(params, x, T, COND)).max(1) > 1e-5
+        assert moved.tolist() == [abs(i - site) <= reach for i in range(5)]
 
 
 def test_bfloat16_and_remat_are_the_same_network(values):
@@ -93,6 +106,7 @@ def test_a_timeless_network_does_not_see_the_time():
     ("make", "message"),
     [
         (lambda: nets.code_transformer(1, 2), "code_transformer: num_codes=1"),
+        (lambda: nets.code_transformer(3, 2, reach=-1), "code_transformer: reach=-1; accepted: an integer of at least 0"),
         (
             lambda: nets.code_transformer(3, 2, width=6, num_heads=2),
             "code_transformer: width=6 with num_heads=2; accepted: a multiple of twice",

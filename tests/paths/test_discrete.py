@@ -293,6 +293,9 @@ def test_infilling_is_the_conditional_distribution_and_guidance_is_a_power():
         read, cond = D.prediction(PATHS["uniform"], net), np.asarray([0.0, 1.0, -1.0])
         at = jax.jit(lambda x, t, c: {w: jnp.log(D.guided(read, w).probabilities((), x, t, c))[0] for w in (0.0, 1.0, 2.5)})
         logs = jax.tree.map(np.asarray, at(np.zeros(1), np.asarray(T), cond))
+        plain = {c is None: jnp.log(read.probabilities((), np.zeros(1), np.asarray(T), c))[0] for c in (cond, None)}
+    for scale, no_cond in ((0.0, True), (1.0, False)):
+        close(logs[scale], plain[no_cond], 1e-5)
     steered = 2.5 * logs[1.0] - 1.5 * logs[0.0]
     close(logs[2.5], steered - np.log(np.sum(np.exp(steered))), 1e-5)
 
