@@ -21,7 +21,7 @@ from jaxgen.zoo.registry import register
 from jaxgen.zoo.velocity import in_steps, trace_for
 
 
-@register(DIFFUSION, vector(width=108, depth=3, growth=0.5, num_steps=5_000, small={"num_steps": 4, "num_ode_steps": None}), compared=False)
+@register(DIFFUSION, vector(width=108, depth=3, growth=0.5, num_steps=5_000, small={"num_steps": 2, "num_ode_steps": None}), compared=False)
 def mixed_diffusion(
     nets: Nets,
     *,

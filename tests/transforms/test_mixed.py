@@ -112,7 +112,8 @@ def test_numbers_alone_are_ancestral_sampling_of_them():
     f = T.mixed_ancestral(lambda key, z, cond=None: (), paths.mixed_prediction(path, output), 8)
 
     def step(path, t, s):
-        return Step(path.alpha(s), posterior_sd(path, t, s)[1], deviation=noising(path, t, s)[1])
+        posterior, keep = posterior_sd(path, t, s)
+        return Step(path.alpha(s), keep, deviation=jnp.minimum(noising(path, t, s)[1], 1.5**0.5 * posterior))
 
     g = gaussian_chain(lambda key, z, cond=None: (), AffineSampler(paths.prediction(NUMBERS, output, "v"), step), 8)
     z = bases.mixed_noise(2, 0, 8).sample(seed=KEY)
@@ -170,7 +171,7 @@ def test_a_missing_number_has_the_probability_of_its_gap_and_costs_no_more():
     value = np.asarray(log_prob(exact, (), rows).value)
     np.testing.assert_allclose(value[0], math.log(0.2), atol=1e-4)
     assert value[1] == -np.inf
-    chain = Model(bases.mixed_noise(1, 1, 16), T.mixed_ancestral(lambda key, z, cond=None: (), read, 16))
+    chain = Model(bases.mixed_noise(1, 1, 64), T.mixed_ancestral(lambda key, z, cond=None: (), read, 64))
     bound = np.asarray(log_prob(chain, (), np.repeat(rows[:1], 500, 0), key=0).value)
     assert math.log(0.2) - 0.4 < bound.mean() < math.log(0.2) + 3 * bound.std() / math.sqrt(500)
     x = np.asarray(sample(KEY, chain, (), 200))
