@@ -118,6 +118,7 @@ OBJECTIVES_ELSEWHERE = {
     "discrete_flow_matching": "tests/objectives/test_discrete.py",
     "score_entropy": "tests/objectives/test_discrete.py",
     "data_initialised": "tests/objectives/test_data_initialised.py",
+    "dropout": "tests/objectives/test_dropout.py",
     "distillation": "tests/objectives/test_few_steps.py",
     "latent_prior": "tests/objectives/test_latent_prior.py",
     "without_condition": "tests/objectives/test_without_condition.py",

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 import jax
 
-from jaxgen import zoo
+from jaxgen import objectives, zoo
 from jaxgen.cli import arguments
 from jaxgen.cli import columns as columns_of
 from jaxgen.cli.beside import beside_nll
@@ -43,6 +43,7 @@ def train(
     steps: int | None = None,
     learning_rate: float | None = None,
     weight_decay: float | None = None,
+    dropout: float = 0.0,
     num_params: int | None = None,
     width: int | None = None,
     depth: int | None = None,
@@ -84,7 +85,8 @@ def train(
             trained for at most --minutes.
         learning_rate: Largest learning rate of the cosine schedule. By default each model has its own.
         weight_decay: Weight decay of Adam: the share of each parameter, times the learning rate, that a step takes away. By default none, except for
-            the flow of `--model auto`, whose decay is 1 up to 2,000 rows and falls with more.
+            normalizing flows, whose decay is 1 up to 2,000 rows and falls with more.
+        dropout: Probability with which a hidden unit of a perceptron is dropped in a training step.
         num_params: Choose the width so that sampling uses about this many parameters. Do not give --width as well.
         width: Number of units in a hidden layer.
         depth: Number of hidden layers of a network.
@@ -124,6 +126,8 @@ def train(
         arguments.count(option, value)
     if weight_decay is not None and not 0 <= weight_decay < math.inf:
         raise ValueError(f"--weight-decay {weight_decay}: accepted: a number of at least 0.")
+    if not 0 <= dropout < 1:
+        raise ValueError(f"--dropout {dropout}: accepted: a number from 0 to below 1.")
     if minutes is not None and not 0 < minutes < math.inf:
         raise ValueError(f"--minutes {minutes}: accepted: a number above 0.")
     arguments.count("--patience", patience, 0)
@@ -157,15 +161,17 @@ def train(
                 )
         settings = Settings(
             options=_given(options), num_steps=steps, batch_size=batch_size or 256, patience=patience or None, seed=seed, progress=True,
-            supports=supports, keep=True, weight_decay=weight_decay,
+            supports=supports, keep=True, weight_decay=weight_decay, dropout=dropout,
         )  # fmt: skip
         return _auto(open_folder(out, resume, overwrite), dataset, settings, source, overwrite)
     prepared = _prepared(model, dataset, num_params, supports, size, options)
     columns_of.show(data, prepared)
     batch_size = min(batch_size or prepared.entry.card.batch_size, len(dataset.train))
     prepared = _with_config(
-        prepared, source=source, training={"batch_size": batch_size, "ema": ema, **_given({"weight_decay": weight_decay})}
+        prepared, source=source, training={"batch_size": batch_size, "ema": ema, **_given({"weight_decay": weight_decay, "dropout": dropout or None})}
     )
+    if dropout:
+        prepared = prepared._replace(entry=_dropping(prepared.entry, dropout))
     if weight_decay is not None:
         prepared = prepared._replace(entry=_decayed(prepared.entry, weight_decay))
     if len(dataset.event_shape) == 3:
@@ -202,6 +208,12 @@ def _decayed(entry: Entry, weight_decay: float) -> Entry:
 def _watch(name: str, run: "_Run") -> Watch:
     card = run.prepared.entry.card
     return tensorboard(run.out / "tensorboard") if name == "tensorboard" else wandb(name=f"{card.name} {run.out.name}", config=dict(card.config))
+
+
+def _dropping(entry: Entry, rate: float) -> Entry:
+    if entry.objective.prepare is not None:
+        raise ValueError(f"--dropout {rate}: {entry.card.name} pairs noise with events on the host; accepted: no --dropout.")
+    return entry._replace(objective=objectives.dropout(entry.objective, rate))
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:
@@ -291,7 +303,7 @@ def _fit(run: _Run, patience: int | None, where: dict[str, Any]) -> Fitted:
     first_step = int(plan.before.get("num_steps", 0))
     planned = {**config["training"], "first_step": first_step, "num_steps": first_step + plan.num_steps}
     saving = Saving(_Writer(run._replace(prepared=_with_config(run.prepared, training=planned))))
-    training = {name: value for name, value in config["training"].items() if name != "weight_decay"}
+    training = {name: value for name, value in config["training"].items() if name not in ("weight_decay", "dropout")}
     how: dict[str, Any] = {**training, **held_out, "start": plan.start, "saving": saving, **where}
     try:
         fitted = fit(plan.key, run.prepared.entry, data.train, plan.num_steps, cond=data.train_cond, **how, progress=True)

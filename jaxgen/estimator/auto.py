@@ -12,7 +12,9 @@ from jaxgen import zoo
 from jaxgen.estimator.layouts import Chosen
 from jaxgen.estimator.stacked import Stacked, stacking_weights
 from jaxgen.model import log_prob
+from jaxgen.objectives import dropout
 from jaxgen.training import PATIENCE, Entry, Fitted, TrainingDiverged, fit, steps_for
+from jaxgen.training.decay import decay_for
 from jaxgen.training.optimizers import Adam
 from jaxgen.types import Params
 
@@ -23,8 +25,6 @@ FLOW_ROWS = 300
 """With fewer rows no flow is tried: its compilation takes ten times as long as all the rest."""
 PRIOR = 2.0
 """What the weights of mixture and flow count as seen beside the validation rows: as many rows of each."""
-DECAY_ROWS = 2_000
-"""Up to so many rows the flow's weights decay in full."""
 
 
 class Settings(NamedTuple):
@@ -41,6 +41,7 @@ class Settings(NamedTuple):
         progress: Whether progress is shown.
         supports: Whether the supports and the tails of columns are looked for.
         weight_decay: The decay of the weights of the flow of "auto"; None takes 1 up to 2,000 rows, and less for more.
+        dropout: The probability with which a hidden unit of a perceptron is dropped in a training step.
         keep: Whether an interrupt ends the training of a flow and keeps what is fitted by then; otherwise it ends the fit.
     """
 
@@ -54,6 +55,7 @@ class Settings(NamedTuple):
     progress: bool | None = False
     supports: bool = True
     weight_decay: float | None = None
+    dropout: float = 0.0
     keep: bool = False
 
 
@@ -97,8 +99,7 @@ def fit_auto(table: Chosen, held_out: np.ndarray, settings: Settings) -> tuple[d
 
 def _flow(entry: Entry, train: np.ndarray, valid: np.ndarray, settings: Settings) -> Fitted | None:
     """Train the flow; None if it diverges, as on a column of wild outliers, where the mixture stands alone."""
-    # A prior whose share falls with the number of rows: it pays up to some thousands (`benchmarks/defaults.py`).
-    decay = min(1.0, DECAY_ROWS / len(train)) if settings.weight_decay is None else settings.weight_decay
+    decay = decay_for(len(train)) if settings.weight_decay is None else settings.weight_decay
     assert isinstance(entry.optimizer, Adam)
     decayed = entry._replace(optimizer=dataclasses.replace(entry.optimizer, weight_decay=decay))
     try:
@@ -120,6 +121,8 @@ def fit_split(entry: Entry, train: np.ndarray, valid: np.ndarray | None, setting
         KeyboardInterrupt: The training was interrupted, and `settings.keep` is false.
     """
     batch_size = min(settings.batch_size, len(train))
+    if settings.dropout:
+        entry = entry._replace(objective=dropout(entry.objective, settings.dropout))
     num_steps = settings.num_steps or steps_for(entry.card.num_steps, len(train), batch_size)
     held_out = {} if valid is None else {"valid": valid.astype(np.float32), "patience": settings.patience}
     key = jax.random.key(settings.seed)

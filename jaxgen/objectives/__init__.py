@@ -11,6 +11,7 @@ from jaxgen.objectives.discrepancy import energy, max_sliced_wasserstein, mmd, s
 from jaxgen.objectives.discrete import any_order_bound, discrete_bound, discrete_flow_matching, score_entropy
 from jaxgen.objectives.distillation import distillation
 from jaxgen.objectives.drifting import drift_field, drifting
+from jaxgen.objectives.dropout import dropout
 from jaxgen.objectives.elbo import elbo
 from jaxgen.objectives.flow_matching import flow_matching, interpolant_matching
 from jaxgen.objectives.importance_weighted import importance_weighted
@@ -45,6 +46,7 @@ __all__ = [
     "distillation",
     "drift_field",
     "drifting",
+    "dropout",
     "elbo",
     "energy",
     "fields",

@@ -17,8 +17,10 @@ from jax.typing import ArrayLike
 from jaxgen import checks
 from jaxgen.meshes import to_host
 from jaxgen.objective import Batch
+from jaxgen.training import cooling
 from jaxgen.training.checked import Rows, checked_batches
 from jaxgen.training.chunk import Chunk, Plan
+from jaxgen.training.decay import suited
 from jaxgen.training.diagnosis import Diagnosis, Failed, diagnose
 from jaxgen.training.entry import Entry
 from jaxgen.training.fitted import Fitted, TrainingDiverged
@@ -48,6 +50,7 @@ class Run(NamedTuple):
         best: The params with the best validation loss so far, or None while no validation loss has counted.
         status: "running", or how the fit has ended.
         longest: The most steps of the next chunk, so that an interrupt does not wait long.
+        end: The step at which a training that cools down ends; None before that.
     """
 
     state: State
@@ -55,6 +58,7 @@ class Run(NamedTuple):
     best: Params | None = None
     status: str = "running"
     longest: int = 1
+    end: int | None = None
 
     def done(self) -> int:
         """Return the number of steps done."""
@@ -115,7 +119,8 @@ def fit(
         eval_every: The number of steps between validation losses; None takes them on a geometric grid of steps, each a tenth further
             than the one before it.
         patience: Stop after this many validation losses in a row without a better one. The losses that come before the last stage of the
-            objective do not count. None never stops.
+            objective do not count. None never stops. With an optimiser that `cools`, as that of a normalizing flow of the zoo, the learning
+            rate falls to zero from the best params on before the training stops, over half as many steps as led to them.
         steps_per_chunk: The most steps that run as one program before the host sees their metrics.
         devices: The devices over which each batch is split; None takes all of this process.
         mesh: A mesh, such as `jax.make_mesh((8,), ("data",))`, over whose axis "data" (or its first axis) the batches of any objective are
@@ -172,6 +177,7 @@ def fit(
     saving = _saving(where, saving, entry, start)
     batch, held_out = checked_batches(entry, Rows("data", data, "cond", cond), Rows("valid", valid, "valid_cond", valid_cond))
     where.require_same(key=key, data=batch, valid=held_out)
+    entry = entry if held_out is None else suited(entry, batch.x.shape[0], batch.cond is not None)
     key_init, key_run, _ = jax.random.split(key, 3)
     fresh = where.born(_first_state(entry, num_steps), key_init, jax.tree.map(lambda a: a[:batch_size], batch))
     origin = _loaded(start, fresh)
@@ -185,7 +191,7 @@ def fit(
     plan, chunk = within(minutes, Plan(num_steps, batch_size, ema, steps_per_chunk), run.done(), make, where.agreed)
     num_steps = plan.num_steps
     stopping = EarlyStopping(patience, math.ceil(entry.objective.schedule.judge_from * num_steps))
-    run = run._replace(state=begun, best=_best(where, origin, stopping, begun))
+    run = run._replace(state=begun, best=_best(where, origin, stopping, begun), end=cooling.end_of(begun.opt_state))
     like = (chunk.state.params, chunk.state.aux)
     compiling = time.perf_counter()
     judged = None if held_out is None else validator(entry, held_out, num_steps, like, where.sharding)
@@ -339,7 +345,7 @@ def _size(entry: Entry, state: State, batch_size: int) -> str:
 def _advance(loop: _Loop, run: Run) -> Run:
     """Train one chunk."""
     before = run.done()
-    began, until = time.perf_counter(), end_of_chunk(before, run.longest, loop.looks)
+    began, until = time.perf_counter(), end_of_chunk(before, run.longest, _looks(loop, run))
     state, metrics = loop.chunk.run(run.state, before, until)
     (seconds,) = loop.where.agreed(time.perf_counter() - began)
     longest = longest_chunk(until, loop.most, until - before, seconds)
@@ -353,14 +359,33 @@ def _advance(loop: _Loop, run: Run) -> Run:
 def _judged(loop: _Loop, run: Run) -> Run:
     """Take the validation loss if it is due, and say whether training has ended."""
     done = run.done()
-    if run.status == "running" and loop.validator is not None and done in loop.looks:
+    if run.status == "running" and loop.validator is not None and done in _looks(loop, run):
         (loss,) = loop.where.agreed(float(loop.validator.loss(run.state.ema, run.state.aux)))
         run = run._replace(history=run.history.with_validation(done, loss))
         if loop.stopping.is_best(run.history):
             run = run._replace(best=loop.where.kept(run.state.ema))
+        if run.end is not None:
+            return run._replace(status="early stop") if done == run.end else run
         if loop.stopping.stops(run.history):
-            return run._replace(status="early stop")
+            return _cooled(loop, run)
     return run._replace(status="finished") if run.status == "running" and done == loop.num_steps else run
+
+
+def _looks(loop: _Loop, run: Run) -> Sequence[int]:
+    part = cooling.found(run.state.opt_state) if run.end is not None else None
+    return loop.looks if run.end is None or part is None else cooling.looks_until(run.end, int(part.length))
+
+
+def _cooled(loop: _Loop, run: Run) -> Run:
+    """Go back to the best params, from which the learning rate falls to zero; or stop, if the optimiser cannot or no step is left."""
+    done, state = run.done(), run.state
+    best = loop.stopping.best_step(run.history)
+    length = cooling.length_for(best, done, loop.num_steps)
+    if run.best is None or length < 1 or cooling.found(state.opt_state) is None or jax.tree.leaves(state.aux):
+        return run._replace(status="early stop")
+    params, average = (cooling.placed_like(run.best, like) for like in (state.params, state.ema))
+    state = state._replace(params=params, ema=average, opt_state=cooling.begun(state.opt_state, done, length))
+    return run._replace(state=state, end=done + length)
 
 
 def _result(copied: Callable[[PyTree], PyTree], run: Run, key: Key, numbers: dict[str, float]) -> Fitted:

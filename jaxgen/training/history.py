@@ -155,6 +155,11 @@ class EarlyStopping(NamedTuple):
         losses = self._losses(history)
         return self.patience is not None and len(losses) > 0 and len(losses) - 1 - int(np.argmin(losses)) >= self.patience
 
+    def best_step(self, history: History) -> int:
+        """Return the step of the best validation loss so far, or 0 before any counts."""
+        losses = self._losses(history)
+        return history.validations[len(history.validations) - len(losses) + int(np.argmin(losses))].step if losses else 0
+
     def _losses(self, history: History) -> list[float]:
         # A loss that is not a number is no better than any other.
         counted = [validation.loss for validation in history.validations if validation.step >= self.judge_from]

@@ -10,6 +10,7 @@ import optax
 from jax.typing import ArrayLike
 
 from jaxgen import checks
+from jaxgen.training.cooling import cooling
 from jaxgen.types import Aux, Params, PyTree
 
 Trained = tuple[Params, Aux]
@@ -51,7 +52,9 @@ class Adam:
         clip: The largest global norm of a gradient, or None.
         warmup: The fraction of the steps of a cycle over which the learning rate rises.
         cycles: How often the schedule runs.
-        weight_decay: The share of each parameter, times the learning rate, that a step takes away.
+        weight_decay: The share of each parameter, times the learning rate, that a step takes away; None is none, unless `fit` validates and
+            chooses it by the number of rows.
+        cools: Whether a fit that stops early lets the learning rate fall to zero from the best params on.
     """
 
     learning_rate: float
@@ -60,7 +63,8 @@ class Adam:
     clip: float | None
     warmup: float
     cycles: int
-    weight_decay: float
+    weight_decay: float | None
+    cools: bool = False
 
     def __call__(self, num_steps: int, /) -> optax.GradientTransformation:
         """Return the optax transformation for a training of `num_steps` steps."""
@@ -70,9 +74,8 @@ class Adam:
         schedule = cycle if self.cycles == 1 else lambda count: cycle(count % length)
         clipping = optax.identity() if self.clip is None else optax.clip_by_global_norm(self.clip)
         plain = optax.adam(schedule, self.b1, self.b2)
-        return optax.chain(
-            clipping, optax.adamw(schedule, self.b1, self.b2, weight_decay=self.weight_decay) if self.weight_decay else plain
-        )
+        decayed = optax.adamw(schedule, self.b1, self.b2, weight_decay=self.weight_decay or 0.0)
+        return optax.chain(clipping, decayed if self.weight_decay else plain, *([cooling()] if self.cools else []))
 
 
 def adam(
@@ -83,7 +86,8 @@ def adam(
     clip: float | None = 1.0,
     warmup: float = 0.02,
     cycles: int = 1,
-    weight_decay: float = 0.0,
+    weight_decay: float | None = 0.0,
+    cools: bool = False,
 ) -> Adam:
     """Build Adam with clipped gradients, a linear warm-up and a cosine decay to zero.
 
@@ -94,7 +98,10 @@ def adam(
         clip: The largest global norm of a gradient; a longer gradient is shortened to it. None does not clip.
         warmup: The fraction of the steps of a cycle over which the learning rate rises.
         cycles: How often the schedule runs, each time over an equal share of the steps, for objectives that train in rounds.
-        weight_decay: The share of each parameter, times the learning rate, that a step takes away; few rows want about 1.
+        weight_decay: The share of each parameter, times the learning rate, that a step takes away; few rows want about 1. None lets a
+            `fit` with validation choose it by the number of rows: 1 up to 2,000, and less for more.
+        cools: Whether a `fit` that stops early goes back to its best params and lets the learning rate fall from there to zero, over half as
+            many steps as led to them: params at a high learning rate are noisy, and seldom the best that this number of steps can give.
 
     Returns:
         The optimiser, a function of the number of steps.
@@ -113,11 +120,12 @@ def adam(
     checks.number("adam: learning_rate", learning_rate, above=0)
     checks.number("adam: warmup", warmup, least=0, most=1)
     checks.count("adam: cycles", cycles)
-    checks.number("adam: weight_decay", weight_decay, least=0)
+    if weight_decay is not None:
+        checks.number("adam: weight_decay", weight_decay, least=0)
     if clip is not None:
         checks.number("adam: clip", clip, above=0)
 
-    return Adam(learning_rate, b1, b2, clip, warmup, cycles, weight_decay)
+    return Adam(learning_rate, b1, b2, clip, warmup, cycles, weight_decay, cools)
 
 
 def players(generator: OptimizerLike, critic: OptimizerLike) -> Optimizer:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxgen.training.history import PATIENCE
 from jaxgen.types import PyTree
 
 NEAR = 0.8
@@ -17,8 +18,8 @@ class Verdict(NamedTuple):
 
     Attributes:
         loss: The best validation loss.
-        step: The step after which it was taken.
-        overfits: Whether it was taken before the last fifth of the training, and no later loss is better.
+        step: The step after which it was taken, or, if the training cooled down after it had overfitted, the step of the best loss before.
+        overfits: Whether that was before the last fifth of the training, or ten losses in a row after it were no better.
     """
 
     loss: float
@@ -46,5 +47,9 @@ def verdict(history: Mapping[str, PyTree]) -> Verdict | None:
     losses, steps = np.asarray(history.get("valid_loss", ()), np.float64), np.asarray(history.get("valid_step", ()))
     if not np.isfinite(losses).any():
         return None
-    best = int(np.argmin(np.where(np.isfinite(losses), losses, math.inf)))
+    losses = np.where(np.isfinite(losses), losses, math.inf)
+    best = int(np.argmin(losses))
+    before = int(np.argmin(losses[:best])) if best else 0
+    if best - before > PATIENCE:
+        return Verdict(float(losses[best]), int(steps[before]), overfits=True)
     return Verdict(float(losses[best]), int(steps[best]), bool(steps[best] < NEAR * steps[-1]))

@@ -30,7 +30,7 @@ def realnvp(nets: Nets, *, num_layers: int = 12, learning_rate: float = 3e-3) ->
 
     Source: arXiv 1605.08803.
     """
-    return likelihood(normal(nets.event), _couplings(scale_and_shift(), nets, num_layers), learning_rate)
+    return likelihood(normal(nets.event), _couplings(scale_and_shift(), nets, num_layers), learning_rate, by_rows=True)
 
 
 @register(FLOW, vector(width=64, depth=2, small={"num_layers": 2, "num_bins": 8}))
@@ -44,7 +44,8 @@ def nsf(nets: Nets, *, num_layers: int = 4, num_bins: int = 8, bound: float = 5.
 
     Source: arXiv 1906.04032.
     """
-    return likelihood(normal(nets.event), _couplings(rational_quadratic(num_bins, bound), nets, num_layers), learning_rate)
+    layers = _couplings(rational_quadratic(num_bins, bound), nets, num_layers)
+    return likelihood(normal(nets.event), layers, learning_rate, by_rows=True)
 
 
 @register(FLOW, vector(width=64, depth=2, growth=0.5, small={"num_layers": 2}))
@@ -57,7 +58,8 @@ def maf(nets: Nets, *, num_layers: int = 12, learning_rate: float = 3e-3) -> Ent
     Source: arXiv 1705.07057.
     """
     layer = autoregressive(scale_and_shift(), nets.made(2))
-    return likelihood(normal(nets.event), repeat(chain(layer, flip()), num_layers, unroll=_unroll(num_layers, 8)), learning_rate)
+    layers = repeat(chain(layer, flip()), num_layers, unroll=_unroll(num_layers, 8))
+    return likelihood(normal(nets.event), layers, learning_rate, by_rows=True)
 
 
 @register(FLOW, vector(width=108, depth=3, num_steps=600, small={"num_train_steps": 2}))

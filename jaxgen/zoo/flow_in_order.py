@@ -75,4 +75,5 @@ def bnaf(nets: Nets, *, num_layers: int = 2, learning_rate: float = 3e-3) -> Ent
 
 
 def _layers(nets: Nets, layer: Transform, num_layers: int, learning_rate: float) -> Entry:
-    return likelihood(normal(nets.event), repeat(chain(layer, flip()), num_layers), learning_rate)
+    layers = repeat(chain(layer, flip()), num_layers)
+    return likelihood(normal(nets.event), layers, learning_rate, by_rows=True)

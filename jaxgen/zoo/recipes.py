@@ -11,7 +11,14 @@ from jaxgen.training.optimizers import Optimizer
 from jaxgen.transform import Transform
 
 
-def likelihood(base: Base, transform: Transform, learning_rate: float, *, trained: Transform | None = None) -> Entry:
+def likelihood(
+    base: Base,
+    transform: Transform,
+    learning_rate: float,
+    *,
+    trained: Transform | None = None,
+    by_rows: bool = False,
+) -> Entry:
     """Return the entry of a model trained by maximum likelihood with Adam.
 
     Args:
@@ -20,10 +27,12 @@ def likelihood(base: Base, transform: Transform, learning_rate: float, *, traine
         learning_rate: Adam's learning rate.
         trained: Another transform of the same params whose likelihood is trained, for example one with a coarser solver; None trains
             `transform` itself.
+        by_rows: Whether a training with validation chooses the weight decay by the number of rows, and cools down where it stops early.
     """
     model = Model(base, transform)
     objective = maximum_likelihood(model if trained is None else Model(base, trained))
-    return Entry(model, objective, adam(learning_rate), card=Card(objective="maximum likelihood"))
+    optimizer = adam(learning_rate, weight_decay=None if by_rows else 0.0, cools=by_rows)
+    return Entry(model, objective, optimizer, card=Card(objective="maximum likelihood"))
 
 
 def titled(model: Model, objective: Objective, title: str, optimizer: Optimizer) -> Entry:

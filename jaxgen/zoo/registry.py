@@ -11,6 +11,7 @@ import numpy as np
 from jaxgen import checks
 from jaxgen.model import Model
 from jaxgen.training import Entry, Style
+from jaxgen.training.optimizers import Adam
 from jaxgen.types import Cond, Key, Noise, Params, Shape
 from jaxgen.zoo.forms import NETWORK, VECTOR, Form, Make, Option, check_form, check_options, options_of
 from jaxgen.zoo.image_sizes import PUBLISHED, Size, find_size
@@ -43,6 +44,9 @@ class Registered(NamedTuple):
     make: Make
     form: Form
 
+
+LONGER = 3
+"""How many times as long a conditional flow trains."""
 
 _REGISTRY: dict[int, dict[str, Registered]] = {VECTOR: {}, IMAGE: {}}
 """By the rank of an event, then by name: one name may have a form for vectors and one for images."""
@@ -167,7 +171,9 @@ def build(
     config |= _origin(make)
     wanted = None if cond_dim is None else (cond_dim,)
     readings = {reading: _of_conditions(name, wanted, model) for reading, model in entry.models.items()}
-    lasts = {"num_steps": int(min(form.num_steps, chosen_size.num_steps)), "batch_size": chosen_size.batch_size}
+    # A conditional flow is one density for each condition: it takes longer, and a training with validation cools down where that is too long.
+    longer = LONGER if cond_dim is not None and isinstance(entry.optimizer, Adam) and entry.optimizer.cools else 1
+    lasts = {"num_steps": int(min(longer * form.num_steps, chosen_size.num_steps)), "batch_size": chosen_size.batch_size}
     card = entry.card._replace(name=name, family=family.name, style=family.style, config=config, **lasts)
     return entry._replace(model=readings[entry.card.reading], card=card, readings=MappingProxyType(readings))
 
