@@ -47,6 +47,8 @@ class Registered(NamedTuple):
 
 LONGER = 3
 """How many times as long a conditional flow trains."""
+LONGEST = 4
+"""How many times as long a model trains that answers any question without a likelihood (`benchmarks/any_subset.py`)."""
 
 _REGISTRY: dict[int, dict[str, Registered]] = {VECTOR: {}, IMAGE: {}}
 """By the rank of an event, then by name: one name may have a form for vectors and one for images."""
@@ -173,6 +175,8 @@ def build(
     readings = {reading: _of_conditions(name, wanted, model) for reading, model in entry.models.items()}
     # A conditional flow is one density for each condition: it takes longer, and a training with validation cools down where that is too long.
     longer = LONGER if cond_dim is not None and isinstance(entry.optimizer, Adam) and entry.optimizer.cools else 1
+    # Of all questions each is asked in few rows of a batch: at a few thousand steps regressions in time are far from what they reach.
+    longer = LONGEST if options.get("any_subset") and entry.card.objective != "maximum likelihood" else longer
     lasts = {"num_steps": int(min(longer * form.num_steps, chosen_size.num_steps)), "batch_size": chosen_size.batch_size}
     card = entry.card._replace(name=name, family=family.name, style=family.style, config=config, **lasts)
     return entry._replace(model=readings[entry.card.reading], card=card, readings=MappingProxyType(readings))
