@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxgen import checks, viz
 from jaxgen import data as datasets
-from jaxgen import viz
 from jaxgen.atomic import write_json
 from jaxgen.cli import arguments
 from jaxgen.cli.ahead import Ahead
@@ -110,7 +110,7 @@ def compare(
     models = accepted if models == ("all",) else models
     unknown = [name for name in models if name not in accepted]
     if unknown:
-        raise ValueError(f"--models {' '.join(unknown)}: accepted: all, {', '.join(accepted)}.")
+        raise ValueError(f"--models {' '.join(unknown)}: accepted: all, {', '.join(accepted)}.{checks.closest(unknown[0], accepted)}")
     arguments.count("--steps", steps)
     arguments.count("--num-params", num_params)
     if amount is not None and (equal == "params" or not 0 < amount < float("inf")):

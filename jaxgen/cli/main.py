@@ -138,12 +138,29 @@ def main(argv: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         print(f"jaxgen: interrupted; {Kept.text}", file=sys.stderr)
         status = 130
-    except USER_MISTAKES as error:
-        if os.environ.get("JAXGEN_TRACEBACK"):
+    except (*USER_MISTAKES, AssertionError, RuntimeError) as error:
+        said = _said(error)
+        if said is None or os.environ.get("JAXGEN_TRACEBACK"):
             raise
-        print(f"jaxgen: error: {error}", file=sys.stderr)
+        print(f"jaxgen: error: {said}", file=sys.stderr)
         status = 2
     sys.exit(status)
+
+
+def _said(error: Exception) -> str | None:
+    """Return the line that says a user's mistake, or None for an error of this library.
+
+    Where JAX_PLATFORMS names a device that is not there, JAX raises whatever comes first.
+    """
+    platforms = os.environ.get("JAX_PLATFORMS")
+    if platforms:
+        import jax
+
+        try:
+            jax.devices()
+        except (AssertionError, RuntimeError):
+            return f"JAX_PLATFORMS={platforms}: JAX finds no such device here; accepted: a device that is there, such as JAX_PLATFORMS=cpu."
+    return str(error) if isinstance(error, USER_MISTAKES) else None
 
 
 def _say_own(others: Callable[..., None]) -> Callable[..., None]:

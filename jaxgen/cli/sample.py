@@ -6,7 +6,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from jaxgen import zoo
+from jaxgen import checks, zoo
 from jaxgen.cli import arguments
 from jaxgen.cli.finite import require_finite
 from jaxgen.cli.pixels import classes_of, labelled, levels_of, whole, write_images
@@ -95,7 +95,8 @@ def in_reading(entry: Entry, reading: str | None) -> Entry:
     if reading is None:
         return entry
     if reading not in entry.readings:
-        raise ValueError(f"--reading {reading}: accepted: {', '.join(entry.readings)}, the readings of {entry.card.name}.")
+        hint = checks.closest(reading, entry.readings)
+        raise ValueError(f"--reading {reading}: accepted: {', '.join(entry.readings)}, the readings of {entry.card.name}.{hint}")
     return entry._replace(model=entry.readings[reading], card=entry.card._replace(reading=reading))
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxgen import zoo
+from jaxgen import checks, zoo
 from jaxgen.data import DataError, Schema
 from jaxgen.data.readers import read_table
 from jaxgen.data.tables import Table
@@ -84,7 +84,8 @@ def _chosen(table: Table, columns: tuple[str, ...] | None) -> Table:
     place = {name: j for j, name in enumerate(table.names)}
     unknown = [name for name in columns if name not in place]
     if unknown:
-        raise DataError(f"{table.source}: has no column {', '.join(unknown)}; accepted: {', '.join(table.names)}.")
+        hint = checks.closest(unknown[0], table.names)
+        raise DataError(f"{table.source}: has no column {', '.join(unknown)}; accepted: {', '.join(table.names)}.{hint}")
     return table._replace(names=columns, column=lambda j: table.column(place[columns[j]]))
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from jaxgen import checks
 from jaxgen.atomic import write_json
 from jaxgen.certificate import certify
 from jaxgen.cli import arguments
@@ -47,7 +48,7 @@ def verify(*, models: tuple[str, ...] = (), dim: int = 2, out: Path | None = Non
     accepted = (*NAMES, *DISCRETE)
     unknown = sorted(set(models) - set(accepted))
     if unknown:
-        raise ValueError(f"--models {' '.join(unknown)}: accepted: {', '.join(accepted)}.")
+        raise ValueError(f"--models {' '.join(unknown)}: accepted: {', '.join(accepted)}.{checks.closest(unknown[0], accepted)}")
     arguments.seed(seed)
     arguments.file("--out", out)
     console, rows = Console(), []

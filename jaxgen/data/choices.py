@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
+from jaxgen import checks
 from jaxgen.data.tables import DataError, Table
 
 Columns: TypeAlias = Sequence[str | int] | str | int | None
@@ -85,7 +86,7 @@ def _indices(argument: str, table: Table, columns: Columns) -> list[int]:
         if not 0 <= index < len(table.names):
             raise DataError(
                 f"{table.source}: {argument}: no column {column!r}; accepted: a name among {', '.join(map(repr, table.names))} "
-                f"or an index from 0 to {len(table.names) - 1}."
+                f"or an index from 0 to {len(table.names) - 1}.{checks.closest(column, table.names)}"
             )
         if index in chosen:
             raise DataError(f"{table.source}: {argument}: column {table.names[index]!r} is chosen twice; accepted: once.")

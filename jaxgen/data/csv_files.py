@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxgen import checks
 from jaxgen.data.cells import is_missing, number_of
 from jaxgen.data.tables import DataError, Table, guard, numbered, unique
 
@@ -55,6 +56,7 @@ def read_csv(path: str) -> Table:
     names = unique(path, [cell.strip() for cell in first]) if header else numbered(len(first))
     column = _columns(path, dialect, names, header)
     if header and names[0] == "" and len(names) > 1 and _counts_the_rows(column(0)):
+        checks.warn(f"{path}: the first column has no name and counts the rows: it is taken for an index and left out.")
         names, column = names[1:], lambda j, every=column: every(j + 1)
     return Table(path, names, column, dialect=(dialect.separator, dialect.decimal))
 

@@ -244,9 +244,10 @@ def draw(name: str, seed: int, n: int, *, dim: int = 2) -> np.ndarray:
 
 def _known(name: str) -> None:
     if name not in NAMES:
-        names = ", ".join((*NAMES, *DISCRETE, *IMAGES))
+        known = (*NAMES, *DISCRETE, *IMAGES)
         raise DataError(
-            f"load: name={name!r}; accepted: {names}, or the path of a {', '.join(SUFFIXES)} or .txt file or a folder of images."
+            f"load: name={name!r}; accepted: {', '.join(known)}, or the path of a {', '.join(SUFFIXES)} or .txt file or a folder of images."
+            f"{checks.closest(name, known)}"
         )
 
 

@@ -156,7 +156,7 @@ def check_form(name: str, form: Form, make: Make) -> None:
     """
     accepted = {*NETWORK, *_own(make)}
     for option in sorted({*form.defaults, *form.small} - accepted):
-        raise ValueError(f"zoo.register: {name} has no option {option!r}; accepted: {', '.join(sorted(accepted))}.")
+        raise ValueError(f"zoo.register: {name} has no option {option!r}; accepted: {', '.join(sorted(accepted))}.{checks.closest(option, accepted)}")
 
 
 def _own(make: Make) -> dict[str, Option]:
@@ -181,7 +181,8 @@ def check_options(name: str, given: Mapping[str, Option], known: Mapping[str, Op
     unknown = sorted(set(given) - set(known))
     if unknown:
         accepted = ", ".join(f"{k}={v!r}" for k, v in known.items())
-        raise ValueError(f"zoo.build: {name} has no option {', '.join(unknown)}; accepted: {accepted}.")
+        hint = checks.closest(unknown[0], known)
+        raise ValueError(f"zoo.build: {name} has no option {', '.join(unknown)}; accepted: {accepted}.{hint}")
     kinds = {**get_type_hints(Nets), **get_type_hints(make)}
     for option, value in given.items():
         if value is None and (known[option] is None or type(None) in get_args(kinds[option])):

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxgen import checks
 from jaxgen.atomic import written_by_jaxgen
 from jaxgen.objective import Batch
 from jaxgen.training import Entry, Fitted, init_state
@@ -57,13 +58,19 @@ def load(path: str | Path) -> tuple[Entry, Fitted]:
     Raises:
         FileNotFoundError: No run was saved in the folder.
         ValueError: The config is not one that jaxgen wrote, the arrays do not belong to it, or no save is whole. If only the newest is
-            damaged, the one before it is loaded, with a warning.
+            damaged, the one before it is loaded, with a warning; so is a training that diverged.
     """
     path = Path(path)
     if not (path / SAVES).is_dir():
         raise FileNotFoundError(f"load: path={str(path)!r}; accepted: a run folder of jaxgen with a save in {SAVES}/.")
     with written_by_jaxgen(f"load: path={str(path)!r}"):
-        return _rebuilt(path, read_run(path))
+        entry, fitted = _rebuilt(path, read_run(path))
+    if fitted.status == "diverged":
+        checks.warn(
+            f"load: path={str(path)!r} holds a training that diverged after {fitted.history['num_steps']} steps; its params are the last finite "
+            "ones, and what is drawn from them may be far from the data."
+        )
+    return entry, fitted
 
 
 def _rebuilt(path: Path, run: ReadRun) -> tuple[Entry, Fitted]:

@@ -66,3 +66,45 @@ def test_version(capsys):
     with pytest.raises(SystemExit) as ended:
         main(["--version"])
     assert ended.value.code == 0 and capsys.readouterr().out == f"jaxgen {jaxgen.__version__}\n"
+
+
+def test_a_device_that_is_not_there_is_named_in_one_line(monkeypatch, capsys):
+    """JAX raises an AssertionError without words, or a RuntimeError, at whatever comes first."""
+
+    def refuse(*args, **kwargs):
+        raise AssertionError
+
+    monkeypatch.setenv("JAX_PLATFORMS", "cuda")
+    monkeypatch.setattr("jax.devices", refuse)
+    monkeypatch.setattr("jaxgen.cli.list_.list_entries", refuse)
+    with pytest.raises(SystemExit) as exit_:
+        main(["list"])
+    assert exit_.value.code == 2
+    assert capsys.readouterr().err == (
+        "jaxgen: error: JAX_PLATFORMS=cuda: JAX finds no such device here; accepted: a device that is there, such as JAX_PLATFORMS=cpu.\n"
+    )
+
+
+def test_an_error_of_this_library_keeps_its_traceback(monkeypatch):
+    def fail(*args, **kwargs):
+        raise AssertionError("a fault")
+
+    monkeypatch.setattr("jaxgen.cli.list_.list_entries", fail)
+    with pytest.raises(AssertionError, match="a fault"):
+        main(["list"])
+
+
+@pytest.mark.parametrize(
+    ("argv", "hint"),
+    [
+        (["compare", "--models", "nsff"], "nsf"),
+        (["verify", "--models", "realnvpp"], "realnvp"),
+        (["train", "--model", "nsf", "--data", "two_mons"], "two_moons"),
+        (["train", "--model", "pixelcn"], "pixelcnn"),
+    ],
+)
+def test_a_mistyped_name_is_answered_with_the_closest_one(argv, hint, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        main(argv)
+    assert f"Did you mean {hint!r}?" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 import builtins
 import contextlib
 import tokenize
+import warnings
 import zlib
 from pathlib import Path
 
@@ -77,7 +78,9 @@ def test_a_csv_file_of_a_spreadsheet_is_read_in_its_encoding(tmp_path, encoding)
 def test_the_index_that_a_data_frame_writes_is_left_out(tmp_path, text):
     path = tmp_path / "t.csv"
     path.write_text(text)
-    table = read_table(str(path))
+    said = pytest.warns(UserWarning, match="the first column has no name and counts the rows") if text[0] == "," else contextlib.nullcontext()
+    with said:
+        table = read_table(str(path))
     assert table.names == ("a", "b") and table.column(0).tolist() == [1.5, 2.5] and table.column(1).tolist() == ["x", "y"]
 
 
@@ -289,7 +292,8 @@ def test_parquet_without_pyarrow_names_the_extra(tmp_path, monkeypatch):
 )
 def test_a_first_line_that_numbers_the_columns_is_a_header(tmp_path, text, names):
     (tmp_path / "t.csv").write_text(text)
-    table = read_table(str(tmp_path / "t.csv"))
+    with warnings.catch_warnings(action="ignore"):
+        table = read_table(str(tmp_path / "t.csv"))
     assert table.names == names and len(table.column(0)) == 12
     np.testing.assert_allclose(table.column(len(names) - 1)[-1], float(text.splitlines()[-1].split(",")[-1]))
 

@@ -115,6 +115,13 @@ def test_of_a_damaged_save_the_one_before_it_is_loaded_and_said(trained, tmp_pat
         equal(jaxgen.load(tmp_path)[1].params, fitted.params)
 
 
+def test_a_training_that_diverged_is_loaded_and_said(trained, tmp_path):
+    entry, fitted = trained
+    jaxgen.save(tmp_path / "run", entry, fitted._replace(status="diverged"))
+    with pytest.warns(UserWarning, match="holds a training that diverged after 3 steps"):
+        assert jaxgen.load(tmp_path / "run")[1].status == "diverged"
+
+
 def test_the_gaussian_of_codes_is_fitted_after_training():
     entry = zoo.build("ae", (2,), width=8, depth=1)
     fitted = jaxgen.fit(jax.random.key(0), entry, X, 5, batch_size=8, progress=False)
