@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jaxgen.cli import compare
+from jaxgen.cli import compare_entry
 
 FIELDS = {
     "model", "family", "objective", "reading", "density", "num_params", "num_aux_params", "nll", "nll_stderr", "nll_kind", "nll_gap",
@@ -20,14 +20,14 @@ TINY = ("--quick", "--steps", 20, "--num-params", 2_000)
 @pytest.fixture
 def broken_gan(monkeypatch):
     """Building `gan` fails; every other entry is as it is."""
-    build = compare.prepare
+    build = compare_entry.prepare
 
     def refuse(name, *args, **kwargs):
         if name == "gan":
             raise RuntimeError("a fault of its own")
         return build(name, *args, **kwargs)
 
-    monkeypatch.setattr(compare, "prepare", refuse)
+    monkeypatch.setattr(compare_entry, "prepare", refuse)
 
 
 def results(out):

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from jaxgen.cli.compare import stages_for
+from jaxgen.cli.compare_entry import stages_for
 from jaxgen.evaluation.tracks import NUM_ROWS, NUM_SAMPLES, SIDE
 from jaxgen.viz import draw_row, figure_png, write_report
 from jaxgen.viz.atlas.page import stored_section
