@@ -9,7 +9,7 @@ for `cfm` and for the reading "ancestral".
 
 import json
 import time
-from argparse import ArgumentParser
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ def measure(name: str, frame: pd.DataFrame, steps: int, seed: int, **options: An
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = ArgumentParser(description=__doc__)
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument("--files", nargs="*", type=Path, default=[])
     parser.add_argument("--models", nargs="+", choices=tuple(OPTIONS), default=list(OPTIONS))
     parser.add_argument("--steps", type=int, default=1_500)

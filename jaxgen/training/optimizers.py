@@ -73,9 +73,23 @@ class Adam:
         cycle = optax.warmup_cosine_decay_schedule(0.0 if length > 1 else rate, rate, warm, max(length, warm + 1))
         schedule = cycle if self.cycles == 1 else lambda count: cycle(count % length)
         clipping = optax.identity() if self.clip is None else optax.clip_by_global_norm(self.clip)
-        plain = optax.adam(schedule, self.b1, self.b2)
-        decayed = optax.adamw(schedule, self.b1, self.b2, weight_decay=self.weight_decay or 0.0)
-        return optax.chain(clipping, decayed if self.weight_decay else plain, *([cooling()] if self.cools else []))
+        # As `optax.adam` and `optax.adamw`, with a state that is the same for both: a run whose decay `fit` has chosen is read without knowing it.
+        moves = optax.chain(_direction(self.b1, self.b2, self.weight_decay or 0.0), optax.scale_by_learning_rate(schedule))
+        return optax.chain(clipping, moves, *([cooling()] if self.cools else []))
+
+
+def _direction(b1: float, b2: float, weight_decay: float) -> optax.GradientTransformation:
+    """Return Adam's direction, with decayed weights, before it is scaled by the learning rate."""
+    adam_direction = optax.scale_by_adam(b1, b2)
+    if not weight_decay:
+        return adam_direction
+    decay = optax.add_decayed_weights(weight_decay)
+
+    def update(updates: optax.Updates, state: optax.OptState, params: optax.Params | None = None) -> tuple[optax.Updates, optax.OptState]:
+        updates, state = adam_direction.update(updates, state, params)
+        return decay.update(updates, optax.EmptyState(), params)[0], state
+
+    return optax.GradientTransformation(adam_direction.init, update)
 
 
 def adam(

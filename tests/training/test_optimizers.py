@@ -1,5 +1,6 @@
 """Optimisers: their schedules, their clipping, and whose gradients they see."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -67,3 +68,19 @@ def test_an_optimiser_of_optax_trains_as_it_is():
         z = (3.0 - loc) * np.exp(-log_scale)
         loc, log_scale = loc + 0.01 * z * np.exp(-log_scale), log_scale - 0.01 * (1 - z**2)
     np.testing.assert_allclose(fitted.params["loc"], [loc], rtol=1e-4)
+
+
+def test_it_is_the_adam_of_optax_and_its_state_does_not_tell_the_decay():
+    """An interrupted fit, whose decay was chosen by its rows, is read as the state of an entry that leaves the decay open."""
+    params, states = {"w": jnp.asarray([2.0, -3.0]), "b": jnp.asarray(0.5)}, []
+    for decay, theirs in ((0.3, optax.adamw(0.1, weight_decay=0.3)), (0.0, optax.adam(0.1)), (None, optax.adam(0.1))):
+        ours = adam(0.1, clip=None, weight_decay=decay)(1)
+        state, their_state = ours.init(params), theirs.init(params)
+        for gradient in (0.5, -2.0):
+            gradients = jax.tree.map(lambda a, g=gradient: g * a, params)
+            updates, state = ours.update(gradients, state, params)
+            their_updates, their_state = theirs.update(gradients, their_state, params)
+            if gradient == 0.5:
+                jax.tree.map(np.testing.assert_allclose, updates, their_updates)
+        states.append(jax.tree.structure(state))
+    assert len(set(states)) == 1
