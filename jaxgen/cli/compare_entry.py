@@ -288,6 +288,10 @@ def reference_of(data: str, dataset: Dataset, budget: Budget) -> Reference:
 def picture_name(model: str, seed: int) -> str:
     """Return the name of the picture of an entry.
 
+    Args:
+        model: The name of the model.
+        seed: The seed.
+
     >>> picture_name("gan", 0)
     'gan-0.png'
     """

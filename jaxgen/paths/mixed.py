@@ -105,7 +105,18 @@ def mixed_path(categories: Sequence[int], numbers: Path, gates: Sequence[int] = 
 
 
 def with_codes(codes: jax.Array, cond: Cond) -> jax.Array:
-    """Return codes `(..., c)` and a condition `(..., k)`, or None, as one condition `(..., c + k)`."""
+    """Return codes and a condition as one condition.
+
+    Args:
+        codes: The codes `(..., c)`.
+        cond: The condition `(..., k)`, or None.
+
+    Returns:
+        The condition `(..., c + k)`.
+
+    >>> with_codes(jnp.asarray([1.0]), jnp.asarray([0.5, 2.0])).tolist()
+    [1.0, 0.5, 2.0]
+    """
     return codes if cond is None else jnp.concatenate([codes, jnp.asarray(cond, codes.dtype)], -1)
 
 

@@ -110,7 +110,12 @@ def looks_until(end: int, length: int) -> tuple[int, ...]:
 
 
 def placed_like(params: Params, like: Params) -> Params:
-    """Return params on the devices on which others lie."""
+    """Return params on the devices on which others lie.
+
+    Args:
+        params: The params.
+        like: Arrays of the same structure, whose dtypes and shardings are taken.
+    """
     return jax.tree.map(lambda a, b: jax.device_put(jnp.asarray(a, b.dtype), b.sharding), params, like)
 
 

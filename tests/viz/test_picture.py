@@ -23,7 +23,7 @@ GOOD = Picture(
 
 
 def test_a_fitting_picture_passes():
-    check(GOOD)
+    assert check(GOOD) is None
 
 
 @pytest.mark.parametrize(
