@@ -110,13 +110,13 @@ def looks_until(end: int, length: int) -> tuple[int, ...]:
 
 
 def placed_like(params: Params, like: Params) -> Params:
-    """Return params on the devices on which others lie.
+    """Return copies of params on the devices on which others lie; a training step gives the memory of its state away.
 
     Args:
         params: The params.
         like: Arrays of the same structure, whose dtypes and shardings are taken.
     """
-    return jax.tree.map(lambda a, b: jax.device_put(jnp.asarray(a, b.dtype), b.sharding), params, like)
+    return jax.tree.map(lambda a, b: jnp.copy(jax.device_put(jnp.asarray(a, b.dtype), b.sharding)), params, like)
 
 
 def _like(value: int, old: jax.Array) -> jax.Array:

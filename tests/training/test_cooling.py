@@ -59,6 +59,16 @@ def test_a_training_interrupted_on_the_way_ends_the_same(pair):
     np.testing.assert_array_equal(gone_on.history["valid_loss"], pair[True].history["valid_loss"])
 
 
+@pytest.mark.parametrize("shard", ["replicated", "fsdp"])
+def test_on_a_mesh_it_ends_as_without_one(pair, shard):
+    """Params, their average and the best params, which are equal when the cooling begins, are three copies: a step gives its own away."""
+    options = {name: value for name, value in OPTIONS.items() if name != "devices"}
+    meshed = jaxgen.fit(0, COOLS, DATA, 400, mesh=jax.make_mesh((2,), ("data",)), shard=shard, **options)
+    assert meshed.status == "early stop" and meshed.history["num_steps"] == pair[True].history["num_steps"]
+    np.testing.assert_allclose(meshed.history["valid_loss"], pair[True].history["valid_loss"], rtol=1e-4)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4), meshed.params, pair[True].params)
+
+
 def test_the_rate_is_zero_at_the_end_and_whole_before():
     transformation = adam(0.1, cools=True)(100)
     params = {"a": np.ones(2, np.float32)}
